@@ -1,0 +1,49 @@
+# Each target sets up what it needs. PYTHON, VENV and DEMO may be set: make demo DEMO=/tmp/demo
+PYTHON ?= python3
+VENV ?= .venv
+DEMO ?= demo
+PER_CLASS ?= 120
+
+BIN := $(VENV)/bin
+TYPES := $(BIN)/geograph-types
+INSTALLED := $(VENV)/.installed
+
+.PHONY: demo test lint setup clean
+
+setup: $(INSTALLED)
+
+$(INSTALLED): pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	touch $@
+
+# Draw photos, embed, train, export, tag: the whole chain on scenes that nobody has trained on.
+demo: $(INSTALLED)
+	rm -rf $(DEMO)/train $(DEMO)/test $(DEMO)/run $(DEMO)/bundle
+	$(TYPES) scenes $(DEMO)/train --per-class $(PER_CLASS) --seed 1
+	$(TYPES) scenes $(DEMO)/test --per-class 40 --seed 2
+	$(TYPES) export encoder --weights auto --bundle $(DEMO)/bundle
+	$(TYPES) embed $(DEMO)/train --labels $(DEMO)/train/labels.csv --bundle $(DEMO)/bundle --out $(DEMO)/train.parquet
+	$(TYPES) embed $(DEMO)/test --labels $(DEMO)/test/labels.csv --bundle $(DEMO)/bundle --out $(DEMO)/test.parquet
+	$(TYPES) train $(DEMO)/train.parquet --out $(DEMO)/run
+	$(TYPES) export head $(DEMO)/run --bundle $(DEMO)/bundle
+	$(TYPES) bundle verify $(DEMO)/bundle
+	$(TYPES) tag $(DEMO)/test --labels $(DEMO)/test/labels.csv --bundle $(DEMO)/bundle --out $(DEMO)/tags.jsonl --report $(DEMO)/report.html
+	$(TYPES) score $(DEMO)/test.parquet --bundle $(DEMO)/bundle --out $(DEMO)/scores.jsonl
+	$(TYPES) evaluate $(DEMO)/bundle $(DEMO)/test.parquet --split all
+	@echo
+	@echo "bundle  $(DEMO)/bundle"
+	@echo "tags    $(DEMO)/tags.jsonl"
+	@echo "page    $(DEMO)/report.html"
+
+lint: $(INSTALLED)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+test: lint
+	$(BIN)/python -m pytest --cov --cov-report=term
+
+clean:
+	rm -rf $(VENV) demo build dist .coverage* .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
