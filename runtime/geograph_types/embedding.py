@@ -1,0 +1,63 @@
+"""What a CLIP ViT-B/32 image embedding is, and how a wrong one is told before it does harm."""
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from geograph_types.errors import EmbeddingError, EmbeddingFault
+
+__all__ = ["EMBEDDING_DIMENSION", "as_embeddings", "embedding_faults"]
+
+EMBEDDING_DIMENSION: Final = 512
+NORMALISED_TOLERANCE: Final = 0.05
+"""Raw vectors have norms near 10.8, so anything this close to 1 was normalised."""
+
+
+def embedding_faults(embeddings: NDArray[np.floating]) -> dict[int, EmbeddingFault]:
+    """Find the rows that must not reach the head.
+
+    Args:
+        embeddings: [N, 512].
+
+    Returns:
+        The fault of each bad row by its index; empty where all are good.
+    """
+    squared = np.einsum("ij,ij->i", embeddings, embeddings, dtype=np.float32)
+    finite = np.isfinite(squared)
+    norm = np.sqrt(np.where(finite, squared, 0.0))
+    normalised = np.abs(norm - 1.0) <= NORMALISED_TOLERANCE
+    faults: dict[int, EmbeddingFault] = {}
+    for row in np.flatnonzero(~finite | (norm == 0) | normalised):
+        if not finite[row]:
+            faults[int(row)] = EmbeddingFault.NOT_FINITE
+        elif normalised[row]:
+            faults[int(row)] = EmbeddingFault.NORMALISED
+        else:
+            faults[int(row)] = EmbeddingFault.ZERO
+    return faults
+
+
+def as_embeddings(values: ArrayLike) -> NDArray[np.float32]:
+    """Take [N, 512] numbers (or one vector of 512) as raw embeddings.
+
+    Returns:
+        Contiguous float32 [N, 512].
+
+    Raises:
+        EmbeddingError: wrong shape, not numbers, not finite, all zeros, or normalised.
+    """
+    try:
+        array = np.ascontiguousarray(values, dtype=np.float32)
+    except (TypeError, ValueError) as error:
+        raise EmbeddingError(EmbeddingFault.WRONG_SHAPE, 0, str(error)) from None
+    if array.ndim == 1 and array.size == EMBEDDING_DIMENSION:
+        array = array[None, :]
+    if array.ndim != 2 or array.shape[1] != EMBEDDING_DIMENSION:
+        raise EmbeddingError(EmbeddingFault.WRONG_SHAPE, 0, f"shape {array.shape}")
+    faults = embedding_faults(array)
+    if faults:
+        row, fault = next(iter(faults.items()))
+        norm = float(np.linalg.norm(array[row]))
+        raise EmbeddingError(fault, row, f"norm {norm:.3g}")
+    return array

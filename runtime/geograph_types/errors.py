@@ -1,0 +1,225 @@
+"""Every error that this project raises on purpose: typed, with its data, and with the next step."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import ClassVar
+
+__all__ = [
+    "EMBEDDING_ADVICE",
+    "BackendError",
+    "BundleError",
+    "DeviceError",
+    "DistanceError",
+    "EmbeddingError",
+    "EmbeddingFault",
+    "GeographTypesError",
+    "GridError",
+    "InputError",
+    "MissingExtraError",
+    "PhotoError",
+    "PhotoFault",
+    "RowError",
+    "RowFault",
+    "SidecarError",
+    "XmpError",
+]
+
+
+class GeographTypesError(Exception):
+    """Base of all errors of this project; its text is one line that says what to do next."""
+
+    exit_status: ClassVar[int] = 2
+
+
+class InputError(GeographTypesError, ValueError):
+    """An argument, option or input file cannot be used as a whole."""
+
+
+class DistanceError(InputError):
+    """A distance that is neither metres, nor empty, nor unknown.
+
+    Attributes:
+        value: what was given.
+    """
+
+    def __init__(self, value: object) -> None:
+        super().__init__(
+            f"{value!r} is not a distance: give metres (0 or more), nothing, or 'Unknown'"
+        )
+        self.value = value
+
+
+class GridError(InputError):
+    """A position that cannot be read or cannot exist, or two on different grids."""
+
+
+class XmpError(InputError):
+    """A text that is no XMP, or that cannot be edited without loss."""
+
+
+class SidecarError(GeographTypesError):
+    """One sidecar that could not be read or written, and was not touched.
+
+    Attributes:
+        path: the sidecar.
+    """
+
+    exit_status: ClassVar[int] = 1
+
+    def __init__(self, path: Path, problem: str) -> None:
+        super().__init__(f"sidecar {path}: {problem}")
+        self.path = path
+
+
+class EmbeddingFault(StrEnum):
+    """Why a vector is not a CLIP ViT-B/32 image embedding."""
+
+    WRONG_SHAPE = "wrong_shape"
+    NOT_FINITE = "not_finite"
+    ZERO = "zero_vector"
+    NORMALISED = "normalised_vector"
+
+
+EMBEDDING_ADVICE = {
+    EmbeddingFault.WRONG_SHAPE: "an embedding is 512 float32 numbers from CLIP ViT-B/32",
+    EmbeddingFault.NOT_FINITE: "it holds NaN or infinity; compute it again from the photo",
+    EmbeddingFault.ZERO: "it is all zeros, as failed decoders leave it; compute it again",
+    EmbeddingFault.NORMALISED: (
+        "its norm is 1, so it was L2-normalised; the head was trained on raw CLIP vectors "
+        "(norm about 10.8) and gives wrong tags for this one: store embeddings before normalising"
+    ),
+}
+
+
+class EmbeddingError(InputError):
+    """A vector that must not reach the head.
+
+    Attributes:
+        fault: the reason, from the closed list.
+        row: index of the first bad row in what was given.
+    """
+
+    def __init__(self, fault: EmbeddingFault, row: int, detail: str = "") -> None:
+        extra = f" ({detail})" if detail else ""
+        super().__init__(
+            f"embedding {row} is refused, {fault.value}{extra}: {EMBEDDING_ADVICE[fault]}"
+        )
+        self.fault = fault
+        self.row = row
+
+
+class PhotoFault(StrEnum):
+    """Why a photo could not be used."""
+
+    NOT_FOUND = "not_found"
+    NOT_A_FILE = "not_a_file"
+    UNREADABLE = "unreadable"
+    EMPTY = "empty_file"
+    NOT_AN_IMAGE = "not_an_image"
+    DAMAGED = "damaged"
+    TOO_MANY_PIXELS = "too_many_pixels"
+    TOO_ELONGATED = "too_elongated"
+    BAD_DISTANCE = "bad_distance"
+
+
+class PhotoError(GeographTypesError):
+    """One photo that could not be used; the others are not affected.
+
+    Attributes:
+        photo: its name, or "image" where it has none.
+        fault: the reason, from the closed list.
+        detail: what the decoder or the system said.
+    """
+
+    exit_status: ClassVar[int] = 1
+
+    def __init__(self, photo: str, fault: PhotoFault, detail: str) -> None:
+        super().__init__(f"{photo}: {fault.value}: {detail}")
+        self.photo = photo
+        self.fault = fault
+        self.detail = detail
+
+
+class RowFault(StrEnum):
+    """Why a row of stored embeddings or of a dataset could not be used."""
+
+    NOT_JSON = "not_json"
+    CUT_OFF = "cut_off_last_line"
+    WRONG_SCHEMA = "wrong_schema"
+    BAD_BASE64 = "bad_base64"
+    WRONG_LENGTH = "wrong_length"
+    NOT_FINITE = "not_finite"
+    ZERO_VECTOR = "zero_vector"
+    NORMALISED = "normalised_vector"
+    BAD_DISTANCE = "bad_distance"
+    NO_TAG = "no_tag"
+    UNKNOWN_TAG = "unknown_tag"
+    BAD_WEIGHT = "bad_weight"
+    BAD_SPLIT = "bad_split"
+    DUPLICATE_ID = "duplicate_id"
+
+
+class RowError(GeographTypesError):
+    """One row that could not be used; the others are not affected.
+
+    Attributes:
+        row: its number in the file, from 1.
+        fault: the reason, from the closed list.
+        detail: what was wrong with it.
+    """
+
+    exit_status: ClassVar[int] = 1
+
+    def __init__(self, row: int, fault: RowFault, detail: str) -> None:
+        super().__init__(f"row {row}: {fault.value}: {detail}")
+        self.row = row
+        self.fault = fault
+        self.detail = detail
+
+
+class BundleError(GeographTypesError):
+    """A model bundle that is missing, damaged, or made for another contract.
+
+    Attributes:
+        path: the bundle, or the file in it.
+    """
+
+    def __init__(self, path: Path, problem: str) -> None:
+        super().__init__(f"bundle {path}: {problem}")
+        self.path = path
+
+
+class BackendError(GeographTypesError):
+    """onnxruntime is missing, installed twice, or refuses the model."""
+
+
+class DeviceError(GeographTypesError):
+    """A device was asked for that this machine or this onnxruntime does not offer.
+
+    Attributes:
+        device: what was asked for.
+        available: the execution providers that there are.
+    """
+
+    def __init__(self, device: str, available: tuple[str, ...], advice: str) -> None:
+        super().__init__(
+            f"device {device!r} is not available (providers here: {', '.join(available)}); {advice}"
+        )
+        self.device = device
+        self.available = available
+
+
+class MissingExtraError(GeographTypesError):
+    """An optional dependency is not installed.
+
+    Attributes:
+        module: the module that could not be imported.
+        extra: the extra of geograph-types that brings it.
+    """
+
+    def __init__(self, module: str, extra: str) -> None:
+        super().__init__(
+            f"this needs {module}, which is not installed: pip install 'geograph-types[{extra}]'"
+        )
+        self.module = module
+        self.extra = extra

@@ -1,0 +1,265 @@
+"""The bundle's manifest: what it says, and the contract that this runtime holds it to."""
+
+from typing import Final, Literal, TypeAlias
+
+import msgspec
+
+from geograph_types.distance import BUCKET_COUNT, UNKNOWN_BUCKET
+from geograph_types.embedding import EMBEDDING_DIMENSION
+from geograph_types.preprocess import CROP, MEAN, STD
+from geograph_types.taxonomy import CLASSES
+
+__all__ = [
+    "SCHEMA_VERSION",
+    "BundleFile",
+    "DistanceContract",
+    "EmbeddingContract",
+    "EncoderSource",
+    "Fidelity",
+    "HeadSource",
+    "Manifest",
+    "Precision",
+    "PreprocessingContract",
+    "Role",
+    "TensorSpec",
+    "decode_manifest",
+    "encode_manifest",
+    "tensor_contract",
+]
+
+SCHEMA_VERSION: Final = 1
+DIGEST_HEX: Final = 64
+
+Role: TypeAlias = Literal["encoder", "head", "card"]
+Precision: TypeAlias = Literal["fp32", "fp16", "int8"]
+Scalar: TypeAlias = str | int | float | bool | None
+
+
+class _Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A field that the schema does not name is an error, not an extension."""
+
+
+class TensorSpec(_Strict, frozen=True):
+    """An input or output of a graph; a dimension given by name is free."""
+
+    name: str
+    dtype: str
+    shape: tuple[int | str, ...]
+
+
+PIXELS: Final = TensorSpec("pixels", "uint8", ("batch", CROP, CROP, 3))
+EMBEDS: Final = TensorSpec("image_embeds", "float32", ("batch", EMBEDDING_DIMENSION))
+BUCKET: Final = TensorSpec("distance_bucket", "int64", ("batch",))
+LOGITS: Final = TensorSpec("logits", "float32", ("batch", len(CLASSES)))
+PROBABILITIES: Final = TensorSpec("probabilities", "float32", ("batch", len(CLASSES)))
+
+
+def tensor_contract(role: Role) -> tuple[tuple[TensorSpec, ...], tuple[TensorSpec, ...]]:
+    """Give the inputs and outputs that a file of this role must have."""
+    match role:
+        case "encoder":
+            return (PIXELS,), (EMBEDS,)
+        case "head":
+            return (EMBEDS, BUCKET), (LOGITS, PROBABILITIES)
+        case "card":
+            return (), ()
+
+
+class BundleFile(_Strict, frozen=True):
+    """One file of the bundle beside the manifest.
+
+    Attributes:
+        path: its name in the bundle's folder, without folders.
+        role: what it is for.
+        precision: of the encoder's arithmetic; `None` for other roles.
+        size: bytes.
+        sha256: digest of its bytes, lower-case hexadecimal.
+        inputs: of the graph, in order.
+        outputs: of the graph, in order.
+    """
+
+    path: str
+    role: Role
+    precision: Precision | None
+    size: int
+    sha256: str
+    inputs: tuple[TensorSpec, ...] = ()
+    outputs: tuple[TensorSpec, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.path or self.path != self.path.strip("./\\") or set(self.path) & set("/\\\0:"):
+            raise ValueError(f"file name {self.path!r} is not a plain name")
+        if len(self.sha256) != DIGEST_HEX or set(self.sha256) - set("0123456789abcdef"):
+            raise ValueError(f"{self.path}: the digest is not a SHA-256 in hexadecimal")
+        if (self.role == "encoder") != (self.precision is not None):
+            raise ValueError(f"{self.path}: an encoder, and nothing else, has a precision")
+        if (self.inputs, self.outputs) != tensor_contract(self.role):
+            raise ValueError(f"{self.path}: its inputs and outputs are not those of a {self.role}")
+
+
+class EmbeddingContract(_Strict, frozen=True):
+    """What the encoder gives and the head takes."""
+
+    dimension: int = EMBEDDING_DIMENSION
+    normalised: bool = False
+
+
+class DistanceContract(_Strict, frozen=True):
+    """How a distance becomes the head's second input."""
+
+    buckets: int = BUCKET_COUNT
+    unknown: int = UNKNOWN_BUCKET
+
+
+class PreprocessingContract(_Strict, frozen=True):
+    """How a photo becomes pixels; normalisation happens inside the encoder's graph."""
+
+    crop: int = CROP
+    resize: str = "shortest edge, bicubic, antialiased"
+    mean: tuple[float, float, float] = MEAN
+    std: tuple[float, float, float] = STD
+
+
+class EncoderSource(_Strict, frozen=True):
+    """Where the encoder's weights come from.
+
+    Attributes:
+        weights: their name: "openai", "random:SEED", or a file's name.
+        sha256: digest of the weights as they were read (see the export's documentation).
+        stand_in: seeded weights of the right architecture whose features mean nothing.
+    """
+
+    weights: str
+    sha256: str
+    stand_in: bool
+
+
+class HeadSource(_Strict, frozen=True):
+    """Where the head comes from.
+
+    Attributes:
+        name: of the run or checkpoint.
+        sha256: digest of its weights' file.
+        dataset_sha256: digest of the data that it was trained on, where known.
+        configuration: how it was trained, where known.
+        metrics: its scores, where known.
+    """
+
+    name: str
+    sha256: str
+    dataset_sha256: str | None = None
+    configuration: dict[str, Scalar] = {}
+    metrics: dict[str, float] = {}
+
+
+class Fidelity(_Strict, frozen=True):
+    """How near a file comes to its reference in torch, measured before it was accepted.
+
+    Attributes:
+        path: the file.
+        reference: what it was compared with.
+        samples: how many inputs.
+        minimum_cosine: the worst cosine between vectors; `None` for a head.
+        maximum_difference: the largest absolute difference of any output.
+        centred_cosine_mean: the mean cosine after the reference's mean vector was taken off both;
+            all photos share a large common part, which flatters plain cosines.
+        centred_cosine_p1: its 1st percentile.
+        flipped_tags: the share of tags that differ with the bundle's head; `None` without one.
+        kept_float32: products of a quantised encoder that stay in float32, each with what it
+            gained in mean centred cosine.
+        calibration: the photos that a quantised encoder was fitted to.
+    """
+
+    path: str
+    reference: str
+    samples: int
+    minimum_cosine: float | None
+    maximum_difference: float
+    centred_cosine_mean: float | None = None
+    centred_cosine_p1: float | None = None
+    flipped_tags: float | None = None
+    kept_float32: dict[str, float] = {}
+    calibration: str | None = None
+
+
+class Manifest(_Strict, frozen=True):
+    """All that a bundle says of itself.
+
+    A bundle may hold an encoder, a head, or both; what needs the missing part says so.
+
+    Attributes:
+        schema_version: of this structure.
+        name: for people.
+        version: changes with any file.
+        classes: in the order of the head's outputs.
+        thresholds: by class; a probability at or above it sets the tag.
+        embedding: what the encoder gives and the head takes.
+        distance: how a distance becomes a bucket.
+        preprocessing: how a photo becomes pixels.
+        files: every file beside the manifest.
+        encoder: where its weights come from, if there is an encoder.
+        head: where it comes from, if there is a head.
+        fidelity: of each graph.
+    """
+
+    schema_version: int
+    name: str
+    version: str
+    classes: tuple[str, ...]
+    thresholds: dict[str, float]
+    embedding: EmbeddingContract
+    distance: DistanceContract
+    preprocessing: PreprocessingContract
+    files: tuple[BundleFile, ...]
+    encoder: EncoderSource | None
+    head: HeadSource | None
+    fidelity: tuple[Fidelity, ...]
+
+    def __post_init__(self) -> None:
+        expected: tuple[tuple[str, object, object], ...] = (
+            ("schema version", self.schema_version, SCHEMA_VERSION),
+            ("classes", self.classes, CLASSES),
+            ("embedding", self.embedding, EmbeddingContract()),
+            ("distance", self.distance, DistanceContract()),
+            ("preprocessing", self.preprocessing, PreprocessingContract()),
+        )
+        for what, given, wanted in expected:
+            if given != wanted:
+                raise ValueError(f"its {what} differs from this runtime's ({given} for {wanted})")
+        if set(self.thresholds) != set(CLASSES):
+            raise ValueError("it has no threshold for each class")
+        if not all(0 < value < 1 for value in self.thresholds.values()):
+            raise ValueError("a threshold is not between 0 and 1")
+        paths = [file.path for file in self.files]
+        kinds = [(file.role, file.precision) for file in self.files]
+        if len(set(paths)) < len(paths) or len(set(kinds)) < len(kinds):
+            raise ValueError("it names a file, or a role and precision, twice")
+        for role, source in (("encoder", self.encoder), ("head", self.head)):
+            if any(file.role == role for file in self.files) != (source is not None):
+                raise ValueError(f"its {role} has no file, or its file no source")
+
+    def find(self, role: Role, precision: Precision | None = None) -> BundleFile | None:
+        """Give the file of a role and precision, if there is one."""
+        for file in self.files:
+            if (file.role, file.precision) == (role, precision):
+                return file
+        return None
+
+    @property
+    def precisions(self) -> tuple[Precision, ...]:
+        """The precisions in which there is an encoder."""
+        return tuple(file.precision for file in self.files if file.precision is not None)
+
+
+def encode_manifest(manifest: Manifest) -> bytes:
+    """Write a manifest as indented JSON; the same manifest always gives the same bytes."""
+    return msgspec.json.format(msgspec.json.encode(manifest), indent=2) + b"\n"
+
+
+def decode_manifest(data: bytes) -> Manifest:
+    """Read a manifest and hold it to this runtime's contract.
+
+    Raises:
+        msgspec.DecodeError: not JSON, or (as msgspec.ValidationError) not a valid manifest.
+    """
+    return msgspec.json.decode(data, type=Manifest)

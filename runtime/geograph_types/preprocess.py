@@ -1,0 +1,73 @@
+"""CLIP's image transform, up to the point where the ONNX encoder takes over.
+
+The encoder takes uint8 pixels: scaling to 0-1 and normalisation are folded into its first product.
+`normalise` does the same in numpy, for whoever runs another encoder.
+
+Source: openai/CLIP `clip/clip.py` and open_clip `transform.py` (`image_transform`, not training).
+"""
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from geograph_types.errors import PhotoError, PhotoFault
+
+__all__ = ["CROP", "MEAN", "STD", "normalise", "preprocess"]
+
+CROP: Final = 224
+"""Side of the square that the encoder sees, in pixels."""
+
+MEAN: Final = (0.48145466, 0.4578275, 0.40821073)
+STD: Final = (0.26862954, 0.26130258, 0.27577711)
+
+ELONGATION_LIMIT: Final = 500
+"""The longer edge grows with the shorter one: beyond this ratio it would take gigabytes."""
+
+
+def preprocess(image: Image.Image) -> NDArray[np.uint8]:
+    """Turn an upright image of any mode into the pixels that the encoder reads.
+
+    Shortest edge to 224 with Pillow's bicubic, the longer to `int(224 * long / short)`, centre
+    crop, and only then to RGB: palettes and alpha are resized as they are, as CLIP does.
+
+    Args:
+        image: any Pillow image, orientation applied.
+
+    Returns:
+        uint8 [224, 224, 3], RGB.
+
+    Raises:
+        PhotoError: an edge is more than 500 times the other.
+    """
+    width, height = image.size
+    short, long = min(width, height), max(width, height)
+    if long > ELONGATION_LIMIT * short:
+        raise PhotoError(
+            "image",
+            PhotoFault.TOO_ELONGATED,
+            f"{width}x{height} is not a photo: an edge is over {ELONGATION_LIMIT} times the other",
+        )
+    scaled_long = int(CROP * long / short)
+    size = (CROP, scaled_long) if width <= height else (scaled_long, CROP)
+    if size != image.size:
+        image = image.resize(size, Image.Resampling.BICUBIC)
+    left = round((size[0] - CROP) / 2.0)
+    top = round((size[1] - CROP) / 2.0)
+    image = image.crop((left, top, left + CROP, top + CROP))
+    return np.asarray(image.convert("RGB"))
+
+
+def normalise(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Scale and normalise pixels as CLIP's transform ends.
+
+    Args:
+        pixels: uint8 [N, 224, 224, 3].
+
+    Returns:
+        float32 [N, 3, 224, 224].
+    """
+    scaled = pixels.astype(np.float32) / np.float32(255)
+    normalised = (scaled - np.array(MEAN, np.float32)) / np.array(STD, np.float32)
+    return np.ascontiguousarray(normalised.transpose(0, 3, 1, 2))

@@ -1,0 +1,36 @@
+"""The seven Type classes, the raw tags they come from, and the final tags that people read."""
+
+from typing import Final
+
+__all__ = ["CLASSES", "CLASS_INDEX", "CROSS_FAR", "CROSS_GRID", "RAW_TAGS"]
+
+CLASSES: Final[tuple[str, ...]] = (
+    "Aerial",
+    "Close Look",
+    "Cross Far",
+    "Extra",
+    "Geograph",
+    "Inside",
+    "From Drone",
+)
+"""Classes in the order of the head's seven outputs; each is an independent sigmoid."""
+
+CLASS_INDEX: Final[dict[str, int]] = {name: index for index, name in enumerate(CLASSES)}
+
+CROSS_FAR: Final = "Cross Far"
+"""The model's class for a photo that looks like a long view."""
+
+CROSS_GRID: Final = "Cross Grid"
+"""The moderators' tag: camera and subject stand in different 1 km squares."""
+
+RAW_TAGS: Final[tuple[str, ...]] = (
+    "Aerial",
+    "Close Look",
+    "Cross Grid",
+    "Extra",
+    "Geograph",
+    "Inside",
+    "From Drone",
+    "From Above",
+)
+"""Tags as the published dataset spells them."""
