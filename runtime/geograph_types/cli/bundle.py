@@ -1,0 +1,65 @@
+"""The commands `bundle show` and `bundle verify`."""
+
+from pathlib import Path
+
+import click
+
+from geograph_types.bundle import Bundle
+from geograph_types.cli.notices import warn_of_stand_in
+from geograph_types.cli.options import existing_path
+from geograph_types.manifest import Manifest
+
+__all__ = ["bundle"]
+
+
+@click.group(epilog="Example: geograph-types bundle verify model")
+def bundle() -> None:
+    """Show or verify a model bundle."""
+
+
+@bundle.command(epilog="Example: geograph-types bundle show model")
+@click.argument("folder", type=existing_path, metavar="DIR")
+def show(folder: Path) -> int:
+    """Say what a bundle holds."""
+    opened = Bundle.open(folder)
+    warn_of_stand_in(opened)
+    for line in _lines(opened.manifest):
+        click.echo(line)
+    return 0
+
+
+@bundle.command(epilog="Example: geograph-types bundle verify model")
+@click.argument("folder", type=existing_path, metavar="DIR")
+def verify(folder: Path) -> int:
+    """Check that every file of a bundle is the one that its manifest names.
+
+    Digests show damage and mix-ups. They do not show who made the bundle.
+    """
+    opened = Bundle.open(folder)
+    warn_of_stand_in(opened)
+    opened.verify()
+    count = len(opened.manifest.files)
+    click.echo(f"{opened.label}: {count} files intact (integrity, not authorship)")
+    return 0
+
+
+def _lines(manifest: Manifest) -> list[str]:
+    lines = [f"{manifest.name} {manifest.version} (schema {manifest.schema_version})"]
+    if manifest.encoder:
+        kind = "stand-in weights" if manifest.encoder.stand_in else "weights"
+        lines.append(f"encoder    {kind} {manifest.encoder.weights} {manifest.encoder.sha256[:12]}")
+    if manifest.head:
+        lines.append(f"head       {manifest.head.name} {manifest.head.sha256[:12]}")
+        lines += [f"           {key}: {value:.4f}" for key, value in manifest.head.metrics.items()]
+    thresholds = ", ".join(f"{name} {value:.2f}" for name, value in manifest.thresholds.items())
+    lines.append(f"thresholds {thresholds}")
+    for file in manifest.files:
+        lines.append(f"file       {file.path:<20} {file.size / 1e6:8.2f} MB  {file.sha256[:12]}")
+    for fidelity in manifest.fidelity:
+        cosine = fidelity.minimum_cosine
+        least = "" if cosine is None else f"cosine at least {cosine:.6f}, "
+        lines.append(
+            f"fidelity   {fidelity.path:<20} {least}largest difference "
+            f"{fidelity.maximum_difference:.1e} ({fidelity.samples} samples, {fidelity.reference})"
+        )
+    return lines

@@ -1,0 +1,45 @@
+"""How a package tells the command line what it can do, without importing it."""
+
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.metadata import entry_points
+
+import click
+
+__all__ = ["COMMAND_GROUP", "CommandEntry", "installed_commands"]
+
+COMMAND_GROUP = "geograph_types.commands"
+"""Entry points of this group name a tuple of `CommandEntry`."""
+
+
+@dataclass(frozen=True, slots=True)
+class CommandEntry:
+    """One command of the command line.
+
+    Attributes:
+        name: as it is typed.
+        summary: one line for the list of commands.
+        target: "module:attribute" of its click command.
+        extra: the extra that brings what it needs, named where that is missing.
+    """
+
+    name: str
+    summary: str
+    target: str
+    extra: str
+
+    def load(self) -> click.Command:
+        """Import the command's module and give the command."""
+        module, _, attribute = self.target.partition(":")
+        command = getattr(import_module(module), attribute)
+        if not isinstance(command, click.Command):
+            raise TypeError(f"{self.target} is no click command")
+        return command
+
+
+def installed_commands() -> dict[str, CommandEntry]:
+    """Collect the commands of all installed packages, by name."""
+    entries: dict[str, CommandEntry] = {}
+    for point in sorted(entry_points(group=COMMAND_GROUP), key=lambda point: point.name):
+        entries |= {entry.name: entry for entry in point.load()}
+    return entries

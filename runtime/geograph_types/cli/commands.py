@@ -1,0 +1,30 @@
+"""The commands of the runtime."""
+
+from geograph_types.cli.command import CommandEntry
+
+__all__ = ["COMMANDS"]
+
+COMMANDS = (
+    CommandEntry("tag", "Predict the tags of photos.", "geograph_types.cli.tag:tag", "cpu"),
+    CommandEntry(
+        "score",
+        "Predict from stored embeddings and distances, without photos.",
+        "geograph_types.cli.score:score",
+        "parquet",
+    ),
+    CommandEntry(
+        "embed",
+        "Turn labelled photos into a dataset of embeddings.",
+        "geograph_types.cli.embed:embed",
+        "parquet",
+    ),
+    CommandEntry(
+        "bundle", "Show or verify a model bundle.", "geograph_types.cli.bundle:bundle", "cpu"
+    ),
+    CommandEntry(
+        "doctor",
+        "Report whether this machine can run the models.",
+        "geograph_types.cli.doctor:doctor",
+        "cpu",
+    ),
+)

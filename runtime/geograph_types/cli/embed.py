@@ -1,0 +1,131 @@
+"""The command `embed`."""
+
+from collections import Counter
+from collections.abc import Iterable
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+import numpy as np
+
+from geograph_types.cli.notices import note, warn_of_stand_in
+from geograph_types.cli.options import (
+    bundle_option,
+    device_option,
+    existing_path,
+    output_path,
+    threads_option,
+)
+from geograph_types.cli.progress import track
+from geograph_types.distance import bucket_text
+from geograph_types.errors import InputError
+from geograph_types.photos import find_photos
+from geograph_types.pipeline import EmbeddedPhoto, embed_photos
+from geograph_types.records import PhotoRecord, read_records
+from geograph_types.session import Device
+from geograph_types.tagger import TypeTagger
+
+if TYPE_CHECKING:
+    from geograph_types.parquet import DatasetBatch
+
+__all__ = ["embed"]
+
+ROWS_AT_ONCE = 1024
+
+
+@click.command(
+    epilog="Example: geograph-types embed photos/ --labels labels.csv --bundle model "
+    "--out data.parquet"
+)
+@click.argument("photos", nargs=-1, required=True, type=existing_path)
+@click.option(
+    "--labels",
+    type=existing_path,
+    required=True,
+    metavar="CSV",
+    help="Raw tags and positions of the photos, a row each (column 'photo' names it).",
+)
+@bundle_option
+@click.option(
+    "--out", type=output_path, required=True, metavar="FILE", help="The dataset, as Parquet."
+)
+@device_option
+@threads_option
+def embed(
+    photos: tuple[Path, ...],
+    labels: Path,
+    bundle: Path,
+    out: Path,
+    device: Device,
+    threads: int | None,
+) -> int:
+    """Turn labelled photographs into a dataset in the published schema.
+
+    PHOTOS are files and folders; those that the labels file does not name are left out, and said
+    to be.
+    """
+    tagger = TypeTagger(bundle, device=device, threads=threads)
+    warn_of_stand_in(tagger.bundle)
+    records = read_records(labels)
+    found = list(find_photos(photos))
+    paths = [path for path in found if path.resolve() in records]
+    if not paths:
+        raise InputError(f"{labels} names none of the {len(found)} photos that were given")
+    if len(paths) < len(found):
+        note(f"{len(found) - len(paths)} photos are not in {labels} and are left out")
+    faults = write_dataset(
+        track(embed_photos(tagger, paths), "photos", len(paths)), records, out, tagger
+    )
+    failed = faults.total()
+    note(f"{len(paths) - failed} photos embedded to {out}" + (f", {failed} failed" * bool(failed)))
+    return 1 if faults else 0
+
+
+def write_dataset(
+    photos: Iterable[EmbeddedPhoto],
+    records: dict[Path, PhotoRecord],
+    out: Path,
+    tagger: TypeTagger,
+) -> Counter[str]:
+    """Write the photos that could be embedded, and count the others by reason."""
+    from geograph_types.parquet import new_dataset
+
+    faults: Counter[str] = Counter()
+    encoder = tagger.bundle.find("encoder", tagger.precision)
+    with new_dataset(out) as dataset:
+        remaining = iter(photos)
+        while some := list(islice(remaining, ROWS_AT_ONCE)):
+            good: list[tuple[EmbeddedPhoto, PhotoRecord]] = []
+            for photo in some:
+                record = records[photo.path.resolve()]
+                problem = photo.error.fault.value if photo.error else record.error
+                if problem:
+                    faults[problem] += 1
+                    note(f"error: {photo.error or f'{photo.path}: {record.error}'}")
+                else:
+                    good.append((photo, record))
+            if good:
+                dataset.write(_batch(good))
+        dataset.metadata = {
+            "made_by": "geograph-types embed",
+            "encoder_sha256": encoder.sha256,
+            "stand_in": tagger.bundle.is_stand_in,
+            "rows": dataset.rows,
+            "failed": dict(sorted(faults.items())),
+        }
+    return faults
+
+
+def _batch(good: list[tuple[EmbeddedPhoto, PhotoRecord]]) -> "DatasetBatch":
+    from geograph_types.parquet import DatasetBatch
+
+    records = [record for _, record in good]
+    return DatasetBatch(
+        ids=np.array([record.gridimage_id for record in records], np.int64),
+        types=[record.types for record in records],
+        distances=[bucket_text(record.distance.bucket) for record in records],
+        embeddings=np.stack([p.embedding for p, _ in good if p.embedding is not None]),
+        weights=np.array([record.weight for record in records], np.float32),
+        splits=[record.split for record in records],
+    )

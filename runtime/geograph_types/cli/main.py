@@ -1,0 +1,128 @@
+"""The program `geograph-types`: find the command, run it, and turn errors into exit statuses."""
+
+import os
+import sys
+import warnings
+from collections.abc import Sequence
+from importlib import metadata
+from typing import Final
+
+import click
+
+from geograph_types.cli.command import CommandEntry, installed_commands
+from geograph_types.errors import GeographTypesError, MissingExtraError
+
+__all__ = ["main", "run"]
+
+EXIT_COULD_NOT_RUN: Final = 2
+EXIT_INTERRUPTED: Final = 130
+
+OWN_PACKAGES: Final = ("geograph_types", "geograph_types_trainer", "geograph_types_export")
+
+
+class CommandList(click.Group):
+    """Commands that stay unimported until one of them is called."""
+
+    def __init__(self, entries: dict[str, CommandEntry]) -> None:
+        """Take the commands by name."""
+        super().__init__(
+            name="geograph-types",
+            help="Predict Geograph's Type tags from photos and distances.",
+            epilog="Try it on drawn photos: geograph-types scenes practice --per-class 4",
+            params=[version_option()],
+        )
+        self.entries = entries
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Name the commands."""
+        return sorted(self.entries)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import the command that was called."""
+        entry = self.entries.get(cmd_name)
+        return entry.load() if entry else None
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands with their summaries, importing none of them."""
+        with formatter.section("Commands"):
+            formatter.write_dl(
+                [(name, self.entries[name].summary) for name in sorted(self.entries)]
+            )
+
+
+def version_option() -> click.Option:
+    """Make the option `--version`, which reads the version only when it is asked for."""
+
+    def show(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
+        if wanted:
+            click.echo(f"geograph-types {metadata.version('geograph-types')}")
+            ctx.exit()
+
+    return click.Option(
+        ["--version"],
+        is_flag=True,
+        is_eager=True,
+        expose_value=False,
+        callback=show,
+        help="Show the version and exit.",
+    )
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run one command.
+
+    Args:
+        arguments: those after the program's name.
+
+    Returns:
+        Exit status: 0 all done, 1 some inputs failed, 2 could not run, 130 interrupted.
+    """
+    # What a decoder thinks of a damaged photo is in that photo's result.
+    warnings.filterwarnings("ignore", module=r"PIL\.")
+    entries = installed_commands()
+    try:
+        status = CommandList(entries).main(
+            args=list(arguments), prog_name="geograph-types", standalone_mode=False
+        )
+        return status if isinstance(status, int) else 0
+    except click.exceptions.NoArgsIsHelpError as error:
+        error.show()
+        return EXIT_COULD_NOT_RUN
+    except click.ClickException as error:
+        return _fail(error.format_message(), error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        return _fail("interrupted", EXIT_INTERRUPTED)
+    except GeographTypesError as error:
+        return _fail(str(error), error.exit_status)
+    except ModuleNotFoundError as error:
+        missing = _missing_extra(error, entries, arguments)
+        if missing is None:
+            raise
+        return _fail(str(missing), EXIT_COULD_NOT_RUN)
+    except BrokenPipeError:
+        # Whoever read our output has gone; say nothing, and keep Python from trying to flush it.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_COULD_NOT_RUN
+    except OSError as error:
+        return _fail(f"{error.strerror or error}: {error.filename or ''}", EXIT_COULD_NOT_RUN)
+
+
+def _fail(message: str, status: int) -> int:
+    click.echo(f"error: {' '.join(message.split())}", err=True)
+    return status
+
+
+def _missing_extra(
+    error: ModuleNotFoundError, entries: dict[str, CommandEntry], arguments: Sequence[str]
+) -> MissingExtraError | None:
+    """Say which extra brings a module; one of our own that is missing is a fault to be seen."""
+    called = next((entries[word] for word in arguments if word in entries), None)
+    module = (error.name or "").partition(".")[0]
+    if called is None or not module or module in OWN_PACKAGES:
+        return None
+    return MissingExtraError(module, called.extra)
+
+
+def run() -> None:
+    """Run the program with the arguments of the process, and end the process."""
+    sys.exit(main(sys.argv[1:]))

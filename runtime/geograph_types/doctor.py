@@ -1,0 +1,114 @@
+"""Find out whether this machine can run the models."""
+
+import platform
+from dataclasses import dataclass
+from importlib import metadata
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Final
+
+from geograph_types.bundle import Bundle
+from geograph_types.cpu import usable_cpus
+from geograph_types.errors import GeographTypesError
+from geograph_types.session import BACKENDS, available_providers
+
+__all__ = ["Finding", "examine"]
+
+EXTRAS: Final = {
+    "parquet": ("pyarrow",),
+    "geo": ("pyproj",),
+    "xmp": ("exiv2",),
+    "train": ("torch", "safetensors"),
+    "export": ("onnx", "open_clip"),
+}
+CPU_FEATURES: Final = ("avx2", "avx512f", "avx_vnni", "avx512_vnni", "amx_int8", "asimddp")
+"""Instruction sets that decide how fast the encoder runs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at.
+
+    Attributes:
+        what: its name.
+        state: what was found.
+        good: `False` where the models cannot run because of it.
+    """
+
+    what: str
+    state: str
+    good: bool = True
+
+
+def examine(bundle: Path | None = None) -> list[Finding]:
+    """Look at this machine, the installation and, where given, a bundle's digests."""
+    findings = [
+        Finding("python", f"{platform.python_version()} on {platform.platform()}"),
+        Finding("processors", f"{usable_cpus()} usable; {_cpu_features()}"),
+        Finding("memory", _memory()),
+        _backend(),
+    ]
+    for extra, modules in EXTRAS.items():
+        missing = [module for module in modules if find_spec(module) is None]
+        state = f"not installed ({', '.join(missing)})" if missing else "installed"
+        findings.append(Finding(f"extra {extra}", state))
+    if bundle is not None:
+        findings.append(_bundle(bundle))
+    return findings
+
+
+def _backend() -> Finding:
+    try:
+        providers = ", ".join(available_providers())
+    except GeographTypesError as error:
+        return Finding("onnxruntime", str(error), good=False)
+    versions = [f"{name} {_version(name)}" for name in BACKENDS if _version(name)]
+    return Finding("onnxruntime", f"{', '.join(versions)} with {providers}")
+
+
+def _version(distribution: str) -> str:
+    try:
+        return metadata.version(distribution)
+    except metadata.PackageNotFoundError:
+        return ""
+
+
+def _cpu_features() -> str:
+    try:
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return platform.processor() or platform.machine()
+    lines = text.splitlines()
+    words = {
+        word for line in lines if line.startswith(("flags", "Features")) for word in line.split()
+    }
+    name = next((line.partition(":")[2].strip() for line in lines if "model name" in line), "")
+    features = [feature for feature in CPU_FEATURES if feature in words]
+    return (
+        f"{name or platform.machine()} with {', '.join(features) or 'no vector extensions known'}"
+    )
+
+
+def _memory() -> str:
+    try:
+        lines = Path("/proc/meminfo").read_text(encoding="utf-8").splitlines()
+        limit = Path("/sys/fs/cgroup/memory.max")
+        quota = limit.read_text(encoding="utf-8").strip() if limit.exists() else "max"
+    except OSError:
+        return "unknown"
+    kibibytes = {
+        line.split(":")[0]: int(line.split()[1]) for line in lines if len(line.split()) > 1
+    }
+    free = f"{kibibytes.get('MemAvailable', 0) / 2**20:.1f} GiB available"
+    return free if quota == "max" else f"{free}, limit {int(quota) / 2**30:.1f} GiB"
+
+
+def _bundle(path: Path) -> Finding:
+    try:
+        bundle = Bundle.open(path)
+        bundle.verify()
+    except GeographTypesError as error:
+        return Finding("bundle", str(error), good=False)
+    holds = ", ".join(file.path for file in bundle.manifest.files)
+    stand_in = "; stand-in weights, not CLIP's" if bundle.is_stand_in else ""
+    return Finding("bundle", f"{bundle.label} intact ({holds}){stand_in}")

@@ -1,0 +1,46 @@
+"""What the tagger says of one photo."""
+
+from typing import Any
+
+import msgspec
+
+from geograph_types.distance import Distance
+
+__all__ = ["Prediction"]
+
+
+class Prediction(msgspec.Struct, frozen=True):
+    """Probabilities and tags of one photo, and what they rest on.
+
+    Attributes:
+        probabilities: by class; seven independent numbers from 0 to 1.
+        tags: final tags, with Cross Grid in place of the model's Cross Far.
+        low_confidence: no class reached its threshold, so `tags` holds the best guess.
+        distance: the distance that the head was given.
+        model: name and version of the bundle.
+        stand_in: the encoder has seeded weights, so the tags mean nothing on real photos.
+    """
+
+    probabilities: dict[str, float]
+    tags: tuple[str, ...]
+    low_confidence: bool
+    distance: Distance
+    model: str
+    stand_in: bool
+
+    def as_dict(self) -> dict[str, Any]:
+        """Give plain values for JSON; probabilities have seven decimals."""
+        return {
+            "probabilities": {name: round(p, 7) for name, p in self.probabilities.items()},
+            "tags": list(self.tags),
+            "low_confidence": self.low_confidence,
+            "distance": {
+                "metres": self.distance.metres,
+                "bucket": self.distance.bucket,
+                "basis": self.distance.basis.value,
+                "source": self.distance.source.value,
+            },
+            "cross_grid": self.distance.crossing.value,
+            "model": self.model,
+            "stand_in": self.stand_in,
+        }

@@ -1,0 +1,181 @@
+"""Rows of the published dataset, as they come: JSON Lines with base64 embeddings."""
+
+import binascii
+import gzip
+import io
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import BinaryIO, Final, cast
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from geograph_types.distance import Distance
+from geograph_types.embedding import EMBEDDING_DIMENSION, embedding_faults
+from geograph_types.errors import (
+    EMBEDDING_ADVICE,
+    DistanceError,
+    EmbeddingFault,
+    InputError,
+    RowError,
+    RowFault,
+)
+
+__all__ = ["RowBatch", "decode_vector", "embedding_row_faults", "open_lines", "read_json_rows"]
+
+VECTOR_BYTES: Final = 4 * EMBEDDING_DIMENSION
+BATCH_ROWS: Final = 4096
+
+ROW_FAULTS: Final = {
+    EmbeddingFault.NOT_FINITE: RowFault.NOT_FINITE,
+    EmbeddingFault.ZERO: RowFault.ZERO_VECTOR,
+    EmbeddingFault.NORMALISED: RowFault.NORMALISED,
+}
+
+
+class ScoreRow(msgspec.Struct):
+    """What scoring needs of a published row; its other fields are passed over."""
+
+    gridimage_id: int
+    embeddings: str
+    distance: str = "Unknown"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RowBatch:
+    """Consecutive rows of a file, the usable ones as arrays.
+
+    Attributes:
+        rows: int64 [N], their numbers in the file, from 1.
+        ids: int64 [N], their `gridimage_id`.
+        embeddings: float32 [N, 512].
+        buckets: int64 [N], their distance buckets.
+        errors: the rows that cannot be used.
+    """
+
+    rows: NDArray[np.int64]
+    ids: NDArray[np.int64]
+    embeddings: NDArray[np.float32]
+    buckets: NDArray[np.int64]
+    errors: tuple[RowError, ...]
+
+
+def decode_vector(text: str, row: int) -> bytes:
+    """Decode base64 to the bytes of 512 little-endian float32.
+
+    Raises:
+        RowError: not base64, or of another length.
+    """
+    try:
+        data = binascii.a2b_base64(text, strict_mode=True)
+    except ValueError as error:
+        raise RowError(row, RowFault.BAD_BASE64, str(error)) from None
+    if len(data) != VECTOR_BYTES:
+        raise RowError(
+            row, RowFault.WRONG_LENGTH, f"{len(data)} bytes, not {VECTOR_BYTES} (512 float32)"
+        )
+    return data
+
+
+def embedding_row_faults(
+    embeddings: NDArray[np.float32], rows: NDArray[np.int64]
+) -> dict[int, RowError]:
+    """Find the vectors that are no raw CLIP embeddings, by their index in the array."""
+    return {
+        index: RowError(int(rows[index]), ROW_FAULTS[fault], EMBEDDING_ADVICE[fault])
+        for index, fault in embedding_faults(embeddings).items()
+    }
+
+
+@contextmanager
+def open_lines(path: Path) -> Iterator[BinaryIO]:
+    """Open JSON Lines, plain or gzipped (told by its first bytes, not its name).
+
+    Raises:
+        InputError: there is no such file, or it cannot be read.
+    """
+    try:
+        raw = path.open("rb")
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({error.strerror})") from None
+    with raw:
+        zipped = raw.peek(2)[:2] == b"\x1f\x8b"
+        if zipped:
+            with gzip.open(raw) as unzipped:
+                yield cast(BinaryIO, io.BufferedReader(unzipped, 1 << 20))
+        else:
+            yield raw
+
+
+def read_json_rows(lines: Iterable[bytes], batch_rows: int = BATCH_ROWS) -> Iterator[RowBatch]:
+    """Decode JSON Lines batch by batch, in constant memory.
+
+    Args:
+        lines: of the file, from its first.
+        batch_rows: lines in one batch.
+
+    Yields:
+        Batches in order; a bad row becomes an error of its batch.
+    """
+    decoder = msgspec.json.Decoder(ScoreRow)
+    numbered = enumerate(lines, start=1)
+    while chunk := list(islice(numbered, batch_rows)):
+        yield _decode_chunk(decoder, chunk)
+
+
+def _decode_chunk(
+    decoder: "msgspec.json.Decoder[ScoreRow]", chunk: list[tuple[int, bytes]]
+) -> RowBatch:
+    numbers: list[int] = []
+    ids: list[int] = []
+    buckets: list[int] = []
+    vectors: list[bytes] = []
+    errors: list[RowError] = []
+    for number, line in chunk:
+        if not line.strip():
+            continue
+        try:
+            row = decode_json_row(decoder, line, number)
+            bucket = Distance.parse(row.distance).bucket
+            vectors.append(decode_vector(row.embeddings, number))
+        except DistanceError as error:
+            errors.append(RowError(number, RowFault.BAD_DISTANCE, str(error)))
+        except RowError as error:
+            errors.append(error)
+        else:
+            numbers.append(number)
+            ids.append(row.gridimage_id)
+            buckets.append(bucket)
+    embeddings = np.frombuffer(b"".join(vectors), "<f4").reshape(-1, EMBEDDING_DIMENSION)
+    rows = np.array(numbers, np.int64)
+    faults = embedding_row_faults(embeddings, rows)
+    keep = np.ones(len(rows), bool)
+    keep[list(faults)] = False
+    return RowBatch(
+        rows[keep],
+        np.array(ids, np.int64)[keep],
+        embeddings[keep] if faults else embeddings,
+        np.array(buckets, np.int64)[keep],
+        tuple(sorted([*errors, *faults.values()], key=lambda error: error.row)),
+    )
+
+
+def decode_json_row(
+    decoder: "msgspec.json.Decoder[ScoreRow]", line: bytes, number: int
+) -> ScoreRow:
+    """Decode one line, telling a cut-off last line from other damage.
+
+    Raises:
+        RowError: not JSON, cut off, or without the fields that are needed.
+    """
+    try:
+        return decoder.decode(line)
+    except msgspec.ValidationError as error:
+        raise RowError(number, RowFault.WRONG_SCHEMA, str(error)) from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        fault = RowFault.NOT_JSON if line.endswith(b"\n") else RowFault.CUT_OFF
+        raise RowError(number, fault, str(error)) from None

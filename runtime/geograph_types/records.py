@@ -1,0 +1,158 @@
+"""What is known of photos beside their pixels: a CSV file with positions, distances and tags."""
+
+import csv
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from geograph_types.coordinates import Coordinates
+from geograph_types.distance import Distance
+from geograph_types.errors import DistanceError, GridError, InputError
+from geograph_types.grid import Grid, GridPosition
+from geograph_types.grid_reference import parse_grid_reference
+from geograph_types.whereabouts import NOWHERE, Place, Whereabouts, best_distance
+
+__all__ = ["PhotoRecord", "read_records"]
+
+SPLITS: Final = ("tra", "val", "tes")
+ID_BITS: Final = 63
+
+
+@dataclass(frozen=True, slots=True)
+class PhotoRecord:
+    """One photo's row.
+
+    Attributes:
+        photo: its path, resolved from the CSV file's folder.
+        gridimage_id: its number in the archive, or one made from its name.
+        types: comma-separated raw tags; empty where unknown.
+        whereabouts: what the row says of camera, subject and distance.
+        distance: between camera and subject, as far as the row alone tells.
+        weight: of the row in training.
+        split: "tra", "val" or "tes".
+        error: why distance or positions cannot be used; the distance is then unknown.
+    """
+
+    photo: Path
+    gridimage_id: int
+    types: str
+    whereabouts: Whereabouts
+    distance: Distance
+    weight: float
+    split: str
+    error: str | None
+
+
+def read_records(path: Path) -> dict[Path, PhotoRecord]:
+    """Read a CSV file with a header and a row a photo.
+
+    The column `photo` (relative to the file's folder) is required. Where camera and subject were,
+    is told by any of these columns; the first that is filled is taken, for each of the two:
+
+    - `camera`, `subject`: a grid reference ("TQ 299 804", "O 159 340"), or "latitude, longitude" in
+      decimal degrees;
+    - `grid` (osgb or irish) with `camera_easting`, `camera_northing`, `subject_easting`,
+      `subject_northing` (metres, empty or 0 for unknown), and `camera_figures`, `subject_figures`
+      or `figures` for both (4, 6, 8 or 10; 10 if left out);
+    - `camera_latitude`, `camera_longitude`, `subject_latitude`, `subject_longitude`.
+
+    A column `distance` (metres; empty or Unknown where it is not known) goes before what is
+    measured between the two. Further columns: `gridimage_id`, `types`, `weight`, `split`.
+
+    Returns:
+        The rows by resolved path.
+
+    Raises:
+        InputError: the file cannot be read, has no column `photo`, names a photo twice, or has a
+            number or split that is none.
+        MissingExtraError: it has latitudes and longitudes, and pyproj is not installed.
+    """
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as stream:
+            reader = csv.DictReader(stream, strict=True)
+            if "photo" not in (reader.fieldnames or ()):
+                raise InputError(f"{path} has no column 'photo' in its first line")
+            records: dict[Path, PhotoRecord] = {}
+            for row in reader:
+                where = f"{path}, line {reader.line_num}"
+                record = _record({k: v or "" for k, v in row.items() if k}, path.parent, where)
+                if record.photo in records:
+                    raise InputError(f"{where}: {row['photo']} is named a second time")
+                records[record.photo] = record
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({error.strerror})") from None
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise InputError(f"{path} is no CSV file in UTF-8 ({error})") from None
+    return records
+
+
+def _record(row: Mapping[str, str], folder: Path, where: str) -> PhotoRecord:
+    name = row["photo"].strip()
+    if not name:
+        raise InputError(f"{where}: column photo is empty")
+    split = row.get("split", "").strip() or "tra"
+    if split not in SPLITS:
+        raise InputError(f"{where}: split {split!r} is none of {', '.join(SPLITS)}")
+    number = row.get("gridimage_id", "").strip()
+    try:
+        identity = int(number) if number else _id_from_name(name)
+        weight = float(row.get("weight", "").strip() or 1.0)
+    except ValueError as error:
+        raise InputError(f"{where}: {error}") from None
+    whereabouts, distance, problem = NOWHERE, Distance.unknown(), None
+    try:
+        whereabouts = _whereabouts(row)
+        distance = best_distance(whereabouts).distance
+    except (GridError, DistanceError) as error:
+        problem = str(error)
+    types = row.get("types", "").strip()
+    photo = (folder / name).resolve()
+    return PhotoRecord(photo, identity, types, whereabouts, distance, weight, split, problem)
+
+
+def _whereabouts(row: Mapping[str, str]) -> Whereabouts:
+    """Read what a row says of camera, subject and distance.
+
+    Raises:
+        GridError: a position that cannot be read or cannot exist.
+        DistanceError: a distance that is none.
+    """
+    text = row.get("distance", "").strip()
+    metres = Distance.parse(text).metres if text else None
+    return Whereabouts(_place(row, "camera"), _place(row, "subject"), metres)
+
+
+def _place(row: Mapping[str, str], who: str) -> Place | None:
+    """Read a place from whichever columns have it; in the order of `read_records`' docstring."""
+
+    def cell(column: str) -> str:
+        return row.get(f"{who}{column}", "").strip()
+
+    if text := cell(""):
+        latitude, comma, longitude = text.partition(",")
+        return Coordinates.parse(latitude, longitude) if comma else parse_grid_reference(text)
+    if cell("_easting") and cell("_northing"):
+        grid = row.get("grid", "").strip().casefold()
+        figures = cell("_figures") or row.get("figures", "").strip() or "10"
+        return _position(who, grid, cell("_easting"), cell("_northing"), figures)
+    if cell("_latitude") and cell("_longitude"):
+        return Coordinates.parse(cell("_latitude"), cell("_longitude"))
+    return None
+
+
+def _position(
+    who: str, grid: str, easting: str, northing: str, figures: str
+) -> GridPosition | None:
+    try:
+        numbers = Grid(grid), int(easting), int(northing), int(figures)
+    except ValueError as error:
+        raise GridError(f"the {who}'s position cannot be read ({error})") from None
+    return GridPosition.if_known(*numbers)
+
+
+def _id_from_name(name: str) -> int:
+    """Give the same number for the same name on every machine."""
+    digest = hashlib.blake2b(name.encode(errors="surrogateescape"), digest_size=8).digest()
+    return int.from_bytes(digest) & ((1 << ID_BITS) - 1)

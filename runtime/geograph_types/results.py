@@ -1,0 +1,46 @@
+"""What is written of one photo: its prediction, or why there is none."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from geograph_types.errors import PhotoError
+from geograph_types.prediction import Prediction
+
+__all__ = ["PhotoResult"]
+
+
+@dataclass(frozen=True, slots=True)
+class PhotoResult:
+    """One photo's outcome; exactly one of `prediction` and `error` is there.
+
+    Attributes:
+        path: the photo.
+        prediction: what the tagger says.
+        error: why it says nothing.
+        types: the moderators' raw tags, where a labels file gives them.
+    """
+
+    path: Path
+    prediction: Prediction | None
+    error: PhotoError | None
+    types: str = ""
+
+    def __post_init__(self) -> None:
+        if (self.prediction is None) == (self.error is None):
+            raise ValueError("a result has either a prediction or an error")
+
+    def as_dict(self) -> dict[str, Any]:
+        """Give plain values for JSON.
+
+        Bytes of a file name that are not UTF-8 come as surrogates, as Python reads them.
+        """
+        row: dict[str, Any] = {"photo": str(self.path)}
+        if self.types:
+            row["types"] = self.types
+        if self.prediction is not None:
+            return row | {"status": "ok"} | self.prediction.as_dict()
+        if self.error is not None:
+            row |= {"status": "failed", "reason": self.error.fault.value}
+            row |= {"detail": self.error.detail}
+        return row

@@ -1,0 +1,135 @@
+"""Run ONNX graphs; the only module that imports onnxruntime."""
+
+from importlib import metadata
+from types import ModuleType
+from typing import Any, Final, Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from geograph_types.cpu import usable_cpus
+from geograph_types.errors import BackendError, DeviceError, InputError
+
+__all__ = ["BACKENDS", "Device", "Session", "available_providers", "load_backend", "pick_device"]
+
+Device: TypeAlias = Literal["auto", "cpu", "cuda"]
+
+BACKENDS: Final = ("onnxruntime", "onnxruntime-gpu")
+"""Distributions that bring the module `onnxruntime`; installed together they break each other."""
+
+CUDA: Final = "CUDAExecutionProvider"
+CPU: Final = "CPUExecutionProvider"
+
+
+def load_backend() -> ModuleType:
+    """Import onnxruntime.
+
+    Raises:
+        BackendError: it is missing, or both of its distributions are installed.
+    """
+    installed = [name for name in BACKENDS if _is_installed(name)]
+    if len(installed) > 1:
+        raise BackendError(
+            "onnxruntime and onnxruntime-gpu are both installed and overwrite each other: "
+            "pip uninstall -y onnxruntime onnxruntime-gpu, then pip install "
+            "'geograph-types[cpu]' or 'geograph-types[gpu]'"
+        )
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise BackendError(
+            f"onnxruntime cannot be imported ({error}): pip install 'geograph-types[cpu]', "
+            "or 'geograph-types[gpu]' for CUDA"
+        ) from None
+    module: ModuleType = onnxruntime
+    return module
+
+
+def _is_installed(distribution: str) -> bool:
+    try:
+        metadata.distribution(distribution)
+    except metadata.PackageNotFoundError:
+        return False
+    return True
+
+
+def available_providers() -> tuple[str, ...]:
+    """Name the execution providers of the installed onnxruntime.
+
+    Raises:
+        BackendError: as for `load_backend`.
+    """
+    return tuple(load_backend().get_available_providers())
+
+
+def pick_device(device: Device) -> Literal["cpu", "cuda"]:
+    """Settle "auto", and refuse what is not there.
+
+    Raises:
+        InputError: no such device.
+        DeviceError: "cuda" where onnxruntime has no CUDA provider.
+        BackendError: as for `load_backend`.
+    """
+    providers = available_providers()
+    match device:
+        case "cpu":
+            return "cpu"
+        case "auto":
+            return "cuda" if CUDA in providers else "cpu"
+        case "cuda" if CUDA in providers:
+            return "cuda"
+        case "cuda":
+            raise DeviceError(
+                device, providers, "pip install 'geograph-types[gpu]' in place of [cpu], or use cpu"
+            )
+    raise InputError(f"device {device!r} is none of auto, cpu, cuda")
+
+
+class Session:
+    """One loaded graph on one device."""
+
+    def __init__(self, model: bytes, device: Device = "auto", threads: int | None = None) -> None:
+        """Load a graph from bytes that the caller has verified.
+
+        Args:
+            model: a serialised ONNX model without external data.
+            device: "auto" takes CUDA where this onnxruntime has it.
+            threads: for one run; `None` follows the CPU quota.
+
+        Raises:
+            BackendError: no onnxruntime, or it refuses the model.
+            DeviceError: "cuda" was asked for and cannot be used.
+            InputError: no such device, or fewer than one thread.
+        """
+        if threads is not None and threads < 1:
+            raise InputError(f"threads is {threads}; give 1 or more, or leave it out")
+        backend = load_backend()
+        chosen = pick_device(device)
+        options = backend.SessionOptions()
+        options.intra_op_num_threads = threads or usable_cpus()
+        options.inter_op_num_threads = 1
+        options.log_severity_level = 3
+        providers = [CUDA, CPU] if chosen == "cuda" else [CPU]
+        try:
+            self._session = backend.InferenceSession(model, options, providers=providers)
+        except Exception as error:  # onnxruntime raises a dozen unrelated classes
+            raise BackendError(
+                f"onnxruntime {backend.__version__} refuses the model: {str(error).splitlines()[0]}"
+            ) from error
+        loaded = tuple(self._session.get_providers())
+        if device == "cuda" and loaded[0] != CUDA:
+            raise DeviceError(
+                device, loaded, "CUDA or cuDNN could not be loaded: see 'geograph-types doctor'"
+            )
+        self.device: Literal["cpu", "cuda"] = "cuda" if loaded[0] == CUDA else "cpu"
+        self.outputs = tuple(output.name for output in self._session.get_outputs())
+
+    def run(self, output: str, **inputs: NDArray[Any]) -> NDArray[np.float32]:
+        """Compute one output.
+
+        Args:
+            output: its name.
+            inputs: every input by name.
+        """
+        result: NDArray[np.float32] = self._session.run([output], inputs)[0]
+        return result

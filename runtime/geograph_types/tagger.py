@@ -1,0 +1,237 @@
+"""Embedding and distance to prediction: the Python interface to a bundle."""
+
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+from os import PathLike
+from typing import Final, Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from geograph_types.bundle import Bundle
+from geograph_types.distance import BUCKET_COUNT, Distance, DistanceLike, buckets_of
+from geograph_types.embedding import EMBEDDING_DIMENSION, as_embeddings
+from geograph_types.errors import InputError
+from geograph_types.images import PhotoLike, open_photo
+from geograph_types.manifest import Precision
+from geograph_types.prediction import Prediction
+from geograph_types.preprocess import CROP, preprocess
+from geograph_types.session import Device, Session, pick_device
+from geograph_types.tags import final_tags
+from geograph_types.taxonomy import CLASSES
+
+__all__ = ["PhotoLike", "PrecisionChoice", "TypeTagger"]
+
+PrecisionChoice: TypeAlias = Literal["auto"] | Precision
+
+PREFERENCE: Final[dict[str, tuple[Precision, ...]]] = {
+    "cpu": ("int8", "fp32", "fp16"),
+    "cuda": ("fp16", "fp32", "int8"),
+}
+"""Precisions from best to worst on each device, where the user leaves the choice."""
+
+ENCODER_BATCH: Final = 8
+"""Photos in one run: larger batches are no faster on a CPU and take more memory."""
+
+HEAD_BATCH: Final = 4096
+
+
+class TypeTagger:
+    """Predict Type tags with a model bundle.
+
+    The encoder and the head are each loaded when first needed, after their digests were checked.
+
+    Attributes:
+        bundle: the opened bundle.
+        device: "cpu" or "cuda".
+    """
+
+    def __init__(
+        self,
+        bundle: str | PathLike[str] | Bundle,
+        device: Device = "auto",
+        precision: PrecisionChoice = "auto",
+        threads: int | None = None,
+    ) -> None:
+        """Open a bundle.
+
+        Args:
+            bundle: its folder.
+            device: "auto" takes CUDA where the installed onnxruntime has it.
+            precision: of the encoder; "auto" takes the best for the device that the bundle has.
+            threads: for one run of the model; `None` follows the CPU quota.
+
+        Raises:
+            BundleError: see `Bundle.open`.
+            BackendError: no usable onnxruntime.
+            DeviceError: "cuda" where there is none.
+            InputError: an argument that is none of these.
+        """
+        self.bundle = Bundle.open(bundle)
+        self.device = pick_device(device)
+        self._device_choice = device
+        self._precision = precision
+        self._threads = threads
+
+    @property
+    def precision(self) -> Precision:
+        """The precision of the encoder that is used.
+
+        Raises:
+            BundleError: the bundle does not have it.
+        """
+        if self._precision != "auto":
+            self.bundle.find("encoder", self._precision)
+            return self._precision
+        present = self.bundle.manifest.precisions
+        ranked = [choice for choice in PREFERENCE[self.device] if choice in present]
+        return ranked[0] if ranked else "fp32"
+
+    @cached_property
+    def _encoder(self) -> Session:
+        file = self.bundle.find("encoder", self.precision)
+        return Session(self.bundle.read(file), self._device_choice, self._threads)
+
+    @cached_property
+    def _head(self) -> Session:
+        file = self.bundle.find("head")
+        return Session(self.bundle.read(file), self._device_choice, self._threads)
+
+    def tag(self, photo: PhotoLike, distance: DistanceLike = None) -> Prediction:
+        """Predict the tags of one photo.
+
+        Args:
+            photo: a path, an encoded file's bytes, or an image that Pillow opened.
+            distance: a `Distance`, metres, or `None` for unknown.
+
+        Raises:
+            PhotoError: the photo cannot be used.
+            DistanceError: the distance cannot be used.
+            BundleError: the bundle lacks the encoder or the head, or is damaged.
+        """
+        known = Distance.of(distance)
+        return self.predict(self.embed([photo]), [known])[0]
+
+    def embed(self, photos: Iterable[PhotoLike]) -> NDArray[np.float32]:
+        """Compute the raw (not normalised) CLIP embeddings of photos.
+
+        Returns:
+            float32 [N, 512].
+
+        Raises:
+            PhotoError: for the first photo that cannot be used.
+            BundleError: the bundle lacks the encoder, or is damaged.
+        """
+        if isinstance(photos, str | bytes | PathLike):
+            raise InputError("embed takes several photos: put a single one in a list")
+        pixels = [preprocess(open_photo(photo)) for photo in photos]
+        return self.embed_pixels(np.stack(pixels) if pixels else np.empty((0, CROP, CROP, 3), "u1"))
+
+    def embed_pixels(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Compute embeddings of preprocessed photos.
+
+        Args:
+            pixels: uint8 [N, 224, 224, 3], as `preprocess` gives them.
+
+        Returns:
+            float32 [N, 512].
+
+        Raises:
+            InputError: another shape or type.
+            BundleError: the bundle lacks the encoder, or is damaged.
+        """
+        if pixels.dtype != np.uint8 or pixels.shape[1:] != (CROP, CROP, 3):
+            raise InputError(
+                f"pixels are {pixels.dtype} {pixels.shape}, not uint8 [N, {CROP}, {CROP}, 3]: "
+                "make them with geograph_types.preprocess"
+            )
+        embeds = np.empty((len(pixels), EMBEDDING_DIMENSION), np.float32)
+        for start in range(0, len(pixels), ENCODER_BATCH):
+            rows = slice(start, start + ENCODER_BATCH)
+            embeds[rows] = self._encoder.run("image_embeds", pixels=pixels[rows])
+        return embeds
+
+    def score(
+        self, embeddings: ArrayLike, distances: Sequence[DistanceLike] | NDArray[np.floating]
+    ) -> NDArray[np.float32]:
+        """Compute probabilities from stored embeddings; no photo is needed.
+
+        Args:
+            embeddings: [N, 512] raw CLIP embeddings.
+            distances: N distances, or an array of N metres with NaN for unknown.
+
+        Returns:
+            float32 [N, 7], columns in the order of `CLASSES`.
+
+        Raises:
+            EmbeddingError: a vector that is no raw CLIP embedding, for instance a normalised one.
+            DistanceError: a distance that cannot be used.
+            InputError: not one distance for each embedding.
+            BundleError: the bundle lacks the head, or is damaged.
+        """
+        if isinstance(distances, np.ndarray) and distances.dtype.kind in "fiu":
+            buckets = buckets_of(distances)
+        else:
+            known = [Distance.of(distance).bucket for distance in distances]
+            buckets = np.array(known, dtype=np.int64)
+        return self.score_buckets(embeddings, buckets)
+
+    def score_buckets(
+        self, embeddings: ArrayLike, buckets: NDArray[np.int64]
+    ) -> NDArray[np.float32]:
+        """Compute probabilities from stored embeddings and distance buckets.
+
+        Args:
+            embeddings: [N, 512] raw CLIP embeddings.
+            buckets: int64 [N], each 0 to 22.
+
+        Returns:
+            float32 [N, 7].
+
+        Raises:
+            EmbeddingError: a vector that is no raw CLIP embedding.
+            InputError: not one bucket for each embedding, or none of the 23.
+            BundleError: the bundle lacks the head, or is damaged.
+        """
+        rows = as_embeddings(embeddings)
+        if buckets.shape != (len(rows),):
+            raise InputError(
+                f"{len(rows)} embeddings but {buckets.shape} distances: give one for each"
+            )
+        if ((buckets < 0) | (buckets >= BUCKET_COUNT)).any():
+            raise InputError(f"distance buckets are 0 to {BUCKET_COUNT - 1}: use Distance.bucket")
+        scores = np.empty((len(rows), len(CLASSES)), np.float32)
+        for start in range(0, len(rows), HEAD_BATCH):
+            part = slice(start, start + HEAD_BATCH)
+            scores[part] = self._head.run(
+                "probabilities", image_embeds=rows[part], distance_bucket=buckets[part]
+            )
+        return scores
+
+    def predict(self, embeddings: ArrayLike, distances: Sequence[DistanceLike]) -> list[Prediction]:
+        """Score stored embeddings and choose their tags.
+
+        Args:
+            embeddings: [N, 512] raw CLIP embeddings.
+            distances: N distances.
+
+        Raises:
+            As `score`.
+        """
+        known = [Distance.of(distance) for distance in distances]
+        return [
+            self._prediction(row, distance)
+            for row, distance in zip(self.score(embeddings, known).tolist(), known, strict=True)
+        ]
+
+    def _prediction(self, probabilities: list[float], distance: Distance) -> Prediction:
+        thresholds = self.bundle.manifest.thresholds
+        tags, low_confidence = final_tags(probabilities, thresholds, distance.crosses_grid)
+        return Prediction(
+            probabilities=dict(zip(CLASSES, probabilities, strict=True)),
+            tags=tags,
+            low_confidence=low_confidence,
+            distance=distance,
+            model=self.bundle.label,
+            stand_in=self.bundle.is_stand_in,
+        )

@@ -1,0 +1,38 @@
+"""From probabilities to the final tags."""
+
+from collections.abc import Mapping, Sequence
+
+from geograph_types.taxonomy import CLASSES, CROSS_FAR, CROSS_GRID
+
+__all__ = ["final_tags"]
+
+
+def final_tags(
+    probabilities: Sequence[float], thresholds: Mapping[str, float], crosses_grid: bool | None
+) -> tuple[tuple[str, ...], bool]:
+    """Choose the tags of one photo.
+
+    The model's Cross Far means "looks like a long view", and the tag Cross Grid is geometry: where
+    both positions are known they decide it, elsewhere Cross Far stands for it.
+
+    Args:
+        probabilities: seven, in class order.
+        thresholds: by class; a probability at or above it sets the tag.
+        crosses_grid: whether the two positions stand in different 1 km squares; `None` if unknown.
+
+    Returns:
+        The tags in class order, and whether they are only the best guess because no class reached
+        its threshold.
+    """
+    scores = dict(zip(CLASSES, probabilities, strict=True))
+    chosen = {name for name in CLASSES if scores[name] >= thresholds[name]}
+    if crosses_grid is not None:
+        chosen.discard(CROSS_FAR)
+        del scores[CROSS_FAR]
+    low_confidence = not chosen
+    if low_confidence:
+        chosen = {max(scores, key=scores.__getitem__)}
+    if crosses_grid:
+        chosen.add(CROSS_FAR)
+    tags = (name for name in CLASSES if name in chosen)
+    return tuple(CROSS_GRID if name == CROSS_FAR else name for name in tags), low_confidence
