@@ -1,0 +1,157 @@
+"""A bundle is what its manifest says, to the last byte, or it is refused before it is parsed."""
+
+import json
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+
+from geograph_types import Bundle, TypeTagger
+from geograph_types.errors import BundleError
+from geograph_types.manifest import decode_manifest, encode_manifest
+
+
+@pytest.fixture
+def copy(head_bundle: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(head_bundle, tmp_path / "bundle"))
+
+
+def edit(folder: Path, change: Callable[[dict], None]) -> None:
+    path = folder / "manifest.json"
+    manifest = json.loads(path.read_text())
+    change(manifest)
+    path.write_text(json.dumps(manifest))
+
+
+def refusal(folder: Path) -> str:
+    with pytest.raises(BundleError) as caught:
+        TypeTagger(folder).score(np.ones((1, 512)), [None])
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_an_untouched_bundle_opens_and_verifies(head_bundle: Path) -> None:
+    bundle = Bundle.open(head_bundle)
+    bundle.verify()
+    assert bundle.manifest.find("encoder", "fp32") is None
+    assert bundle.manifest.find("head") is not None
+    assert not bundle.is_stand_in
+    assert Bundle.open(bundle) is bundle
+
+
+def test_a_manifest_is_written_as_it_was_read(head_bundle: Path) -> None:
+    data = (head_bundle / "manifest.json").read_bytes()
+    assert encode_manifest(decode_manifest(data)) == data
+
+
+def test_any_flipped_bit_of_a_model_is_noticed(copy: Path) -> None:
+    path = copy / "head.onnx"
+    good = path.read_bytes()
+    rng = np.random.default_rng(2)
+    bundle = Bundle.open(copy)
+    file = bundle.find("head")
+    for place in rng.integers(0, len(good), 50):
+        damaged = bytearray(good)
+        damaged[place] ^= 1 << int(rng.integers(8))
+        path.write_bytes(damaged)
+        with pytest.raises(BundleError, match="its digest differs"):
+            bundle.read(file)
+
+
+def test_missing_and_unknown_files_are_refused(copy: Path, tmp_path: Path) -> None:
+    assert "there is no such folder" in refusal(tmp_path / "nowhere")
+    (copy / "notes.txt").write_text("hello")
+    assert "unknown file notes.txt" in refusal(copy)
+    (copy / "notes.txt").unlink()
+    (copy / "head.onnx").unlink()
+    assert "missing file head.onnx" in refusal(copy)
+    (copy / "manifest.json").unlink()
+    assert "has no manifest.json" in refusal(copy)
+
+
+def test_files_of_another_size_are_refused(copy: Path) -> None:
+    path = copy / "head.onnx"
+    data = path.read_bytes()
+    path.write_bytes(data[:-1])
+    assert f"{len(data) - 1} bytes instead of {len(data)}" in refusal(copy)
+    path.write_bytes(data + b"\0")
+    assert f"{len(data) + 1} bytes instead of {len(data)}" in refusal(copy)
+
+
+def test_links_are_refused(copy: Path, tmp_path: Path) -> None:
+    path = copy / "head.onnx"
+    elsewhere = tmp_path / "elsewhere.onnx"
+    path.rename(elsewhere)
+    path.symlink_to(elsewhere)
+    assert "is a link" in refusal(copy)
+    path.unlink()
+    os.link(elsewhere, path)
+    assert "is a link" in refusal(copy)
+
+
+def test_a_manifest_that_grew_is_not_read(copy: Path) -> None:
+    with (copy / "manifest.json").open("ab") as stream:
+        stream.write(b" " * (1 << 21))
+    assert "larger than" in refusal(copy)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '"text"', "null", '{"schema_version": 1}', "\xff"])
+def test_manifests_that_are_none_are_refused(copy: Path, text: str) -> None:
+    (copy / "manifest.json").write_bytes(text.encode("latin-1"))
+    assert "manifest.json is refused" in refusal(copy)
+
+
+CHANGES: dict[str, tuple[Callable[[dict], object], str]] = {
+    "schema": (lambda m: m.update(schema_version=2), "schema version"),
+    "classes": (lambda m: m["classes"].reverse(), "classes"),
+    "normalised": (lambda m: m["embedding"].update(normalised=True), "embedding"),
+    "dimension": (lambda m: m["embedding"].update(dimension=768), "embedding"),
+    "buckets": (lambda m: m["distance"].update(buckets=24), "distance"),
+    "unknown": (lambda m: m["distance"].update(unknown=0), "distance"),
+    "mean": (lambda m: m["preprocessing"].update(mean=[0.5, 0.5, 0.5]), "preprocessing"),
+    "crop": (lambda m: m["preprocessing"].update(crop=336), "preprocessing"),
+    "threshold missing": (lambda m: m["thresholds"].pop("Inside"), "threshold"),
+    "threshold": (lambda m: m["thresholds"].update(Inside=1.5), "threshold"),
+    "extra field": (lambda m: m.update(comment="hi"), "unknown field"),
+    "file twice": (lambda m: m["files"].append(m["files"][0]), "twice"),
+    "no source": (lambda m: m.update(head=None), "no source"),
+    "digest": (lambda m: m["files"][0].update(sha256="abc"), "SHA-256"),
+    "path up": (lambda m: m["files"][0].update(path="../head.onnx"), "plain name"),
+    "path absolute": (lambda m: m["files"][0].update(path="/etc/passwd"), "plain name"),
+    "path empty": (lambda m: m["files"][0].update(path=""), "plain name"),
+    "path dots": (lambda m: m["files"][0].update(path=".."), "plain name"),
+}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_a_manifest_with_another_contract_is_refused(copy: Path, name: str) -> None:
+    change, word = CHANGES[name]
+    edit(copy, lambda manifest: change(manifest) and None)
+    message = refusal(copy)
+    assert "manifest.json is refused" in message
+    assert word in message
+
+
+def test_graphs_have_the_inputs_and_outputs_of_their_role(copy: Path) -> None:
+    def swap(manifest: dict) -> None:
+        head = next(file for file in manifest["files"] if file["role"] == "head")
+        head["inputs"] = head["inputs"][::-1]
+
+    edit(copy, swap)
+    assert "not those of a head" in refusal(copy)
+
+
+def test_what_is_missing_from_a_bundle_is_named_with_the_command(head_bundle: Path) -> None:
+    with pytest.raises(BundleError, match="has no fp32 encoder; add one with 'geograph-types exp"):
+        TypeTagger(head_bundle).embed_pixels(np.zeros((1, 224, 224, 3), np.uint8))
+
+
+def test_a_manifest_is_a_value(head_bundle: Path) -> None:
+    manifest = Bundle.open(head_bundle).manifest
+    with pytest.raises(AttributeError):
+        manifest.name = "other"  # type: ignore[misc]
+    assert msgspec.structs.replace(manifest, name="other").name == "other"
