@@ -1,6 +1,5 @@
 """Rows of the published dataset, as they come: JSON Lines with base64 embeddings."""
 
-import binascii
 import gzip
 import io
 from collections.abc import Iterable, Iterator
@@ -8,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import BinaryIO, Final, cast
+from typing import BinaryIO, Final, Protocol, TypeVar, cast
 
 import msgspec
 import numpy as np
@@ -25,7 +24,14 @@ from geograph_types.errors import (
     RowFault,
 )
 
-__all__ = ["RowBatch", "decode_vector", "embedding_row_faults", "open_lines", "read_json_rows"]
+__all__ = [
+    "VECTOR_BYTES",
+    "RowBatch",
+    "decode_line",
+    "embedding_row_faults",
+    "open_lines",
+    "read_json_rows",
+]
 
 VECTOR_BYTES: Final = 4 * EMBEDDING_DIMENSION
 BATCH_ROWS: Final = 4096
@@ -37,11 +43,20 @@ ROW_FAULTS: Final = {
 }
 
 
+class HasEmbeddings(Protocol):
+    """A row of any kind, with the bytes of its vector."""
+
+    embeddings: bytes
+
+
+Row = TypeVar("Row", bound=HasEmbeddings)
+
+
 class ScoreRow(msgspec.Struct):
     """What scoring needs of a published row; its other fields are passed over."""
 
     gridimage_id: int
-    embeddings: str
+    embeddings: bytes
     distance: str = "Unknown"
 
 
@@ -62,23 +77,6 @@ class RowBatch:
     embeddings: NDArray[np.float32]
     buckets: NDArray[np.int64]
     errors: tuple[RowError, ...]
-
-
-def decode_vector(text: str, row: int) -> bytes:
-    """Decode base64 to the bytes of 512 little-endian float32.
-
-    Raises:
-        RowError: not base64, or of another length.
-    """
-    try:
-        data = binascii.a2b_base64(text, strict_mode=True)
-    except ValueError as error:
-        raise RowError(row, RowFault.BAD_BASE64, str(error)) from None
-    if len(data) != VECTOR_BYTES:
-        raise RowError(
-            row, RowFault.WRONG_LENGTH, f"{len(data)} bytes, not {VECTOR_BYTES} (512 float32)"
-        )
-    return data
 
 
 def embedding_row_faults(
@@ -138,18 +136,19 @@ def _decode_chunk(
     for number, line in chunk:
         if not line.strip():
             continue
+        row = decode_line(decoder, line, number)
+        if isinstance(row, RowError):
+            errors.append(row)
+            continue
         try:
-            row = decode_json_row(decoder, line, number)
             bucket = Distance.parse(row.distance).bucket
-            vectors.append(decode_vector(row.embeddings, number))
         except DistanceError as error:
             errors.append(RowError(number, RowFault.BAD_DISTANCE, str(error)))
-        except RowError as error:
-            errors.append(error)
-        else:
-            numbers.append(number)
-            ids.append(row.gridimage_id)
-            buckets.append(bucket)
+            continue
+        numbers.append(number)
+        ids.append(row.gridimage_id)
+        buckets.append(bucket)
+        vectors.append(row.embeddings)
     embeddings = np.frombuffer(b"".join(vectors), "<f4").reshape(-1, EMBEDDING_DIMENSION)
     rows = np.array(numbers, np.int64)
     faults = embedding_row_faults(embeddings, rows)
@@ -164,18 +163,25 @@ def _decode_chunk(
     )
 
 
-def decode_json_row(
-    decoder: "msgspec.json.Decoder[ScoreRow]", line: bytes, number: int
-) -> ScoreRow:
-    """Decode one line, telling a cut-off last line from other damage.
+def decode_line(decoder: "msgspec.json.Decoder[Row]", line: bytes, number: int) -> Row | RowError:
+    """Decode one line and check that its vector has 512 numbers.
 
-    Raises:
-        RowError: not JSON, cut off, or without the fields that are needed.
+    Errors are given, not raised: a raised one would keep its whole batch in memory.
+
+    Args:
+        decoder: of a struct with the field `embeddings` as bytes, which msgspec reads as base64.
+        line: with its line end, unless it is a last one that was cut off.
+        number: of the line, from 1.
     """
     try:
-        return decoder.decode(line)
+        row = decoder.decode(line)
     except msgspec.ValidationError as error:
-        raise RowError(number, RowFault.WRONG_SCHEMA, str(error)) from None
+        fault = RowFault.BAD_BASE64 if "base64" in str(error) else RowFault.WRONG_SCHEMA
+        return RowError(number, fault, str(error))
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         fault = RowFault.NOT_JSON if line.endswith(b"\n") else RowFault.CUT_OFF
-        raise RowError(number, fault, str(error)) from None
+        return RowError(number, fault, str(error))
+    if len(row.embeddings) != VECTOR_BYTES:
+        detail = f"{len(row.embeddings)} bytes, not {VECTOR_BYTES} (512 float32)"
+        return RowError(number, RowFault.WRONG_LENGTH, detail)
+    return row
