@@ -1,0 +1,346 @@
+"""Heads are judged on held-out rows: scores, drone, distance honesty, calibration, table, page."""
+
+import json
+import subprocess
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from geograph_types.cli.main import main
+from geograph_types.distance import BUCKET_COUNT, UNKNOWN_BUCKET, bucket_text
+from geograph_types.errors import InputError
+from geograph_types.parquet import DatasetBatch, new_dataset
+from geograph_types.taxonomy import CLASS_INDEX, CLASSES
+from geograph_types_trainer.calibration import Platt
+from geograph_types_trainer.data import TrainingData
+from geograph_types_trainer.evaluation import evaluate
+from geograph_types_trainer.evaluation_form import Evaluation
+from geograph_types_trainer.evaluation_page import evaluation_page
+from geograph_types_trainer.evaluation_table import show_evaluation
+from geograph_types_trainer.predictor import Predictor
+
+ROWS = 600
+DRONE = CLASS_INDEX["From Drone"]
+SEVEN = len(CLASSES)
+
+
+def drawn_data(splits: tuple[int, ...] = (0, 1, 2, 2)) -> TrainingData:
+    """Draw rows whose labels stand, noisily, in the first seven dimensions."""
+    generator = np.random.default_rng(4)
+    labels = (generator.random((ROWS, SEVEN)) < 0.3).astype(np.uint8)
+    embeddings = generator.normal(0, 0.3, (ROWS, 512)).astype(np.float32)
+    embeddings[:, :SEVEN] += 4.0 * labels - 2.0 + generator.normal(0, 1.5, labels.shape)
+    return TrainingData(
+        embeddings=embeddings,
+        buckets=generator.integers(0, BUCKET_COUNT, ROWS),
+        labels=labels,
+        weights=np.ones(ROWS, np.float32),
+        splits=np.resize(np.array(splits, np.int8), ROWS),
+        ids=np.arange(ROWS),
+        pseudo_drone=(labels[:, DRONE] == 1) & (generator.random(ROWS) < 0.5),
+        sha256="0" * 64,
+        bad_rows={},
+    )
+
+
+def sigmoid(logits: NDArray[np.floating]) -> NDArray[np.float32]:
+    return (1 / (1 + np.exp(-logits))).astype(np.float32)
+
+
+def looking(embeddings: NDArray[np.float32], buckets: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Judge by the picture alone."""
+    return sigmoid(embeddings[:, :SEVEN])
+
+
+def shifted(embeddings: NDArray[np.float32], buckets: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Judge by the picture, far too timidly."""
+    return sigmoid(2 * embeddings[:, :SEVEN] - 6)
+
+
+def measuring(embeddings: NDArray[np.float32], buckets: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Judge by the distance where it is known to be long."""
+    found = looking(embeddings, buckets)
+    found[(buckets > 9) & (buckets < UNKNOWN_BUCKET)] = 0.9
+    return found
+
+
+def predictor(predict: Any = looking, thresholds: dict[str, float] | None = None) -> Predictor:
+    return Predictor(f"heads/{predict.__name__}", "run", thresholds, predict)
+
+
+def judged(*predicts: Any, split: Any = "tes") -> Evaluation:
+    return evaluate([predictor(one) for one in predicts], drawn_data(), "rows", split)
+
+
+def test_scores_are_those_of_the_split() -> None:
+    data = drawn_data()
+    found = evaluate([predictor()], data, "rows")
+    rows = data.rows_of("tes")
+    assert (found.rows, found.validation_rows) == (len(rows), len(data.rows_of("val")))
+    plain = found.heads[0].scores[0]
+    tags = looking(data.embeddings[rows].astype(np.float32), data.buckets[rows]) >= 0.5
+    hits = (tags & (data.labels[rows] == 1)).sum(axis=0)
+    f1 = 2 * hits / (tags.sum(axis=0) + data.labels[rows].sum(axis=0))
+    np.testing.assert_allclose([one.f1 for one in plain.classes], f1)
+    assert [one.support for one in plain.classes] == data.labels[rows].sum(axis=0).tolist()
+    assert plain.mean("macro").f1 == pytest.approx(f1.mean())
+    assert all(one.f1_low <= one.f1 <= one.f1_high for one in plain.classes)
+
+
+def test_thresholds_come_from_validation_and_go_to_test() -> None:
+    found = judged(shifted).heads[0]
+    assert [scores.rule for scores in found.scores] == ["0.5", "validation"]
+    assert found.quoted.mean("macro").f1 > found.scores[0].mean("macro").f1 + 0.2
+    assert all(one.threshold < 0.3 for one in found.quoted.classes)
+
+
+def test_own_thresholds_are_scored_beside_the_others() -> None:
+    own = dict.fromkeys(CLASSES, 0.4)
+    [found] = evaluate([predictor(looking, own)], drawn_data(), "rows", "val").heads
+    assert [scores.rule for scores in found.scores] == ["0.5", "own"]
+    assert all(one.threshold == 0.4 for one in found.quoted.classes)
+
+
+@pytest.mark.parametrize(("split", "rows"), [("val", ROWS // 4), ("all", ROWS)])
+def test_nothing_is_fitted_where_its_rows_are_judged(split: Any, rows: int) -> None:
+    found = judged(looking, split=split)
+    assert (found.rows, found.validation_rows) == (rows, 0)
+    assert found.heads[0].quoted.rule == "0.5"
+    assert all(one.error_after is None for one in found.heads[0].calibration)
+
+
+def test_a_split_without_rows_is_an_error_that_names_the_way_out() -> None:
+    with pytest.raises(InputError, match=r"no rows of split 'tes'.*all"):
+        evaluate([predictor()], drawn_data(splits=(0, 1)), "rows")
+
+
+def test_without_validation_rows_nothing_is_fitted() -> None:
+    found = evaluate([predictor()], drawn_data(splits=(0, 2)), "rows")
+    assert found.validation_rows == 0
+    assert len(found.heads[0].scores) == 1
+
+
+def test_true_and_pseudo_drone_are_scored_apart() -> None:
+    data = drawn_data()
+    true, pseudo = evaluate([predictor()], data, "rows").heads[0].drone
+    rows = data.rows_of("tes")
+    drone = data.labels[rows, DRONE] == 1
+    assert (true.kind, pseudo.kind) == ("true", "pseudo")
+    assert true.support + pseudo.support == drone.sum()
+    assert pseudo.support == data.pseudo_drone[rows].sum()
+
+
+def test_a_head_that_reads_the_distance_is_found_out() -> None:
+    honest, dishonest = judged(looking, measuring).heads
+    assert [one.distance for one in honest.distances] == ["recorded", "unknown", "other row"]
+    assert [one.flipped for one in honest.distances] == [0, 0, 0]
+    assert honest.distances[0].micro_f1 == honest.distances[2].micro_f1
+    assert dishonest.distances[0].flipped == 0
+    assert min(one.flipped for one in dishonest.distances[1:]) > 0.3
+
+
+def test_calibration_helps_a_timid_head() -> None:
+    found = judged(shifted).heads[0].calibration
+    assert all((one.error_after or 1) < one.error for one in found)
+    assert all(one.scale is not None and one.scale < 1 for one in found)
+    assert all(sum(step.rows for step in one.bins) == ROWS // 2 for one in found)
+
+
+def test_the_same_rows_give_the_same_result() -> None:
+    assert judged(looking, measuring) == judged(looking, measuring)
+
+
+def test_an_evaluation_survives_json() -> None:
+    found = judged(looking, measuring)
+    assert msgspec.json.decode(msgspec.json.encode(found), type=Evaluation) == found
+
+
+def test_heads_have_short_names_unless_they_share_them() -> None:
+    one, two = Predictor("a/head", "run", None, looking), Predictor("b/head", "run", None, looking)
+    other = Predictor("b/other", "run", None, looking)
+    assert evaluate([one, other], drawn_data(), "rows").labels == ("head", "other")
+    assert evaluate([one, two], drawn_data(), "rows").labels == ("a/head", "b/head")
+
+
+def test_the_table_ends_with_macro_f1(capsys: pytest.CaptureFixture[str]) -> None:
+    show_evaluation(judged(looking, measuring))
+    lines = capsys.readouterr().out.splitlines()
+    assert all(any(line.startswith(name) for line in lines) for name in CLASSES)
+    assert lines[-1].startswith("macro-F1 0.")
+    assert "looking" in lines[-1]
+    assert "300 held-out rows" in lines[-1]
+
+
+class Page(HTMLParser):
+    """Collects what a page would fetch or run, and whether its elements close."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.foreign: list[str] = []
+        self.open: list[str] = []
+        self.unnamed_plots = 0
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = dict(attrs)
+        self.foreign += [f"{tag} {key}" for key in given if key in ("src", "href", "onload")]
+        self.foreign += [tag] * (tag in ("script", "link", "iframe"))
+        self.unnamed_plots += tag == "svg" and not given.get("aria-label")
+        if tag != "meta":
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        pass
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+def test_the_page_is_whole_and_needs_nothing_else() -> None:
+    text = evaluation_page(judged(looking, measuring, shifted, looking, measuring))
+    page = Page()
+    page.feed(text)
+    assert (page.open, page.foreign, page.unnamed_plots) == ([], [], 0)
+    assert "url(" not in text and "@import" not in text
+    assert all(text.count(name) > 3 for name in CLASSES)
+
+
+def test_the_page_escapes_names() -> None:
+    odd = Predictor("<b>&head", "run", None, looking)
+    text = evaluation_page(evaluate([odd], drawn_data(), "<i>rows", "all"))
+    assert "<b>&head" not in text and "<i>" not in text
+    assert "&lt;b&gt;&amp;head" in text
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Rows in the published schema."""
+    generator = np.random.default_rng(5)
+    path = tmp_path_factory.mktemp("dataset") / "rows.parquet"
+    batch = DatasetBatch(
+        ids=np.arange(140),
+        types=[name.replace("Far", "Grid") for name in CLASSES] * 20,
+        distances=[bucket_text(i % BUCKET_COUNT) for i in range(140)],
+        embeddings=generator.normal(0, 0.5, (140, 512)).astype(np.float32),
+        weights=np.ones(140, np.float32),
+        splits=[("tra", "val", "tes", "tes")[i // 7 % 4] for i in range(140)],
+    )
+    with new_dataset(path, "float32") as writer:
+        writer.write(batch)
+    return path
+
+
+def test_the_command_judges_checkpoint_run_and_bundle_alike(
+    checkpoint: Path,
+    head_bundle: Path,
+    dataset: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    run, written, page = tmp_path / "run", tmp_path / "e.json", tmp_path / "e.html"
+    assert main(["checkpoint", "import", str(checkpoint), "--out", str(run)]) == 0
+    words = ["evaluate", str(head_bundle), str(dataset), "--against", str(run)]
+    words += ["--against", str(checkpoint), "--json", str(written), "--html", str(page)]
+    capsys.readouterr()
+    assert main(words) == 0
+    shown = capsys.readouterr()
+    assert shown.out.splitlines()[-1].startswith("macro-F1 ")
+    assert str(page) in shown.err
+    heads = json.loads(written.read_bytes())["heads"]
+    assert [head["kind"] for head in heads] == ["bundle", "run", "checkpoint"]
+    for head in heads[1:]:
+        for ours, theirs in zip(head["distances"], heads[0]["distances"], strict=True):
+            assert ours["micro_f1"] == pytest.approx(theirs["micro_f1"], abs=0.01)
+    assert page.read_text().startswith("<!doctype html>")
+
+
+def test_a_bundle_is_judged_without_torch(head_bundle: Path, dataset: Path) -> None:
+    code = (
+        "import sys; sys.modules['torch'] = None\n"
+        "from geograph_types.cli.main import run\n"
+        f"sys.argv = ['g', 'evaluate', {str(head_bundle)!r}, {str(dataset)!r}, '--split', 'all']\n"
+        "run()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "on 140 held-out rows" in done.stdout.splitlines()[-1]
+
+
+def test_calibration_and_thresholds_can_be_kept_in_the_run(
+    checkpoint: Path, dataset: Path, tmp_path: Path
+) -> None:
+    run, before, after = tmp_path / "run", tmp_path / "before.json", tmp_path / "after.json"
+    assert main(["checkpoint", "import", str(checkpoint), "--out", str(run)]) == 0
+    words = ["evaluate", str(run), str(dataset)]
+    assert main([*words, "--keep", "--json", str(before)]) == 0
+    assert main([*words, "--json", str(after)]) == 0
+    old, new = (
+        msgspec.json.decode(file.read_bytes(), type=Evaluation).heads[0] for file in (before, after)
+    )
+    assert [scores.rule for scores in new.scores] == ["0.5", "own", "validation"]
+    for ours, theirs in zip(new.scores[1].classes, old.quoted.classes, strict=True):
+        assert ours.f1 == pytest.approx(theirs.f1, abs=1e-9)
+    for now, then in zip(new.calibration, old.calibration, strict=True):
+        assert now.error == pytest.approx(then.error_after, abs=1e-4)
+
+
+def test_keeping_needs_validation_rows(
+    checkpoint: Path, dataset: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = tmp_path / "run"
+    assert main(["checkpoint", "import", str(checkpoint), "--out", str(run)]) == 0
+    assert main(["evaluate", str(run), str(dataset), "--split", "val", "--keep"]) == 2
+    assert "no calibration to keep" in capsys.readouterr().err
+
+
+def test_a_head_is_calibrated_by_its_last_layer(checkpoint: Path) -> None:
+    import torch
+
+    from geograph_types_trainer.calibrated_head import calibrated_head
+    from geograph_types_trainer.checkpoint import load_checkpoint
+
+    head = load_checkpoint(checkpoint).head
+    platt = Platt(np.linspace(0.5, 2, SEVEN), np.linspace(-1, 1, SEVEN))
+    inputs = torch.randn(20, 512, generator=torch.Generator().manual_seed(1)), torch.arange(20)
+    expected = platt.apply(head.probabilities(*inputs).numpy())
+    found = calibrated_head(head, platt).probabilities(*inputs)
+    np.testing.assert_allclose(found.numpy(), expected, atol=1e-5)
+
+
+def test_a_run_goes_out_and_in_unchanged(checkpoint: Path, tmp_path: Path) -> None:
+    import torch
+
+    from geograph_types_trainer.checkpoint import load_checkpoint
+
+    run, out = tmp_path / "run", tmp_path / "out.pth"
+    assert main(["checkpoint", "import", str(checkpoint), "--out", str(run)]) == 0
+    assert main(["checkpoint", "export", str(run), str(out)]) == 0
+    first, second = load_checkpoint(checkpoint), load_checkpoint(out)
+    assert (first.epoch, first.loss) == (second.epoch, second.loss)
+    for name, value in first.head.state_dict().items():
+        assert torch.equal(value, second.head.state_dict()[name])
+
+
+def test_an_import_overwrites_nothing(
+    checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["checkpoint", "import", str(checkpoint), "--out", str(tmp_path)]) == 2
+    assert "is there already" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("head", "words"),
+    [("nothing", "does not exist"), ("empty", "is no run"), ("text.pth", "no zip archive")],
+)
+def test_what_is_no_head_is_refused(
+    head: str, words: str, dataset: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "text.pth").write_text("hello")
+    assert main(["evaluate", str(tmp_path / head), str(dataset)]) == 2
+    assert words in capsys.readouterr().err

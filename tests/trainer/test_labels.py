@@ -1,0 +1,73 @@
+import numpy as np
+import pytest
+
+from geograph_types.errors import RowError, RowFault
+from geograph_types.taxonomy import CLASSES
+from geograph_types_trainer.labels import CrossGridRule, target_of, targets_of
+
+
+def names(types: str, distance: str, rule: CrossGridRule = CrossGridRule.DISTANCE) -> set[str]:
+    labels = target_of(types, distance, rule).labels
+    return {name for name, on in zip(CLASSES, labels, strict=True) if on}
+
+
+@pytest.mark.parametrize(
+    ("types", "distance", "expected"),
+    [
+        ("Cross Grid", "512", {"Cross Far"}),
+        ("Cross Grid", "257", {"Cross Far"}),
+        ("Cross Grid", "256", {"Geograph"}),
+        ("Cross Grid", "", {"Geograph"}),
+        ("Cross Grid", "Unknown", {"Geograph"}),
+        ("Cross Grid,Inside", "16", {"Inside"}),
+        ("Cross Grid,Inside", "Unknown", {"Inside"}),
+        ("Cross Grid, Close Look", "4096", {"Cross Far", "Close Look"}),
+        ("From Above", "16", {"From Drone"}),
+        ("From Above,From Drone", "16", {"From Drone"}),
+        ("Aerial,Geograph,Extra", "0", {"Aerial", "Geograph", "Extra"}),
+        ("Geograph,,", "0", {"Geograph"}),
+    ],
+)
+def test_rules(types: str, distance: str, expected: set[str]) -> None:
+    assert names(types, distance) == expected
+
+
+def test_simpler_rule_ignores_the_distance() -> None:
+    for distance in ("", "16", "512", "Unknown"):
+        assert names("Cross Grid", distance, CrossGridRule.ALWAYS) == {"Cross Far"}
+        assert names("Cross Grid,Inside", distance, CrossGridRule.ALWAYS) == {"Cross Far", "Inside"}
+
+
+def test_pseudo_drone_is_told_from_true_drone() -> None:
+    assert target_of("From Above", "").pseudo_drone
+    assert not target_of("From Drone", "").pseudo_drone
+    assert not target_of("From Above,From Drone", "").pseudo_drone
+    assert not target_of("Aerial", "").pseudo_drone
+
+
+@pytest.mark.parametrize(
+    ("types", "distance", "fault"),
+    [
+        ("", "16", RowFault.NO_TAG),
+        (" , ", "16", RowFault.NO_TAG),
+        ("Cross Far", "16", RowFault.UNKNOWN_TAG),
+        ("Geograph,geograph", "16", RowFault.UNKNOWN_TAG),
+        ("Geograph", "banana", RowFault.BAD_DISTANCE),
+        ("Geograph", "-3", RowFault.BAD_DISTANCE),
+    ],
+)
+def test_faults_are_named_with_their_row(types: str, distance: str, fault: RowFault) -> None:
+    with pytest.raises(RowError) as caught:
+        targets_of(["Inside", types], ["16", distance], first_row=41)
+    assert (caught.value.fault, caught.value.row) == (fault, 42)
+
+
+def test_many_rows_are_read_as_one_by_one() -> None:
+    types = ["Cross Grid", "From Above", "Cross Grid,Extra", "Cross Grid"]
+    distances = ["1024", "Unknown", "", "8"]
+    targets = targets_of(types, distances)
+    one_by_one = [target_of(*texts) for texts in zip(types, distances, strict=True)]
+    assert targets.labels.tolist() == [list(target.labels) for target in one_by_one]
+    assert targets.buckets.tolist() == [11, 22, 0, 4]
+    assert targets.pseudo_drone.tolist() == [False, True, False, False]
+    assert targets.labels.dtype == np.uint8

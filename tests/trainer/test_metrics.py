@@ -1,0 +1,185 @@
+"""Scores, intervals and calibration against scikit-learn and against plain loops."""
+
+import warnings
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from sklearn.calibration import calibration_curve
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import (
+    average_precision_score,
+    f1_score,
+    precision_recall_curve,
+    precision_recall_fscore_support,
+)
+
+from geograph_types_trainer.bootstrap import bootstrap_f1
+from geograph_types_trainer.calibration import (
+    expected_calibration_error,
+    fit_platt,
+    reliability,
+)
+from geograph_types_trainer.metrics import (
+    Counts,
+    Rates,
+    average_precision,
+    best_thresholds,
+    count,
+    flip_share,
+    macro_rates,
+    micro_rates,
+    samples_rates,
+    weighted_rates,
+)
+
+Labels = NDArray[np.uint8]
+Probabilities = NDArray[np.float32]
+
+
+def drawn(rows: int, seed: int, digits: int = 7) -> tuple[Labels, Probabilities]:
+    """Draw labels and probabilities that know something of them; few digits make ties."""
+    generator = np.random.default_rng(seed)
+    labels = (generator.random((rows, 7)) < [0.1, 0.3, 0.2, 0.1, 0.5, 0.2, 0.02]).astype(np.uint8)
+    logits = 3.0 * labels - 2.0 + generator.normal(0, 1.5, labels.shape)
+    return labels, (1 / (1 + np.exp(-logits))).round(digits).astype(np.float32)
+
+
+@pytest.fixture(params=["many", "ties", "few", "class absent", "nothing predicted"])
+def case(request: pytest.FixtureRequest) -> tuple[Labels, Probabilities]:
+    match request.param:
+        case "many":
+            return drawn(2000, 1)
+        case "ties":
+            return drawn(500, 2, digits=1)
+        case "few":
+            return drawn(9, 3)
+        case "class absent":
+            labels, probabilities = drawn(300, 4)
+            labels[:, 6] = 0
+            return labels, probabilities
+        case _:
+            labels, probabilities = drawn(100, 5)
+            return labels, probabilities * np.float32(0.4)
+
+
+@pytest.mark.parametrize("average", [None, "micro", "macro", "weighted", "samples"])
+def test_rates_are_scikit_learns(average: str | None, case: tuple[Labels, Probabilities]) -> None:
+    labels, tags = case[0], case[1] >= 0.5
+    expected = precision_recall_fscore_support(labels, tags, average=average, zero_division=0)
+    counts: Counts = count(labels, tags)
+    found: Rates = {
+        None: counts.rates(),
+        "micro": micro_rates(counts),
+        "macro": macro_rates(counts),
+        "weighted": weighted_rates(counts),
+        "samples": samples_rates(labels, tags),
+    }[average]
+    for ours, theirs in zip((found.precision, found.recall, found.f1), expected, strict=False):
+        np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-12)
+    if average is None:
+        np.testing.assert_array_equal(counts.labelled, expected[3])
+
+
+def test_average_precision_is_scikit_learns(case: tuple[Labels, Probabilities]) -> None:
+    labels, probabilities = case
+    found = average_precision(labels, probabilities)
+    for i in range(7):
+        if labels[:, i].any():
+            expected = average_precision_score(labels[:, i], probabilities[:, i])
+            assert found[i] == pytest.approx(expected, abs=1e-12)
+        else:
+            assert np.isnan(found[i])
+
+
+def test_thresholds_are_the_best_there_are(case: tuple[Labels, Probabilities]) -> None:
+    labels, probabilities = case
+    found = best_thresholds(labels, probabilities)
+    assert ((found > 0) & (found < 1)).all()
+    for i in range(7):
+        if not labels[:, i].any():
+            assert found[i] == 0.5
+            continue
+        precision, recall, _ = precision_recall_curve(labels[:, i], probabilities[:, i])
+        best = np.max(2 * precision * recall / np.maximum(precision + recall, 1e-12))
+        reached = f1_score(labels[:, i], probabilities[:, i] >= found[i], zero_division=0)
+        assert reached == pytest.approx(best, abs=1e-12)
+
+
+def test_a_row_flips_when_any_of_its_tags_does() -> None:
+    tags = np.array([[1, 0], [1, 1], [0, 0], [0, 1]], np.uint8)
+    others = np.array([[1, 0], [1, 0], [1, 1], [0, 1]], np.uint8)
+    assert flip_share(tags, others) == 0.5
+    assert flip_share(tags, tags) == 0.0
+
+
+def test_bootstrap_is_that_of_the_rows() -> None:
+    labels, probabilities = drawn(400, 6)
+    tags = probabilities >= 0.5
+    found = bootstrap_f1(labels, tags, seed=1, draws=4000)
+    generator = np.random.default_rng(2)
+    micro, macro = [], []
+    for _ in range(2000):
+        rows = generator.integers(0, len(labels), len(labels))
+        counts = count(labels[rows], tags[rows])
+        micro.append(float(micro_rates(counts).f1))
+        macro.append(float(macro_rates(counts).f1))
+    np.testing.assert_allclose(found.micro, np.quantile(micro, [0.025, 0.975]), atol=0.006)
+    np.testing.assert_allclose(found.macro, np.quantile(macro, [0.025, 0.975]), atol=0.012)
+    point = count(labels, tags).rates().f1
+    assert (found.classes[0] <= point).all() and (point <= found.classes[1]).all()
+
+
+def test_bootstrap_follows_its_seed() -> None:
+    labels, probabilities = drawn(200, 7)
+    first, again, other = (bootstrap_f1(labels, probabilities >= 0.5, s) for s in (1, 1, 2))
+    np.testing.assert_array_equal(first.classes, again.classes)
+    assert not np.array_equal(first.macro, other.macro)
+
+
+def test_reliability_is_scikit_learns() -> None:
+    labels, probabilities = drawn(3000, 8)
+    found = reliability(labels, probabilities, bins=10)
+    assert found.rows.sum() == labels.size
+    for i in range(7):
+        observed, promised = calibration_curve(labels[:, i], probabilities[:, i], n_bins=10)
+        filled = found.rows[i] > 0
+        np.testing.assert_allclose(found.observed[i, filled], observed, atol=1e-6)
+        np.testing.assert_allclose(found.promised[i, filled], promised, atol=1e-6)
+
+
+def test_calibration_error_of_a_known_case() -> None:
+    labels = np.array([[1], [0], [1], [1]], np.uint8)
+    probabilities = np.array([[0.9], [0.9], [0.3], [1.0]], np.float32)
+    found = expected_calibration_error(reliability(labels, probabilities))
+    # The bin from 0.9 has three rows, promised 0.9333 and observed 0.6667; that of 0.3 one.
+    assert found[0] == pytest.approx(0.75 * (2.8 / 3 - 2 / 3) + 0.25 * 0.7, abs=1e-6)
+
+
+def test_scaling_is_logistic_regression_where_there_are_many_rows() -> None:
+    labels, probabilities = drawn(40_000, 9)
+    found = fit_platt(labels, probabilities)
+    logits = np.log(probabilities.astype(float)) - np.log1p(-probabilities.astype(float))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for i in range(7):
+            line = LogisticRegression(C=1e6).fit(logits[:, i, None], labels[:, i])
+            assert found.scale[i] == pytest.approx(line.coef_[0, 0], abs=0.02)
+            assert found.shift[i] == pytest.approx(line.intercept_[0], abs=0.05)
+    before = expected_calibration_error(reliability(labels, probabilities))
+    after = expected_calibration_error(reliability(labels, found.apply(probabilities)))
+    assert after.mean() < before.mean() / 2
+
+
+def test_scaling_leaves_alone_what_it_cannot_know() -> None:
+    found = fit_platt(np.zeros((0, 7), np.uint8), np.zeros((0, 7), np.float32))
+    np.testing.assert_allclose(found.scale, 1)
+    np.testing.assert_allclose(found.shift, 0)
+
+
+def test_scaling_stays_finite_at_the_ends() -> None:
+    labels = np.array([[1], [0]] * 50, np.uint8)
+    probabilities = labels.astype(np.float32)
+    found = fit_platt(labels, probabilities)
+    assert np.isfinite(found.apply(probabilities)).all()
+    assert found.scale[0] > 0

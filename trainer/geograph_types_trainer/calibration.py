@@ -1,0 +1,133 @@
+"""Whether a probability of 0.8 comes true 8 times in 10, and how to make it so."""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from geograph_types_trainer.metrics import Flags, Floats, Values
+
+__all__ = ["Platt", "Reliability", "expected_calibration_error", "fit_platt", "reliability"]
+
+BINS: Final = 10
+NEWTON_STEPS: Final = 50
+CLOSE_ENOUGH: Final = 1e-10
+NEAREST: Final = 1e-7
+"""Probabilities closer to 0 or 1 than float32 can tell are taken for this."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Reliability:
+    """What probabilities promise and what comes true, in equal steps of probability.
+
+    Attributes:
+        promised: [C, B], mean probability of the rows in a bin; NaN where there is none.
+        observed: [C, B], share of them that have the class; NaN where there is none.
+        rows: int64 [C, B].
+    """
+
+    promised: Values
+    observed: Values
+    rows: NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Platt:
+    """A straight line over each class's logits.
+
+    Attributes:
+        scale: [C].
+        shift: [C].
+    """
+
+    scale: Values
+    shift: Values
+
+    def apply(self, probabilities: Floats) -> Values:
+        """Calibrate probabilities, [N, C]."""
+        return _sigmoid(_logits(probabilities) * self.scale + self.shift)
+
+
+def reliability(labels: Flags, probabilities: Floats, bins: int = BINS) -> Reliability:
+    """Sort rows into bins of probability, [0, 1/B), ..., [1 - 1/B, 1], class by class.
+
+    Args:
+        labels: [N, C].
+        probabilities: [N, C].
+        bins: B.
+    """
+    classes = labels.shape[1]
+    index = np.minimum((probabilities * bins).astype(np.int64), bins - 1)
+    flat = (index + np.arange(classes) * bins).ravel()
+    size = classes * bins
+    rows = np.bincount(flat, minlength=size)
+    promised = np.bincount(flat, probabilities.ravel().astype(np.float64), minlength=size)
+    observed = np.bincount(flat, labels.ravel().astype(np.float64), minlength=size)
+    below = np.where(rows > 0, rows, np.nan)
+    shape = (classes, bins)
+    return Reliability(
+        (promised / below).reshape(shape), (observed / below).reshape(shape), rows.reshape(shape)
+    )
+
+
+def expected_calibration_error(found: Reliability) -> Values:
+    """Average the distance of promised and observed over the rows, class by class, [C].
+
+    Source: Guo et al., "On Calibration of Modern Neural Networks", 2017.
+    """
+    gaps = np.nan_to_num(np.abs(found.promised - found.observed)) * found.rows
+    return np.asarray(gaps.sum(axis=1) / np.maximum(found.rows.sum(axis=1), 1), np.float64)
+
+
+def fit_platt(labels: Flags, probabilities: Floats) -> Platt:
+    """Fit a line over each class's logits by logistic regression, with Newton's method.
+
+    A normal prior of width 1 around "leave it as it is" (scale 1, shift 0) keeps a class with few
+    positives from being bent by them. Fit it on validation rows.
+
+    Source: Platt, "Probabilistic Outputs for Support Vector Machines", 1999; the prior is ours.
+
+    Args:
+        labels: [N, C].
+        probabilities: [N, C].
+    """
+    fitted = [
+        _fit_line(held, logits)
+        for held, logits in zip(labels.T.astype(float), _logits(probabilities).T, strict=True)
+    ]
+    scale, shift = np.array(fitted).T
+    return Platt(scale, shift)
+
+
+def _fit_line(held: Values, logits: Values) -> Values:
+    prior = np.array([1.0, 0.0])
+    line = prior
+    inputs = np.column_stack([logits, np.ones_like(logits)])
+    loss = _loss(line, prior, inputs, held)
+    for _ in range(NEWTON_STEPS):
+        sure = _sigmoid(inputs @ line)
+        slope = inputs.T @ (sure - held) + (line - prior)
+        curvature = (inputs * (sure * (1 - sure))[:, None]).T @ inputs + np.eye(2)
+        step = np.linalg.solve(curvature, slope)
+        while (lower := _loss(line - step, prior, inputs, held)) > loss:
+            step = step / 2
+        line, gain, loss = line - step, loss - lower, lower
+        if gain <= CLOSE_ENOUGH * abs(loss):
+            break
+    return line
+
+
+def _loss(line: Values, prior: Values, inputs: Values, held: Values) -> float:
+    logits = inputs @ line
+    likelihood = np.logaddexp(0.0, logits) - held * logits
+    return float(likelihood.sum() + 0.5 * np.sum((line - prior) ** 2))
+
+
+def _logits(probabilities: Floats) -> Values:
+    kept = np.clip(probabilities.astype(np.float64), NEAREST, 1 - NEAREST)
+    return np.asarray(np.log(kept) - np.log1p(-kept), np.float64)
+
+
+def _sigmoid(logits: Values) -> Values:
+    return np.asarray(0.5 * (1 + np.tanh(0.5 * logits)), np.float64)

@@ -1,0 +1,45 @@
+"""The commands `checkpoint export` and `checkpoint import`."""
+
+from pathlib import Path
+
+import click
+
+from geograph_types.cli.notices import note
+from geograph_types.cli.options import existing_path, output_path
+
+__all__ = ["checkpoint"]
+
+
+@click.group(epilog="Example: geograph-types checkpoint export runs/first first.pth")
+def checkpoint() -> None:
+    """Write and read heads in the form that Geograph releases (.pth)."""
+
+
+@checkpoint.command("export", epilog="Example: geograph-types checkpoint export runs/first f.pth")
+@click.argument("run", type=existing_path)
+@click.argument("out", type=output_path)
+def export(run: Path, out: Path) -> int:
+    """Write the head of RUN to OUT, a .pth file that Geograph's own loader reads."""
+    from geograph_types_trainer.handover import export_checkpoint
+
+    export_checkpoint(run, out)
+    note(f"written: {out}")
+    return 0
+
+
+@checkpoint.command("import", epilog="Example: geograph-types checkpoint import f.pth --out runs/f")
+@click.argument("file", type=existing_path)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    required=True,
+    metavar="RUN",
+    help="Folder of the run, made here.",
+)
+def import_(file: Path, out: Path) -> int:
+    """Make a run of FILE, a released checkpoint; nothing that it may carry is run."""
+    from geograph_types_trainer.handover import import_checkpoint
+
+    import_checkpoint(file, out)
+    note(f"written: {out}")
+    return 0

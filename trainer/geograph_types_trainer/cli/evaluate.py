@@ -1,0 +1,88 @@
+"""The command `evaluate`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from geograph_types.cli.notices import note, warn_of_stand_in
+from geograph_types.cli.options import existing_path, output_path
+
+if TYPE_CHECKING:
+    from geograph_types_trainer.evaluation_form import Split
+
+__all__ = ["evaluate"]
+
+
+@click.command(
+    epilog="Example: geograph-types evaluate run data.parquet --against released.pth --html e.html"
+)
+@click.argument("head", type=existing_path, metavar="RUN|BUNDLE|CHECKPOINT")
+@click.argument("data", type=existing_path)
+@click.option(
+    "--against",
+    type=existing_path,
+    multiple=True,
+    metavar="OTHER",
+    help="Judge this run, bundle or checkpoint on the same rows; may be given several times.",
+)
+@click.option(
+    "--split",
+    type=click.Choice(["tes", "val", "all"]),
+    default="tes",
+    show_default=True,
+    help="Which rows to judge. With tes, thresholds and calibration come from the val rows.",
+)
+@click.option(
+    "--keep", is_flag=True, help="Keep calibration and thresholds from the val rows in RUN."
+)
+@click.option("--json", "json_file", type=output_path, metavar="FILE", help="Write JSON here.")
+@click.option("--html", "html_file", type=output_path, metavar="FILE", help="Write a page here.")
+def evaluate(
+    head: Path,
+    data: Path,
+    against: tuple[Path, ...],
+    split: "Split",
+    keep: bool,
+    json_file: Path | None,
+    html_file: Path | None,
+) -> int:
+    """Score a head on the held-out rows of a dataset.
+
+    DATA is Parquet or JSON Lines in the published schema. The table goes to standard output.
+    """
+    import msgspec
+
+    from geograph_types.atomic import new_file
+    from geograph_types_trainer.data import TrainingData
+    from geograph_types_trainer.evaluation import evaluate as judge
+    from geograph_types_trainer.evaluation_table import show_evaluation
+    from geograph_types_trainer.predictor import open_predictor
+
+    predictors = [open_predictor(path) for path in (head, *against)]
+    for predictor in predictors:
+        if predictor.bundle:
+            warn_of_stand_in(predictor.bundle)
+    evaluation = judge(predictors, TrainingData.load(data), str(data), split)
+    if json_file:
+        with new_file(json_file) as stream:
+            stream.write(msgspec.json.format(msgspec.json.encode(evaluation), indent=2) + b"\n")
+        note(f"written: {json_file}")
+    if html_file:
+        from geograph_types_trainer.evaluation_page import evaluation_page
+
+        with new_file(html_file) as stream:
+            stream.write(evaluation_page(evaluation).encode())
+        note(f"written: {html_file}")
+    show_evaluation(evaluation)
+    if keep:
+        from geograph_types_trainer.calibrated_head import keep_fitted
+        from geograph_types_trainer.run import Run
+
+        keep_fitted(Run.load(head), evaluation.heads[0])
+        note(f"calibration and thresholds kept: {head}")
+    if not evaluation.bad_rows:
+        return 0
+    reasons = ", ".join(f"{number} {fault}" for fault, number in evaluation.bad_rows.items())
+    note(f"{sum(evaluation.bad_rows.values())} rows of {data} took no part: {reasons}")
+    return 1

@@ -1,0 +1,34 @@
+"""The command `scenes`."""
+
+from pathlib import Path
+
+import click
+
+__all__ = ["scenes"]
+
+
+@click.command(epilog="Example: geograph-types scenes practice --per-class 40 --seed 1")
+@click.argument("out", type=click.Path(path_type=Path))
+@click.option(
+    "--per-class",
+    type=click.IntRange(min=1),
+    default=20,
+    show_default=True,
+    help="Photographs of each of the seven classes.",
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    help="Another seed draws other scenes.",
+)
+def scenes(out: Path, per_class: int, seed: int) -> int:
+    """Draw labelled practice photographs into the new folder OUT.
+
+    They are 640x480 JPEG files with EXIF; labels.csv gives their positions and raw tags.
+    """
+    from geograph_types_trainer.scenes import write_scenes
+
+    write_scenes(out, per_class, seed)
+    return 0

@@ -1,0 +1,106 @@
+"""The command `train`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import click
+
+if TYPE_CHECKING:
+    from geograph_types_trainer.recipe import Recipe
+    from geograph_types_trainer.training import EpochRecord
+
+__all__ = ["train"]
+
+EXISTING = click.Path(exists=True, path_type=Path)
+FOLDER = click.Path(path_type=Path)
+
+
+@click.command(epilog="Example: geograph-types train types.parquet --out runs/first --seed 1")
+@click.argument(
+    "data", required=False, type=click.Path(exists=True, dir_okay=False, path_type=Path)
+)
+@click.option("--out", type=FOLDER, help="Folder of the run, made here.")
+@click.option("--resume", type=FOLDER, help="Go on with this run, which was stopped.")
+@click.option(
+    "--recipe",
+    type=click.Choice(["default", "released"]),
+    default="default",
+    show_default=True,
+    help="The project's own recipe, or the published one.",
+)
+@click.option(
+    "--config",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="TOML file of settings that replace the recipe's.",
+)
+@click.option("--policy", help="How distances are hidden: none, v2.1, v2.3 or resample.")
+@click.option("--seed", type=click.IntRange(min=0), help="Of all randomness.")
+@click.option("--epochs", type=click.IntRange(min=1), help="At most.")
+@click.option(
+    "--device",
+    type=click.Choice(["auto", "cpu", "cuda"]),
+    default="auto",
+    show_default=True,
+    help="Where to train.",
+)
+def train(
+    data: Path | None,
+    out: Path | None,
+    resume: Path | None,
+    recipe: str,
+    config: Path | None,
+    policy: str | None,
+    seed: int | None,
+    epochs: int | None,
+    device: Literal["auto", "cpu", "cuda"],
+) -> int:
+    """Train a head on DATA, a dataset as Parquet or JSON Lines.
+
+    The run is a folder: model.safetensors, config.toml, metrics.json, log.csv and curves.png. A
+    run that was stopped goes on with --resume and ends with the weights that it would have had.
+    """
+    import torch
+
+    from geograph_types.cpu import usable_cpus
+    from geograph_types_trainer.fitting import resume_run, start_run
+
+    torch.set_num_threads(min(torch.get_num_threads(), usable_cpus()))
+    if resume is not None:
+        if out is not None or config is not None or any((policy, seed is not None, epochs)):
+            raise click.UsageError("--resume takes every setting from the run itself")
+        run = resume_run(resume, _show_epoch, data)
+    elif data is None or out is None:
+        raise click.UsageError("give DATA and --out RUN, or --resume RUN")
+    else:
+        settings = {"policy": policy, "seed": seed, "epochs": epochs}
+        chosen = _recipe(recipe, config, settings)
+        run = start_run(data, out, chosen, device, _show_epoch)
+    metrics = run.metrics
+    click.echo(
+        f"{run.path}: epoch {metrics['best_epoch']:.0f} kept, validation "
+        f"micro-F1 {metrics['validation_micro_f1']:.3f}, "
+        f"macro-F1 {metrics['validation_macro_f1']:.3f}",
+        err=True,
+    )
+    return 0
+
+
+def _recipe(name: str, config: Path | None, options: dict[str, Any]) -> "Recipe":
+    """Take the named recipe, then the file's settings, then those of the command line."""
+    from geograph_types_trainer.recipe import RECIPES
+
+    recipe = RECIPES[name]
+    if config is not None:
+        recipe = recipe.read(config)
+    given = {key: value for key, value in options.items() if value is not None}
+    return recipe.with_settings(given, "command line")
+
+
+def _show_epoch(record: "EpochRecord") -> None:
+    scores = record.validation
+    mark = "  best so far" if record.best else ""
+    click.echo(
+        f"epoch {record.number:3d}: loss {record.training_loss:.4f}, validation loss "
+        f"{scores.loss:.4f}, micro-F1 {scores.micro_f1:.3f}, macro-F1 {scores.macro_f1:.3f}{mark}",
+        err=True,
+    )

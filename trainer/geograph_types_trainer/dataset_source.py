@@ -1,0 +1,98 @@
+"""A dataset's file of either kind, read in batches: Parquet, or JSON Lines with damage counted."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+from geograph_types.errors import InputError, RowFault
+from geograph_types.parquet import DatasetBatch, EmbeddingType, dataset_rows, read_dataset
+from geograph_types_trainer.dataset_rows import PublishedFile
+
+__all__ = ["DEFAULT_MAX_BAD", "BadLines", "DatasetSource", "check_bad_share"]
+
+DEFAULT_MAX_BAD: Final = 0.01
+"""Share of bad rows above which a file is not used."""
+
+PARQUET_MAGIC: Final = b"PAR1"
+
+BadLines = Mapping[RowFault, list[int]]
+"""Line numbers of bad rows, from 1, by reason."""
+
+
+class DatasetSource:
+    """A dataset's file, told by its first bytes.
+
+    Attributes:
+        lines: rows read so far, good and bad.
+        bad_lines: the bad ones so far; Parquet has none, since they are left out when it is made.
+        published: the file as JSON Lines; `None` for Parquet.
+        rows: of the file where it tells, else 0: JSON Lines have to be read for it.
+    """
+
+    def __init__(self, path: Path, max_bad: float = DEFAULT_MAX_BAD) -> None:
+        """Look at the file.
+
+        Args:
+            path: Parquet, JSON Lines, or JSON Lines gzipped.
+            max_bad: share of bad rows that is borne.
+
+        Raises:
+            InputError: there is no such file, or it is damaged.
+        """
+        try:
+            with path.open("rb") as stream:
+                magic = stream.read(len(PARQUET_MAGIC))
+        except OSError as error:
+            raise InputError(f"{path} cannot be read ({error.strerror})") from None
+        self.lines = 0
+        self.bad_lines: dict[RowFault, list[int]] = {}
+        self.published = None if magic == PARQUET_MAGIC else PublishedFile(path)
+        self.rows = dataset_rows(path) if self.published is None else 0
+        self._path = path
+        self._max_bad = max_bad
+
+    def batches(self, embedding_type: EmbeddingType = "float16") -> Iterator[DatasetBatch]:
+        """Read the usable rows.
+
+        Args:
+            embedding_type: for JSON Lines; Parquet keeps its own.
+
+        Yields:
+            Batches in order.
+
+        Raises:
+            InputError: the file cannot be read, or more of it is bad than is borne.
+        """
+        if self.published is None:
+            for rows in read_dataset(self._path):
+                self.lines += len(rows.ids)
+                yield rows
+            return
+        for batch in self.published.batches():
+            self.lines += batch.lines
+            for error in batch.errors:
+                self.bad_lines.setdefault(error.fault, []).append(error.row)
+            yield replace(batch.rows, embeddings=batch.rows.embeddings.astype(embedding_type))
+        check_bad_share(self._path, self.bad_lines, self.lines, self._max_bad)
+
+
+def check_bad_share(path: Path, bad: BadLines, lines: int, max_bad: float) -> None:
+    """Refuse a file of which too much is damaged.
+
+    Args:
+        path: the file.
+        bad: bad rows.
+        lines: rows of the file, good and bad.
+        max_bad: share of bad rows that is borne.
+
+    Raises:
+        InputError: there are more.
+    """
+    count = sum(len(numbers) for numbers in bad.values())
+    if count > max_bad * lines:
+        reasons = ", ".join(f"{len(numbers)} {fault.value}" for fault, numbers in bad.items())
+        raise InputError(
+            f"{path}: {count} of {lines} rows are bad ({reasons}), more than {max_bad:.2%}: "
+            "mend the file, or bear them with dataset convert --max-bad"
+        )

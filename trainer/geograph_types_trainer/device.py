@@ -1,0 +1,34 @@
+"""The device that a run trains on."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Literal, TypeAlias
+
+import torch
+
+from geograph_types.errors import DeviceError
+from geograph_types_trainer.chance import derived_seed
+
+__all__ = ["DeviceName", "choose_device", "seeded"]
+
+DeviceName: TypeAlias = Literal["auto", "cpu", "cuda"]
+
+
+def choose_device(name: DeviceName) -> torch.device:
+    """Find the device; "auto" takes CUDA where there is one.
+
+    Raises:
+        DeviceError: CUDA was asked for and there is none.
+    """
+    has_cuda = torch.cuda.is_available()
+    if name == "cuda" and not has_cuda:
+        raise DeviceError(name, ("cpu",), "train with --device cpu, or install torch for CUDA")
+    return torch.device("cuda" if has_cuda and name != "cpu" else "cpu")
+
+
+@contextmanager
+def seeded(device: torch.device, *parts: int) -> Iterator[None]:
+    """Draw torch's random numbers from a seed made of numbers; the caller's generator is kept."""
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        torch.manual_seed(derived_seed(*parts))
+        yield

@@ -1,0 +1,35 @@
+"""Which ids came before, at 8 bytes an id."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["SeenIds"]
+
+
+class SeenIds:
+    """Remembers ids in a few sorted arrays, each at least twice as long as the next."""
+
+    def __init__(self) -> None:
+        self._sorted: list[NDArray[np.int64]] = []
+
+    def repeated(self, ids: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Tell which ids came before, here or in an earlier call, and remember all of them.
+
+        Args:
+            ids: int64 [N].
+
+        Returns:
+            bool [N].
+        """
+        new, first = np.unique(ids, return_index=True)
+        repeated = np.ones(len(ids), np.bool_)
+        repeated[first] = False
+        for known in self._sorted:
+            place = np.minimum(np.searchsorted(known, ids), len(known) - 1)
+            repeated |= known[place] == ids
+        fresh = new[~repeated[first]]
+        while self._sorted and len(self._sorted[-1]) < 2 * len(fresh):
+            fresh = np.sort(np.concatenate([self._sorted.pop(), fresh]), kind="stable")
+        if len(fresh):
+            self._sorted.append(fresh)
+        return repeated
