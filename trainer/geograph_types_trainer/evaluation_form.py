@@ -95,7 +95,8 @@ class DistanceScore(msgspec.Struct, frozen=True):
     """Scores at 0.5 of the same rows with another distance.
 
     Attributes:
-        distance: "recorded", "unknown", or "other row": taken from another row at random.
+        distance: "recorded", "unknown", or "other row": taken from another row at random; the
+            scores are then means over several draws.
         micro_f1: 0 to 1.
         macro_f1: 0 to 1.
         flipped: share of rows whose set of tags is not the one with the recorded distance.

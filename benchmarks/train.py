@@ -1,0 +1,228 @@
+"""Measure the trainer: conversion against `gzip -dc`, an epoch against a DataLoader, and memory.
+
+    python benchmarks/train.py --rows 430000
+
+Everything is measured in one run on one file of synthetic rows in the published schema. Times are
+medians of `--repeats` alternating measurements. The DataLoader decodes base64 row by row and feeds
+the same model, batch size, optimizer and loss; it is timed on up to 40,000 rows and its time taken
+in proportion.
+"""
+
+import base64
+import gzip
+import json
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import click
+import numpy as np
+
+CONVERT: Final = "convert"
+TRAIN: Final = "train"
+EPOCH: Final = "epoch"
+TAGS: Final = ("Geograph", "Close Look", "Cross Grid", "Inside", "Aerial", "Extra", "From Above")
+DISTANCES: Final = ("", "0", "4", "64", "256", "1024", "8192", "Unknown")
+BATCH_SIZE: Final = 1024
+DATALOADER_ROWS: Final = 40_000
+
+
+@click.command()
+@click.option("--rows", type=click.IntRange(min=2000), default=430_000, show_default=True)
+@click.option("--repeats", type=click.IntRange(min=1), default=1, show_default=True)
+@click.option(
+    "--work",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder for files; those that are there are used again. Else a temporary one.",
+)
+def main(rows: int, repeats: int, work: Path | None) -> None:
+    """Run all measurements and print them as a table."""
+    folder = work or Path(tempfile.mkdtemp())
+    folder.mkdir(parents=True, exist_ok=True)
+    source, target = folder / f"{rows}.jsonl.gz", folder / f"{rows}.parquet"
+    try:
+        if not source.exists():
+            click.echo(f"writing {rows} rows ...", err=True)
+            write_rows(source, rows)
+        unzip, convert = [], []
+        for _ in range(repeats):
+            unzip.append(seconds_to_unzip(source))
+            convert.append(in_child(CONVERT, source, target))
+        train = in_child(TRAIN, target, folder)
+        epochs = [in_child(EPOCH, target, source) for _ in range(repeats)]
+        show(rows, unzip, convert, train, epochs)
+    finally:
+        if work is None:
+            shutil.rmtree(folder)
+
+
+def show(
+    rows: int,
+    unzip: list[float],
+    convert: list[dict[str, float]],
+    train: dict[str, float],
+    epochs: list[dict[str, float]],
+) -> None:
+    unzipped = statistics.median(unzip)
+    converted = statistics.median(run["seconds"] for run in convert)
+    memory = max(run["megabytes"] for run in convert)
+    ours = statistics.median(run["ours"] for run in epochs)
+    loader = statistics.median(run["loader"] for run in epochs)
+    click.echo(f"rows                                  {rows:>10,}")
+    click.echo(f"gzip -dc                              {unzipped:>10.1f} s")
+    click.echo(f"dataset convert                       {converted:>10.1f} s")
+    click.echo(f"  speed, gzip -dc = 1                 {unzipped / converted:>10.2f}")
+    click.echo(f"  memory at most                      {memory:>10.0f} MB")
+    click.echo(f"train, memory at most                 {train['megabytes']:>10.0f} MB")
+    click.echo(f"epoch of {BATCH_SIZE}-row steps, validation too {ours:>9.1f} s")
+    click.echo(f"epoch with base64 in a DataLoader     {loader:>10.1f} s")
+    click.echo(f"  times as fast                       {loader / ours:>10.1f}")
+
+
+def write_rows(path: Path, count: int) -> None:
+    """Write rows in the published schema; their embeddings are noise about a common vector."""
+    rng = np.random.default_rng(1)
+    common = rng.normal(size=512) * 0.4
+    with gzip.open(path, "wt", compresslevel=3) as stream:
+        for first in range(0, count, 8192):
+            size = min(8192, count - first)
+            vectors = (common + rng.normal(size=(size, 512)) * 0.3).astype("<f4")
+            for index in range(size):
+                row = {
+                    "gridimage_id": first + index,
+                    "types": TAGS[(first + index) % len(TAGS)],
+                    "distance": DISTANCES[int(rng.integers(len(DISTANCES)))],
+                    "embeddings": base64.b64encode(vectors[index].tobytes()).decode(),
+                    "weight": 1.0,
+                    "split": "val" if index % 10 == 0 else "tra",
+                }
+                stream.write(json.dumps(row) + "\n")
+
+
+def seconds_to_unzip(path: Path) -> float:
+    start = time.perf_counter()
+    subprocess.run(["gzip", "-dc", str(path)], stdout=subprocess.DEVNULL, check=True)
+    return time.perf_counter() - start
+
+
+def in_child(part: str, *paths: Path) -> dict[str, float]:
+    """Measure in a process of its own, so that its memory is its own."""
+    click.echo(f"measuring {part} ...", err=True)
+    start = time.perf_counter()
+    command = [sys.executable, __file__, part, *map(str, paths)]
+    result = subprocess.run(command, stdout=subprocess.PIPE, check=True)
+    measured: dict[str, float] = json.loads(result.stdout)
+    return {"seconds": time.perf_counter() - start} | measured
+
+
+def peak_megabytes() -> float:
+    """Read the highest resident memory of this process (Linux)."""
+    status = Path("/proc/self/status").read_text()
+    line = next(line for line in status.splitlines() if line.startswith("VmHWM"))
+    return int(line.split()[1]) / 1024
+
+
+def measure_convert(source: Path, target: Path) -> dict[str, float]:
+    from geograph_types.cli.main import main as program
+
+    status = program(["dataset", "convert", str(source), str(target)])
+    if status:
+        raise SystemExit(status)
+    return {"megabytes": peak_megabytes()}
+
+
+def measure_train(dataset: Path, folder: Path) -> dict[str, float]:
+    from geograph_types.cli.main import main as program
+
+    run = folder / "run"
+    shutil.rmtree(run, ignore_errors=True)
+    status = program(["train", str(dataset), "--out", str(run), "--epochs", "2"])
+    if status:
+        raise SystemExit(status)
+    return {"megabytes": peak_megabytes()}
+
+
+def measure_epoch(dataset: Path, source: Path) -> dict[str, float]:
+    import torch
+
+    from geograph_types_trainer.data import TrainingData
+    from geograph_types_trainer.recipe import RECIPES
+    from geograph_types_trainer.training import Training
+
+    recipe = RECIPES["released"].with_settings({"batch_size": BATCH_SIZE}, "benchmark")
+    data = TrainingData.load(dataset)
+    training = Training(data, recipe, torch.device("cpu"))
+    rows = len(data.rows_of("tra"))
+    start = time.perf_counter()
+    training.run_epoch()
+    ours = time.perf_counter() - start
+    measured, count = seconds_with_dataloader(source)
+    return {"ours": ours, "loader": measured * rows / count}
+
+
+def seconds_with_dataloader(source: Path) -> tuple[float, int]:
+    """Train on rows as they come from a DataLoader that decodes each by itself.
+
+    Returns:
+        Seconds, and the rows that were trained on.
+    """
+    import torch
+    from torch.nn.functional import binary_cross_entropy_with_logits
+    from torch.utils.data import DataLoader, Dataset
+
+    from geograph_types_trainer.head import TypeHead
+    from geograph_types_trainer.labels import target_of
+
+    class Rows(Dataset[tuple[Any, ...]]):
+        def __init__(self, rows: list[dict[str, Any]]) -> None:
+            self.rows = rows
+            self.targets = [target_of(row["types"], row["distance"]) for row in rows]
+
+        def __len__(self) -> int:
+            return len(self.rows)
+
+        def __getitem__(self, index: int) -> tuple[Any, ...]:
+            row, target = self.rows[index], self.targets[index]
+            vector = np.frombuffer(base64.b64decode(row["embeddings"]), "<f4").copy()
+            labels = torch.tensor(list(target.labels), dtype=torch.float32)
+            return torch.from_numpy(vector), target.bucket, labels, np.float32(row["weight"])
+
+    rows = Rows(list(first_training_rows(source)))
+    head = TypeHead()
+    optimizer = torch.optim.AdamW(head.parameters(), lr=1e-3, weight_decay=0.0, fused=True)
+    start = time.perf_counter()
+    for vectors, buckets, labels, weights in DataLoader(rows, BATCH_SIZE, shuffle=True):
+        logits = head(vectors, buckets)
+        each = binary_cross_entropy_with_logits(logits, labels, reduction="none")
+        loss = (each.mean(dim=1) * weights).mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    return time.perf_counter() - start, len(rows)
+
+
+def first_training_rows(source: Path) -> Iterator[dict[str, Any]]:
+    count = 0
+    with gzip.open(source) as stream:
+        for line in stream:
+            row = json.loads(line)
+            if row["split"] == "tra":
+                yield row
+                count += 1
+            if count == DATALOADER_ROWS:
+                return
+
+
+PARTS: Final = {CONVERT: measure_convert, TRAIN: measure_train, EPOCH: measure_epoch}
+
+if __name__ == "__main__":
+    if len(sys.argv) > 1 and sys.argv[1] in PARTS:
+        print(json.dumps(PARTS[sys.argv[1]](*map(Path, sys.argv[2:]))))
+    else:
+        main()
