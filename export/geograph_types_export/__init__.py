@@ -1,0 +1,1 @@
+"""From CLIP's weights and a trained head to a verified model bundle."""

@@ -1,0 +1,117 @@
+"""The shape of CLIP ViT-B/32's image tower, and the test that weights have it.
+
+Source: OpenAI's `clip/model.py` (VisionTransformer) and open_clip's `ViT-B-32-quickgelu.json`.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+import torch
+
+from geograph_types.embedding import EMBEDDING_DIMENSION
+from geograph_types.preprocess import CROP
+from geograph_types_export.errors import WeightsError
+
+__all__ = [
+    "GRID",
+    "HEADS",
+    "LAYERS",
+    "LAYER_NORM_EPSILON",
+    "MODEL_NAME",
+    "PATCH",
+    "QUICK_GELU",
+    "TOKENS",
+    "TOWER_SHAPES",
+    "WIDTH",
+    "check_tower",
+]
+
+MODEL_NAME: Final = "ViT-B-32-quickgelu"
+"""open_clip's name of the model; its `ViT-B-32` has another activation."""
+
+WIDTH: Final = 768
+LAYERS: Final = 12
+HEADS: Final = 12
+HIDDEN: Final = 4 * WIDTH
+PATCH: Final = 32
+"""Side of a patch in pixels."""
+GRID: Final = CROP // PATCH
+"""Patches along one side."""
+TOKENS: Final = GRID * GRID + 1
+"""The class token and the patches."""
+LAYER_NORM_EPSILON: Final = 1e-5
+QUICK_GELU: Final = 1.702
+"""The activation is x * sigmoid(1.702 x)."""
+
+
+def _tower_shapes() -> dict[str, tuple[int, ...]]:
+    shapes: dict[str, tuple[int, ...]] = {
+        "class_embedding": (WIDTH,),
+        "positional_embedding": (TOKENS, WIDTH),
+        "conv1.weight": (WIDTH, 3, PATCH, PATCH),
+        "proj": (WIDTH, EMBEDDING_DIMENSION),
+    }
+    block: dict[str, tuple[int, ...]] = {
+        "attn.in_proj_weight": (3 * WIDTH, WIDTH),
+        "attn.in_proj_bias": (3 * WIDTH,),
+        "attn.out_proj.weight": (WIDTH, WIDTH),
+        "attn.out_proj.bias": (WIDTH,),
+        "mlp.c_fc.weight": (HIDDEN, WIDTH),
+        "mlp.c_fc.bias": (HIDDEN,),
+        "mlp.c_proj.weight": (WIDTH, HIDDEN),
+        "mlp.c_proj.bias": (WIDTH,),
+    }
+    for layer in range(LAYERS):
+        prefix = f"transformer.resblocks.{layer}"
+        shapes |= {f"{prefix}.{name}": shape for name, shape in block.items()}
+        shapes |= {
+            f"{prefix}.{norm}.{part}": (WIDTH,)
+            for norm in ("ln_1", "ln_2")
+            for part in ("weight", "bias")
+        }
+    return shapes | {
+        f"{norm}.{part}": (WIDTH,) for norm in ("ln_pre", "ln_post") for part in ("weight", "bias")
+    }
+
+
+TOWER_SHAPES: Final[Mapping[str, tuple[int, ...]]] = _tower_shapes()
+"""Every tensor of the image tower, by open_clip's key."""
+
+
+def check_tower(source: str, tower: Mapping[str, torch.Tensor]) -> None:
+    """Hold weights to the architecture.
+
+    Args:
+        source: names the weights in messages.
+        tower: tensors by open_clip's keys of the image tower.
+
+    Raises:
+        WeightsError: another architecture, a tensor missing or unknown, or not finite.
+    """
+    shapes = {key: tuple(tensor.shape) for key, tensor in tower.items()}
+    if shapes != TOWER_SHAPES:
+        raise WeightsError(
+            source,
+            f"{_difference(shapes)}; give the weights of CLIP ViT-B/32 "
+            f"(open_clip's {MODEL_NAME}, OpenAI's ViT-B-32.pt)",
+        )
+    for key, tensor in tower.items():
+        if not bool(torch.isfinite(tensor).all()):
+            raise WeightsError(source, f"{key} holds NaN or infinity; fetch the file again")
+
+
+def _difference(shapes: Mapping[str, tuple[int, ...]]) -> str:
+    """Say what the weights are instead, as precisely as their shapes tell."""
+    if any(key.startswith("layer1.") for key in shapes):
+        return "this is a CLIP ResNet"
+    patches = shapes.get("conv1.weight", ())
+    if len(patches) == 4 and patches != TOWER_SHAPES["conv1.weight"]:
+        return f"this is a vision transformer of width {patches[0]} with patches of {patches[-1]}"
+    missing = sorted(TOWER_SHAPES.keys() - shapes.keys())
+    unknown = sorted(shapes.keys() - TOWER_SHAPES.keys())
+    if missing:
+        return f"this is another model ({len(missing)} tensors are missing, as {missing[0]})"
+    if unknown:
+        return f"this is another model ({len(unknown)} tensors are unknown, as {unknown[0]})"
+    key = next(key for key, shape in TOWER_SHAPES.items() if shapes[key] != shape)
+    return f"this is another model ({key} is {shapes[key]}, not {TOWER_SHAPES[key]})"

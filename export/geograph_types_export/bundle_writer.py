@@ -1,0 +1,204 @@
+"""Make a bundle, or add to one; the bundle is at all times the old one or the new one, whole."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from geograph_types.atomic import new_folder
+from geograph_types.bundle import MANIFEST_NAME, Bundle
+from geograph_types.errors import BundleError
+from geograph_types.manifest import (
+    SCHEMA_VERSION,
+    BundleFile,
+    DistanceContract,
+    EmbeddingContract,
+    EncoderSource,
+    Fidelity,
+    HeadSource,
+    Manifest,
+    Precision,
+    PreprocessingContract,
+    Role,
+    encode_manifest,
+    tensor_contract,
+)
+from geograph_types.taxonomy import CLASSES
+from geograph_types_export.model_card import CARD_NAME, model_card
+
+__all__ = ["HEAD_NAME", "EncoderPart", "HeadPart", "encoder_name", "write_bundle"]
+
+HEAD_NAME: Final = "head.onnx"
+BUNDLE_NAME: Final = "geograph-types"
+VERSION_HEX: Final = 12
+DEFAULT_THRESHOLD: Final = 0.5
+
+
+def encoder_name(precision: Precision) -> str:
+    """Name the encoder's file."""
+    return f"visual.{precision}.onnx"
+
+
+@dataclass(frozen=True, slots=True)
+class EncoderPart:
+    """A verified encoder.
+
+    Attributes:
+        model: the ONNX file's bytes.
+        precision: of its arithmetic.
+        source: of its weights.
+        fidelity: as measured.
+    """
+
+    model: bytes
+    precision: Precision
+    source: EncoderSource
+    fidelity: Fidelity
+
+
+@dataclass(frozen=True, slots=True)
+class HeadPart:
+    """A verified head.
+
+    Attributes:
+        model: the ONNX file's bytes.
+        source: where it comes from.
+        fidelity: as measured.
+        thresholds: by class.
+    """
+
+    model: bytes
+    source: HeadSource
+    fidelity: Fidelity
+    thresholds: Mapping[str, float] = field(
+        default_factory=lambda: dict.fromkeys(CLASSES, DEFAULT_THRESHOLD)
+    )
+
+
+def write_bundle(path: Path, part: EncoderPart | HeadPart) -> Bundle:
+    """Put a part into a bundle; the rest of it stays, byte for byte.
+
+    A head replaces the head. An encoder replaces the one of its precision, and all encoders where
+    its weights are not theirs. The same parts give the same bytes.
+
+    Args:
+        path: the bundle's folder; it is made where there is none.
+        part: what to put there.
+
+    Raises:
+        BundleError: what is at `path` is no bundle, or a damaged one; it is left as it is.
+        OSError: the folder cannot be written.
+    """
+    contents, manifest = _open(path)
+    if isinstance(part, EncoderPart):
+        manifest = _with_encoder(manifest, part)
+        contents |= {encoder_name(part.precision): part.model}
+    else:
+        manifest = _with_head(manifest, part)
+        contents |= {HEAD_NAME: part.model}
+    manifest = _with_card(manifest, contents)
+    with new_folder(path) as folder:
+        for file in manifest.files:
+            (folder / file.path).write_bytes(contents[file.path])
+        (folder / MANIFEST_NAME).write_bytes(encode_manifest(manifest))
+    return Bundle.open(path)
+
+
+def _open(path: Path) -> tuple[dict[str, bytes], Manifest]:
+    """Read the models of the bundle that is there, or start with none."""
+    if path.is_symlink():
+        raise BundleError(path, "is a link; give the folder itself")
+    if not path.exists() or (path.is_dir() and not any(path.iterdir())):
+        return {}, _empty()
+    if not path.is_dir():
+        raise BundleError(path, "is no folder; give another place")
+    bundle = Bundle.open(path)
+    models = tuple(file for file in bundle.manifest.files if file.role != "card")
+    return (
+        {file.path: bundle.read(file) for file in models},
+        msgspec.structs.replace(bundle.manifest, files=models),
+    )
+
+
+def _empty() -> Manifest:
+    return Manifest(
+        schema_version=SCHEMA_VERSION,
+        name=BUNDLE_NAME,
+        version="",
+        classes=CLASSES,
+        thresholds=dict.fromkeys(CLASSES, DEFAULT_THRESHOLD),
+        embedding=EmbeddingContract(),
+        distance=DistanceContract(),
+        preprocessing=PreprocessingContract(),
+        files=(),
+        encoder=None,
+        head=None,
+        fidelity=(),
+    )
+
+
+def _with_encoder(manifest: Manifest, part: EncoderPart) -> Manifest:
+    known = manifest.encoder
+    same_weights = known is not None and known.sha256 == part.source.sha256
+    kept = tuple(
+        file
+        for file in manifest.files
+        if file.role != "encoder" or (same_weights and file.precision != part.precision)
+    )
+    file = _describe(encoder_name(part.precision), "encoder", part.precision, part.model)
+    return _replace(manifest, (*kept, file), part.fidelity, encoder=part.source)
+
+
+def _with_head(manifest: Manifest, part: HeadPart) -> Manifest:
+    kept = tuple(file for file in manifest.files if file.role != "head")
+    file = _describe(HEAD_NAME, "head", None, part.model)
+    thresholds = {name: float(part.thresholds[name]) for name in CLASSES}
+    manifest = msgspec.structs.replace(manifest, thresholds=thresholds)
+    return _replace(manifest, (*kept, file), part.fidelity, head=part.source)
+
+
+def _replace(
+    manifest: Manifest,
+    files: tuple[BundleFile, ...],
+    fidelity: Fidelity,
+    **source: EncoderSource | HeadSource,
+) -> Manifest:
+    """Set the models in the order of their names, and what goes with them."""
+    ordered = tuple(sorted(files, key=lambda file: file.path))
+    paths = {file.path for file in ordered}
+    known = {f.path: f for f in manifest.fidelity if f.path in paths} | {fidelity.path: fidelity}
+    return msgspec.structs.replace(
+        manifest,
+        files=ordered,
+        fidelity=tuple(known[path] for path in sorted(known)),
+        version=_version(ordered),
+        **source,
+    )
+
+
+def _with_card(manifest: Manifest, contents: dict[str, bytes]) -> Manifest:
+    contents[CARD_NAME] = model_card(manifest).encode()
+    card = _describe(CARD_NAME, "card", None, contents[CARD_NAME])
+    return msgspec.structs.replace(manifest, files=(card, *manifest.files))
+
+
+def _describe(path: str, role: Role, precision: Precision | None, data: bytes) -> BundleFile:
+    inputs, outputs = tensor_contract(role)
+    return BundleFile(
+        path=path,
+        role=role,
+        precision=precision,
+        size=len(data),
+        sha256=hashlib.sha256(data).hexdigest(),
+        inputs=inputs,
+        outputs=outputs,
+    )
+
+
+def _version(files: tuple[BundleFile, ...]) -> str:
+    """Name the state of the models: a short digest of their digests."""
+    digests = "\n".join(f"{file.path} {file.sha256}" for file in files)
+    return hashlib.sha256(digests.encode()).hexdigest()[:VERSION_HEX]

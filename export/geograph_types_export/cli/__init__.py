@@ -1,0 +1,1 @@
+"""The export's commands, one module each."""

@@ -1,0 +1,14 @@
+"""The commands of the export."""
+
+from geograph_types.cli.command import CommandEntry
+
+__all__ = ["COMMANDS"]
+
+COMMANDS = (
+    CommandEntry(
+        "export",
+        "Turn an encoder or a head into a verified part of a bundle.",
+        "geograph_types_export.cli.export:export",
+        "export",
+    ),
+)

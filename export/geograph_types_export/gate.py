@@ -1,0 +1,178 @@
+"""Decide whether a quantised encoder is near enough to float32, and which products are kept."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Final, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from geograph_types.session import Session
+from geograph_types_export.errors import GateError
+from geograph_types_export.graph import encoder_graph
+from geograph_types_export.int8 import PRODUCTS, ProductName, QuantisedTower
+from geograph_types_export.onnx_builder import serialise
+from geograph_types_export.tower import Tower
+
+__all__ = ["Accepted", "GateFigures", "TagDecider", "compare", "find_accepted", "measure"]
+
+MEAN_COSINE: Final = 0.995
+LOW_COSINE: Final = 0.985
+FLIPPED_TAGS: Final = 0.01
+LOW_PERCENTILE: Final = 1
+
+KEPT_COUNTS: Final = (1, 2, 4, 8, 16)
+"""How many of the most sensitive products are tried in float32, in turn."""
+SENSITIVITY_PHOTOS: Final = 16
+BATCH: Final = 8
+
+TagDecider: TypeAlias = Callable[[NDArray[np.float32]], NDArray[np.bool_]]
+"""Embeddings [N, 512] to tags [N, 7]."""
+
+
+@dataclass(frozen=True, slots=True)
+class GateFigures:
+    """How near one set of embeddings comes to another.
+
+    Attributes:
+        mean_cosine: of vectors with the reference's mean taken off.
+        low_cosine: the 1st percentile of these.
+        plain_cosine: the worst cosine of the vectors themselves.
+        difference: the largest absolute difference.
+        flipped_tags: share of tags that differ, or `None` without a head.
+    """
+
+    mean_cosine: float
+    low_cosine: float
+    plain_cosine: float
+    difference: float
+    flipped_tags: float | None
+
+    @property
+    def passes(self) -> bool:
+        """Whether every figure is good enough; a NaN is not."""
+        return (
+            self.mean_cosine >= MEAN_COSINE
+            and self.low_cosine >= LOW_COSINE
+            and (self.flipped_tags is None or self.flipped_tags <= FLIPPED_TAGS)
+        )
+
+    def __str__(self) -> str:
+        """Give the figures in one line."""
+        tags = "no head" if self.flipped_tags is None else f"{self.flipped_tags:.2%}"
+        return (
+            f"centred cosine {self.mean_cosine:.4f} on average, {self.low_cosine:.4f} at the 1st "
+            f"percentile, tags flipped: {tags}"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """A quantised encoder that the gate lets pass.
+
+    Attributes:
+        model: the ONNX file's bytes.
+        figures: as measured.
+        kept: products in float32, each with what it alone gained in mean centred cosine.
+    """
+
+    model: bytes
+    figures: GateFigures
+    kept: Mapping[str, float] = field(default_factory=dict)
+
+
+def find_accepted(
+    tower: QuantisedTower,
+    pixels: NDArray[np.uint8],
+    expected: NDArray[np.float32],
+    tags: TagDecider | None,
+) -> Accepted:
+    """Find the quantised encoder with the fewest products in float32 that passes.
+
+    Args:
+        tower: both its forms.
+        pixels: uint8 [N, 224, 224, 3]; photos that it was not calibrated on.
+        expected: float32 [N, 512]; their embeddings in float32.
+        tags: of the bundle's head, if there is one.
+
+    Raises:
+        GateError: none passes.
+    """
+
+    def judge(candidate: Tower) -> tuple[bytes, GateFigures]:
+        model = serialise(encoder_graph(candidate))
+        return model, measure(model, pixels, expected, tags)
+
+    model, figures = judge(tower.quantised)
+    if figures.passes:
+        return Accepted(model, figures)
+    gains = _gains(tower, pixels[:SENSITIVITY_PHOTOS], expected[:SENSITIVITY_PHOTOS])
+    ranked = sorted(gains, key=lambda name: (-gains[name], name))
+    for count in KEPT_COUNTS:
+        kept = ranked[:count]
+        model, figures = judge(tower.keeping(kept))
+        if figures.passes:
+            return Accepted(model, figures, {str(name): round(gains[name], 6) for name in kept})
+    raise GateError(str(figures))
+
+
+def measure(
+    model: bytes,
+    pixels: NDArray[np.uint8],
+    expected: NDArray[np.float32],
+    tags: TagDecider | None,
+) -> GateFigures:
+    """Run an encoder on the CPU and compare its embeddings with their reference.
+
+    Args:
+        model: the ONNX file's bytes.
+        pixels: uint8 [N, 224, 224, 3].
+        expected: float32 [N, 512]; the reference.
+        tags: decides tags, if there is a head.
+    """
+    session = Session(model, "cpu")
+    starts = range(0, len(pixels), BATCH)
+    parts = [session.run("image_embeds", pixels=pixels[start : start + BATCH]) for start in starts]
+    return compare(np.concatenate(parts), expected, tags)
+
+
+def compare(
+    embeds: NDArray[np.float32], expected: NDArray[np.float32], tags: TagDecider | None
+) -> GateFigures:
+    """Measure how near embeddings come to their reference.
+
+    Args:
+        embeds: float32 [N, 512].
+        expected: float32 [N, 512]; the reference.
+        tags: decides tags, if there is a head.
+    """
+    centre = expected.mean(axis=0)
+    centred = _cosines(embeds - centre, expected - centre)
+    flipped = None if tags is None else float((tags(embeds) != tags(expected)).mean())
+    return GateFigures(
+        mean_cosine=float(centred.mean()),
+        low_cosine=float(np.percentile(centred, LOW_PERCENTILE)),
+        plain_cosine=float(_cosines(embeds, expected).min()),
+        difference=float(np.abs(embeds - expected).max()),
+        flipped_tags=flipped,
+    )
+
+
+def _gains(
+    tower: QuantisedTower, pixels: NDArray[np.uint8], expected: NDArray[np.float32]
+) -> dict[ProductName, float]:
+    """Measure what each product alone gains in mean centred cosine when it is kept in float32."""
+
+    def cosine(candidate: Tower) -> float:
+        model = serialise(encoder_graph(candidate))
+        return measure(model, pixels, expected, None).mean_cosine
+
+    base = cosine(tower.quantised)
+    return {name: cosine(tower.keeping([name])) - base for name in PRODUCTS}
+
+
+def _cosines(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.float64]:
+    x, y = a.astype(np.float64), b.astype(np.float64)
+    norms = np.linalg.norm(x, axis=1) * np.linalg.norm(y, axis=1)
+    cosines: NDArray[np.float64] = (x * y).sum(axis=1) / norms
+    return cosines

@@ -1,0 +1,128 @@
+"""A small builder of ONNX graphs: named nodes and constants, and the same bytes each time."""
+
+from collections.abc import Sequence
+from typing import Any, Final, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from onnx import ModelProto, NodeProto, TensorProto, checker, helper, numpy_helper
+
+from geograph_types.manifest import TensorSpec
+
+__all__ = ["MICROSOFT", "GraphBuilder", "serialise"]
+
+MICROSOFT: Final = "com.microsoft"
+"""Domain of onnxruntime's own operators."""
+
+OPSET: Final = 20
+IR_VERSION: Final = 9
+"""The oldest that hold what the graphs use; every onnxruntime since 1.18 reads them."""
+
+Attribute: TypeAlias = int | float | str | Sequence[int]
+
+ELEMENT_TYPES: Final = {
+    "uint8": TensorProto.UINT8,
+    "int64": TensorProto.INT64,
+    "float32": TensorProto.FLOAT,
+}
+
+
+class GraphBuilder:
+    """Collects the nodes and constants of one graph.
+
+    Each node has the name of the model's part that it computes, and its output the same name, so
+    that a viewer shows the model as its authors describe it.
+    """
+
+    def __init__(self, name: str) -> None:
+        """Start an empty graph of this name."""
+        self._name = name
+        self._nodes: list[NodeProto] = []
+        self._constants: dict[str, TensorProto] = {}
+
+    def constant(self, name: str, values: NDArray[Any]) -> str:
+        """Add a constant, once for each name, and give its name."""
+        if name not in self._constants:
+            self._constants[name] = numpy_helper.from_array(np.ascontiguousarray(values), name)
+        return name
+
+    def integers(self, *values: int) -> str:
+        """Add a constant int64 vector, as shapes and axes are given, and give its name."""
+        name = "integers." + "_".join(str(value) for value in values)
+        return self.constant(name, np.array(values, dtype=np.int64))
+
+    def node(
+        self,
+        operator: str,
+        name: str,
+        inputs: Sequence[str],
+        *,
+        outputs: Sequence[str] = (),
+        domain: str = "",
+        **attributes: Attribute,
+    ) -> str:
+        """Add a node.
+
+        Args:
+            operator: its type.
+            name: of the node, and of its output unless `outputs` are named.
+            inputs: names; an empty name leaves an optional input out.
+            outputs: names, where they differ from the node's.
+            domain: of the operator; ONNX's own where it is empty.
+            attributes: of the node.
+
+        Returns:
+            The name of the first output.
+        """
+        names = list(outputs) or [name]
+        self._nodes.append(
+            helper.make_node(
+                operator, list(inputs), names, name, domain=domain, **_as_any(attributes)
+            )
+        )
+        return names[0]
+
+    def model(self, inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec]) -> ModelProto:
+        """Close the graph.
+
+        Args:
+            inputs: of the graph, in order.
+            outputs: of the graph, in order; nodes of these names give them.
+
+        Returns:
+            A model that ONNX's checker accepts.
+        """
+        graph = helper.make_graph(
+            self._nodes,
+            self._name,
+            [_value(spec) for spec in inputs],
+            [_value(spec) for spec in outputs],
+            list(self._constants.values()),
+        )
+        domains = {node.domain for node in self._nodes}
+        opsets = [helper.make_opsetid("", OPSET)]
+        if MICROSOFT in domains:
+            opsets.append(helper.make_opsetid(MICROSOFT, 1))
+        model = helper.make_model(
+            graph,
+            opset_imports=opsets,
+            ir_version=IR_VERSION,
+            producer_name="geograph-types",
+        )
+        checker.check_model(model)
+        return model
+
+
+def serialise(model: ModelProto) -> bytes:
+    """Write a model; the same model always gives the same bytes."""
+    data: bytes = model.SerializeToString(deterministic=True)
+    return data
+
+
+def _as_any(attributes: dict[str, Attribute]) -> dict[str, Any]:
+    """Hide the types from `make_node`, whose other keywords have types of their own."""
+    return dict(attributes)
+
+
+def _value(spec: TensorSpec) -> Any:
+    return helper.make_tensor_value_info(spec.name, ELEMENT_TYPES[spec.dtype], spec.shape)

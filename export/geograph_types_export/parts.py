@@ -1,0 +1,177 @@
+"""From weights or a head to a verified part of a bundle."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from geograph_types.bundle import Bundle
+from geograph_types.distance import UNKNOWN_BUCKET
+from geograph_types.manifest import EncoderSource, Fidelity, HeadSource
+from geograph_types.session import Session
+from geograph_types.taxonomy import CLASSES
+from geograph_types_export.bundle_writer import HEAD_NAME, EncoderPart, HeadPart, encoder_name
+from geograph_types_export.folding import fold
+from geograph_types_export.gate import GateFigures, TagDecider, find_accepted
+from geograph_types_export.graph import encoder_graph
+from geograph_types_export.half import half_tower
+from geograph_types_export.head_graph import head_graph
+from geograph_types_export.int8 import quantise_tower
+from geograph_types_export.onnx_builder import serialise
+from geograph_types_export.photos import CalibrationPhotos
+from geograph_types_export.reference import REFERENCE, ReferenceTower
+from geograph_types_export.verify import upper_bound, verify_encoder, verify_head
+from geograph_types_export.weights import EncoderWeights
+from geograph_types_trainer.checkpoint import load_checkpoint
+from geograph_types_trainer.head import TypeHead
+from geograph_types_trainer.run import HEAD_FILE, Run
+
+__all__ = [
+    "SourcedHead",
+    "export_encoder",
+    "export_head",
+    "export_int8_encoder",
+    "head_decider",
+    "int8_fidelity",
+    "load_head",
+]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SourcedHead:
+    """A head, where it comes from, and its thresholds if they are known.
+
+    Attributes:
+        head: in eval mode.
+        source: for the manifest.
+        thresholds: by class, or `None`.
+    """
+
+    head: TypeHead
+    source: HeadSource
+    thresholds: Mapping[str, float] | None = None
+
+
+def load_head(path: Path) -> SourcedHead:
+    """Load a training run's folder, or a checkpoint in the released form.
+
+    Raises:
+        InputError: a folder that is no complete run.
+        CheckpointError: a file that is not of the released form.
+    """
+    if path.is_dir():
+        run = Run.load(path)
+        source = HeadSource(
+            name=path.resolve().name,
+            sha256=hashlib.sha256((path / HEAD_FILE).read_bytes()).hexdigest(),
+            dataset_sha256=run.dataset_sha256,
+            configuration=dict(run.configuration),
+            metrics=dict(run.metrics),
+        )
+        return SourcedHead(run.head, source, run.thresholds)
+    checkpoint = load_checkpoint(path)
+    return SourcedHead(checkpoint.head, HeadSource(name=path.name, sha256=checkpoint.sha256))
+
+
+def export_encoder(
+    weights: EncoderWeights, precision: Literal["fp32", "fp16"] = "fp32"
+) -> EncoderPart:
+    """Build a floating-point encoder and hold it against torch.
+
+    Raises:
+        DriftError: it does not compute what torch computes.
+    """
+    tower = fold(weights.state)
+    model = serialise(encoder_graph(half_tower(tower) if precision == "fp16" else tower))
+    fidelity = verify_encoder(model, precision, weights.state)
+    return EncoderPart(model, precision, _encoder_source(weights), fidelity)
+
+
+def export_int8_encoder(
+    weights: EncoderWeights, photos: CalibrationPhotos, tags: TagDecider | None
+) -> EncoderPart:
+    """Quantise the encoder on photos, and let the gate judge it on others.
+
+    Args:
+        weights: of the encoder.
+        photos: to fit to and to judge on.
+        tags: of the bundle's head, if there is one.
+
+    Raises:
+        GateError: no version is near enough to float32.
+    """
+    tower = fold(weights.state)
+    expected = ReferenceTower(weights.state).embed(photos.held_out)
+    accepted = find_accepted(quantise_tower(tower, photos.fitted), photos.held_out, expected, tags)
+    fidelity = int8_fidelity(accepted.figures, len(photos.held_out), accepted.kept, photos.name)
+    return EncoderPart(accepted.model, "int8", _encoder_source(weights), fidelity)
+
+
+def int8_fidelity(
+    figures: GateFigures, samples: int, kept: Mapping[str, float], calibration: str
+) -> Fidelity:
+    """Give the gate's figures as the manifest has them.
+
+    Args:
+        figures: as measured.
+        samples: on how many photos.
+        kept: products in float32, and what each gained.
+        calibration: the photos that the encoder was fitted to.
+    """
+    return Fidelity(
+        path=encoder_name("int8"),
+        reference=f"{REFERENCE}, photos held out of calibration",
+        samples=samples,
+        minimum_cosine=round(figures.plain_cosine, 5),
+        maximum_difference=upper_bound(figures.difference),
+        centred_cosine_mean=round(figures.mean_cosine, 5),
+        centred_cosine_p1=round(figures.low_cosine, 5),
+        flipped_tags=figures.flipped_tags,
+        kept_float32=dict(kept),
+        calibration=calibration,
+    )
+
+
+def head_decider(bundle: Path) -> TagDecider | None:
+    """Give the tag decisions of a bundle's head at unknown distance; `None` without a head.
+
+    Raises:
+        BundleError: the bundle is damaged.
+    """
+    if not bundle.is_dir() or not any(bundle.iterdir()):
+        return None
+    opened = Bundle.open(bundle)
+    file = opened.manifest.find("head")
+    if file is None:
+        return None
+    session = Session(opened.read(file), "cpu")
+    thresholds = np.array([opened.manifest.thresholds[name] for name in CLASSES])
+
+    def decide(embeds: NDArray[np.float32]) -> NDArray[np.bool_]:
+        buckets = np.full(len(embeds), UNKNOWN_BUCKET, np.int64)
+        scores = session.run("probabilities", image_embeds=embeds, distance_bucket=buckets)
+        tags: NDArray[np.bool_] = scores >= thresholds
+        return tags
+
+    return decide
+
+
+def _encoder_source(weights: EncoderWeights) -> EncoderSource:
+    return EncoderSource(weights.name, weights.sha256, weights.stand_in)
+
+
+def export_head(sourced: SourcedHead) -> HeadPart:
+    """Build a head's graph and hold it against torch.
+
+    Raises:
+        DriftError: it does not compute what torch computes.
+    """
+    model = serialise(head_graph(sourced.head))
+    fidelity = verify_head(model, HEAD_NAME, sourced.head)
+    if sourced.thresholds is None:
+        return HeadPart(model, sourced.source, fidelity)
+    return HeadPart(model, sourced.source, fidelity, sourced.thresholds)

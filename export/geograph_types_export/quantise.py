@@ -1,0 +1,144 @@
+"""Turn a float32 product into one of 8-bit integers, fitted to what it reads.
+
+Weights get one scale for each output, inputs one fixed scale for all photos, so that a photo's
+vector does not depend on its batch. What is left free is chosen for each product by the error of
+its result on calibration rows:
+
+* smoothing: input channels that are much larger than the rest would leave it few steps. They are
+  divided by a factor, and their row of weights multiplied by it, which is exact; the factors go
+  into what computes the input. (Xiao et al., SmoothQuant, 2022)
+* range: rare large inputs may be cut off where the finer steps gain more.
+* bias: the mean error of each output is taken off. (Nagel et al., 2019)
+* rounding: see `rounding`.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from geograph_types_export.rounding import round_weights
+from geograph_types_export.tower import PIXEL_SCALE, PIXEL_ZERO, Linear, QuantisedLinear
+
+__all__ = ["WEIGHT_LIMIT", "Fitted", "fit_patches", "fit_product"]
+
+WEIGHT_LIMIT: Final = 64
+"""Largest integer weight. Processors without VNNI sum pairs of products in 16 bits and cut off
+what is larger: 2 * 255 * 64 = 32640 never is, so the file is right on every processor."""
+STEPS: Final = 255
+TRIAL_ROWS: Final = 512
+"""Rows on which choices are compared; all rows decide the rounding."""
+
+STRENGTHS: Final = (0.0, 0.4, 0.55, 0.7)
+"""Of the smoothing: the share of a channel's range that moves into the weights."""
+SHARES: Final = (0.85, 0.7, 0.55)
+"""Of the largest input, at which the steps may end."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Fitted:
+    """A quantised product, and what its input has to be divided by.
+
+    Attributes:
+        product: reads the divided input.
+        exact: the same product in float32, which reads the divided input too.
+        factors: float32 [inputs]; 1 where there is no smoothing.
+    """
+
+    product: QuantisedLinear
+    exact: Linear
+    factors: NDArray[np.float32]
+
+
+@torch.inference_mode()
+def fit_product(linear: Linear, rows: torch.Tensor, *, smooth: bool) -> Fitted:
+    """Quantise a product.
+
+    Args:
+        linear: in float32.
+        rows: float32 [rows, inputs]; what it reads on the calibration photos.
+        smooth: whether the input can be divided by factors.
+    """
+    weight = torch.from_numpy(np.ascontiguousarray(linear.weight))
+    few = rows[:: max(1, len(rows) // TRIAL_ROWS)]
+    strengths = STRENGTHS if smooth else STRENGTHS[:1]
+    choices = [_Choice(_factors(weight, rows, s), 1.0) for s in strengths]
+    best = min(choices, key=lambda choice: _error(weight, few, choice))
+    choices = [best, *(_Choice(best.factors, share) for share in SHARES)]
+    best = min(choices, key=lambda choice: _error(weight, few, choice))
+    inputs, smoothed = rows / best.factors, weight * best.factors[:, None]
+    unit, zero = _input_steps(inputs, best.share)
+    scale = _weight_scale(smoothed)
+    steps = round_weights(smoothed, scale, WEIGHT_LIMIT, inputs)
+    result = (_quantised(inputs, unit, zero) @ steps) * scale
+    bias = (inputs @ smoothed - result).mean(dim=0)
+    product = QuantisedLinear(
+        weight=steps.to(torch.int8).numpy(),
+        scale=scale.numpy(),
+        bias=linear.bias.astype(np.float32) + bias.numpy(),
+        input_scale=unit,
+        input_zero=zero,
+    )
+    return Fitted(product, Linear(smoothed.numpy(), linear.bias), best.factors.numpy())
+
+
+@torch.inference_mode()
+def fit_patches(patches: Linear, rows: torch.Tensor) -> QuantisedLinear:
+    """Quantise the weights of the patch product; its input, pixels, is integers already.
+
+    Args:
+        patches: in float32.
+        rows: float32 [rows, 3072]; patches of calibration photos as `(pixel - 128) / 64`.
+    """
+    weight = torch.from_numpy(patches.weight)
+    scale = _weight_scale(weight)
+    steps = round_weights(weight, scale, WEIGHT_LIMIT, rows)
+    bias = (rows @ (weight - steps * scale)).mean(dim=0)
+    return QuantisedLinear(
+        weight=steps.to(torch.int8).numpy(),
+        scale=scale.numpy(),
+        bias=patches.bias.astype(np.float32) + bias.numpy(),
+        input_scale=PIXEL_SCALE,
+        input_zero=PIXEL_ZERO,
+    )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Choice:
+    factors: torch.Tensor
+    share: float
+
+
+def _factors(weight: torch.Tensor, rows: torch.Tensor, strength: float) -> torch.Tensor:
+    if strength == 0:
+        return torch.ones(len(weight))
+    largest_input = rows.abs().amax(dim=0).clamp(min=1e-6)
+    largest_weight = weight.abs().amax(dim=1).clamp(min=1e-6)
+    factors = largest_input**strength / largest_weight ** (1 - strength)
+    return factors / factors.log().mean().exp()
+
+
+def _error(weight: torch.Tensor, rows: torch.Tensor, choice: _Choice) -> float:
+    """Mean square error of the result, its mean taken off, with weights rounded to the nearest."""
+    smoothed, inputs = weight * choice.factors[:, None], rows / choice.factors
+    scale = _weight_scale(smoothed)
+    read = _quantised(inputs, *_input_steps(inputs, choice.share))
+    difference = inputs @ smoothed - (read @ (smoothed / scale).round()) * scale
+    return float(difference.var(dim=0).mean())
+
+
+def _weight_scale(weight: torch.Tensor) -> torch.Tensor:
+    return weight.abs().amax(dim=0).clamp(min=1e-12) / WEIGHT_LIMIT
+
+
+def _input_steps(inputs: torch.Tensor, share: float) -> tuple[float, int]:
+    low = min(float(inputs.min()) * share, 0.0)
+    high = max(float(inputs.max()) * share, 0.0)
+    unit = max((high - low) / STEPS, 1e-12)
+    return unit, round(-low / unit)
+
+
+def _quantised(inputs: torch.Tensor, unit: float, zero: int) -> torch.Tensor:
+    return ((inputs / unit).round().add(zero).clamp(0, STEPS) - zero) * unit
