@@ -1,0 +1,163 @@
+"""Commands as people and scripts meet them: output, messages, exit statuses."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from geograph_types.cli.command import installed_commands
+
+
+def run(*arguments: object, **options: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "geograph_types.cli", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        **options,  # type: ignore[call-overload]
+    )
+
+
+def error_line(done: subprocess.CompletedProcess[str], status: int) -> str:
+    assert done.returncode == status, done.stderr
+    assert "Traceback" not in done.stderr
+    lines = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    assert len(lines) == 1, done.stderr
+    return lines[0]
+
+
+def test_tag_writes_a_line_a_photo_and_names_the_stand_in(bundle: Path, scenes: Path) -> None:
+    done = run("tag", scenes, "--bundle", bundle, "--labels", scenes / "labels.csv")
+    assert done.returncode == 0
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [Path(row["photo"]).name for row in rows] == sorted(
+        path.name for path in scenes.glob("*.jpg")
+    )
+    assert {row["status"] for row in rows} == {"ok"}
+    assert {row["distance"]["basis"] for row in rows} >= {"positions"}
+    assert sum("stand-in" in line for line in done.stderr.splitlines()) == 1
+
+
+def test_a_bad_photo_costs_itself_only(bundle: Path, photo: Path, tmp_path: Path) -> None:
+    (tmp_path / "empty.jpg").touch()
+    (tmp_path / "text.jpg").write_text("not a photo")
+    (tmp_path / "good.jpg").write_bytes(photo.read_bytes())
+    report = tmp_path / "out" / "page.html"
+    report.parent.mkdir()
+    done = run("tag", tmp_path, tmp_path / "missing.jpg", "--bundle", bundle, "--report", report)
+    assert done.returncode == 1
+    reasons = {
+        Path(row["photo"]).name: row.get("reason")
+        for row in map(json.loads, done.stdout.splitlines())
+    }
+    assert reasons == {
+        "empty.jpg": "empty_file",
+        "text.jpg": "not_an_image",
+        "good.jpg": None,
+        "missing.jpg": "not_found",
+    }
+    assert "1 photos tagged, 3 failed" in done.stderr
+    assert "not_an_image" in report.read_text()
+
+
+@pytest.mark.parametrize(
+    ("content", "fault"), [(b"", "empty_file"), (b"not a photo", "not_an_image")]
+)
+def test_a_single_bad_photo_is_one_line_and_status_1(
+    bundle: Path, tmp_path: Path, content: bytes, fault: str
+) -> None:
+    path = tmp_path / "photo.jpg"
+    path.write_bytes(content)
+    assert f"photo.jpg: {fault}: " in error_line(run("tag", path, "--bundle", bundle), 1)
+
+
+def test_names_that_are_not_utf8_give_readable_lines(
+    bundle: Path, photo: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "caf\udce9.jpg").write_bytes(photo.read_bytes())
+    done = run("tag", tmp_path, "--bundle", bundle)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["photo"].endswith("caf\\xe9.jpg")
+
+
+def test_a_missing_bundle_is_one_line(photo: Path, tmp_path: Path) -> None:
+    line = error_line(run("tag", photo, "--bundle", tmp_path / "nowhere"), 2)
+    assert "there is no such folder; make one with" in line
+
+
+def test_a_flipped_byte_is_one_line(head_bundle: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(head_bundle, tmp_path / "bundle"))
+    model = bytearray((folder / "head.onnx").read_bytes())
+    model[len(model) // 2] ^= 1
+    (folder / "head.onnx").write_bytes(model)
+    np.save(tmp_path / "rows.npy", np.ones((1, 512), np.float32))
+    for command in (
+        ["score", tmp_path / "rows.npy", "--bundle", folder],
+        ["bundle", "verify", folder],
+    ):
+        assert "its digest differs from the manifest's" in error_line(run(*command), 2)
+    assert run("doctor", "--bundle", folder).returncode == 2
+
+
+def test_a_normalised_vector_is_refused_with_the_reason(head_bundle: Path, tmp_path: Path) -> None:
+    vectors = np.random.default_rng(6).normal(0, 0.5, (3, 512)).astype(np.float32)
+    vectors[1] /= np.linalg.norm(vectors[1])
+    np.save(tmp_path / "rows.npy", vectors)
+    done = run("score", tmp_path / "rows.npy", "--bundle", head_bundle)
+    line = error_line(done, 1)
+    assert "normalised_vector" in line
+    assert "was L2-normalised" in line
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [row["status"] for row in rows] == ["ok", "failed", "ok"]
+    assert rows[1] == {"row": 2, "status": "failed"} | {
+        key: rows[1][key] for key in ("reason", "detail")
+    }
+
+
+def test_results_are_there_in_full_or_not_at_all(
+    bundle: Path, scenes: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "missing" / "tags.jsonl"
+    line = error_line(run("tag", scenes, "--bundle", bundle, "--out", out), 2)
+    assert "No such file or directory" in line
+    assert not out.exists()
+
+
+def test_a_reader_that_leaves_early_is_no_traceback(bundle: Path, scenes: Path) -> None:
+    command = f'"{sys.executable}" -m geograph_types.cli tag "{scenes}" --bundle "{bundle}" | true'
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True)
+    assert "Traceback" not in done.stderr
+
+
+def test_usage_errors_are_one_line_and_status_2(tmp_path: Path) -> None:
+    assert "Missing option '--bundle'" in error_line(run("tag", "x.jpg"), 2)
+    assert "No such command 'nonsense'" in error_line(run("nonsense"), 2)
+
+
+@pytest.mark.parametrize("command", sorted(installed_commands()))
+def test_help_shows_an_example(command: str) -> None:
+    done = run(command, "--help")
+    assert done.returncode == 0
+    assert f"Example: geograph-types {command}" in done.stdout
+
+
+def test_bundle_show_says_what_it_holds(bundle: Path) -> None:
+    done = run("bundle", "show", bundle)
+    assert done.returncode == 0
+    assert "stand-in weights random:0" in done.stdout
+    assert "visual.fp32.onnx" in done.stdout
+    assert "thresholds Aerial 0.50" in done.stdout
+
+
+def test_doctor_finds_a_good_bundle_good(bundle: Path) -> None:
+    done = run("doctor", "--bundle", bundle)
+    assert done.returncode == 0, done.stdout
+    assert "stand-in weights, not CLIP's" in done.stdout
+    assert "onnxruntime" in done.stdout
+
+
+def test_a_folder_without_photos_is_an_error(bundle: Path, tmp_path: Path) -> None:
+    assert "no photos in" in error_line(run("tag", tmp_path, "--bundle", bundle), 2)

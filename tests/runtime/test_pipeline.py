@@ -1,0 +1,48 @@
+"""Photos are found once each and embedded in order, the bad ones costing themselves only."""
+
+from pathlib import Path
+
+import numpy as np
+
+from geograph_types import TypeTagger
+from geograph_types.errors import PhotoFault
+from geograph_types.photos import find_photos
+from geograph_types.pipeline import embed_photos
+
+
+def test_folders_are_searched_in_order_and_loops_of_links_are_not_entered(tmp_path: Path) -> None:
+    for name in ("b/2.JPG", "b/1.png", "a/3.webp", "notes.txt", "b/.thumbs.db", "photo.jpeg"):
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.touch()
+    (tmp_path / "a" / "loop").symlink_to(tmp_path)
+    found = [path.relative_to(tmp_path).as_posix() for path in find_photos([tmp_path])]
+    assert found == ["photo.jpeg", "a/3.webp", "b/1.png", "b/2.JPG"]
+    named = [tmp_path / "notes.txt", tmp_path / "missing"]
+    assert list(find_photos(named)) == named
+
+
+def test_many_photos_equal_one_by_one_whatever_stands_between(
+    bundle: Path, scenes: Path, tmp_path: Path
+) -> None:
+    tagger = TypeTagger(bundle)
+    good = sorted(scenes.glob("*.jpg"))
+    empty, text = tmp_path / "empty.jpg", tmp_path / "text.jpg"
+    empty.touch()
+    text.write_text("no photo")
+    paths = [empty, *good[:9], text, text, *good[9:], tmp_path / "missing.jpg"]
+    results = list(embed_photos(tagger, paths, jobs=3))
+    assert [result.path for result in results] == paths
+    faults = [result.error.fault for result in results if result.error]
+    assert faults == [
+        PhotoFault.EMPTY,
+        PhotoFault.NOT_AN_IMAGE,
+        PhotoFault.NOT_AN_IMAGE,
+        PhotoFault.NOT_FOUND,
+    ]
+    vectors = [result.embedding for result in results if result.embedding is not None]
+    assert np.abs(np.stack(vectors) - tagger.embed(good)).max() <= 1e-5
+
+
+def test_nothing_in_nothing_out(bundle: Path) -> None:
+    assert list(embed_photos(TypeTagger(bundle), [])) == []
