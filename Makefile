@@ -2,13 +2,12 @@
 PYTHON ?= python3
 VENV ?= .venv
 DEMO ?= demo
-PER_CLASS ?= 120
 
 BIN := $(VENV)/bin
 TYPES := $(BIN)/geograph-types
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo test lint setup clean
+.PHONY: demo test lint acceptance setup clean
 
 setup: $(INSTALLED)
 
@@ -20,8 +19,8 @@ $(INSTALLED): pyproject.toml
 # Draw photos, embed, train, export, tag: the whole chain on scenes that nobody has trained on.
 demo: $(INSTALLED)
 	rm -rf $(DEMO)/train $(DEMO)/test $(DEMO)/run $(DEMO)/bundle
-	$(TYPES) scenes $(DEMO)/train --per-class $(PER_CLASS) --seed 1
-	$(TYPES) scenes $(DEMO)/test --per-class 40 --seed 2
+	$(TYPES) scenes $(DEMO)/train --per-class 100 --seed 1
+	$(TYPES) scenes $(DEMO)/test --per-class 30 --seed 2
 	$(TYPES) export encoder --weights auto --bundle $(DEMO)/bundle
 	$(TYPES) embed $(DEMO)/train --labels $(DEMO)/train/labels.csv --bundle $(DEMO)/bundle --out $(DEMO)/train.parquet
 	$(TYPES) embed $(DEMO)/test --labels $(DEMO)/test/labels.csv --bundle $(DEMO)/bundle --out $(DEMO)/test.parquet
@@ -44,6 +43,12 @@ lint: $(INSTALLED)
 
 test: lint
 	$(BIN)/python -m pytest --cov --cov-report=term
+
+# The long versions of tests that have a short one in `make test`.
+acceptance: $(INSTALLED)
+	GEOGRAPH_TYPES_KILLS=10 GEOGRAPH_TYPES_SIDECARS=500 $(BIN)/python -m pytest --durations=3 \
+		tests/trainer/test_training.py::test_kill_and_resume tests/runtime/test_sidecars.py \
+		tests/acceptance
 
 clean:
 	rm -rf $(VENV) demo build dist .coverage* .mypy_cache .pytest_cache .ruff_cache .import_linter_cache

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 import torch
@@ -20,6 +21,9 @@ from geograph_types_export.architecture import (
 from geograph_types_export.tower import PIXEL_SCALE, PIXEL_ZERO, Linear, Product, Tower
 
 __all__ = ["BlockInputs", "block_inputs", "patch_rows"]
+
+CLASS_TOKEN_WEIGHT: Final = 10
+"""How often the class token stands among the rows, each patch being there once."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -57,7 +61,7 @@ def block_inputs(tower: Tower, pixels: NDArray[np.uint8]) -> Iterator[BlockInput
         normal_2 = _normalise(stream)
         hidden = functional.silu(_apply(block.c_fc, normal_2))
         stream = stream + _apply(block.c_proj, hidden)
-        yield BlockInputs(*(part.flatten(0, 1) for part in (normal_1, attention, normal_2, hidden)))
+        yield BlockInputs(*(_rows(part) for part in (normal_1, attention, normal_2, hidden)))
 
 
 def patch_rows(pixels: NDArray[np.uint8]) -> torch.Tensor:
@@ -80,6 +84,12 @@ def _embed_patches(tower: Tower, pixels: NDArray[np.uint8]) -> torch.Tensor:
         torch.from_numpy(tower.norm_bias),
         LAYER_NORM_EPSILON,
     )
+
+
+def _rows(tokens: torch.Tensor) -> torch.Tensor:
+    """[N, tokens, inputs] to rows, with more of the class token, from which the embedding comes."""
+    more = tokens[:, :1].expand(-1, CLASS_TOKEN_WEIGHT - 1, -1)
+    return torch.cat([tokens, more], dim=1).flatten(0, 1) if tokens.shape[1] > 1 else tokens[:, 0]
 
 
 def _normalise(stream: torch.Tensor) -> torch.Tensor:

@@ -1,29 +1,31 @@
-"""Decide whether a quantised encoder is near enough to float32, and which products are kept."""
+"""Decide whether a quantised encoder is near enough to float32, and which blocks are kept."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from geograph_types.session import Session
+from geograph_types_export.architecture import LAYERS
 from geograph_types_export.errors import GateError
 from geograph_types_export.graph import encoder_graph
-from geograph_types_export.int8 import PRODUCTS, ProductName, QuantisedTower
+from geograph_types_export.int8 import QuantisedTower, block_name
 from geograph_types_export.onnx_builder import serialise
 from geograph_types_export.tower import Tower
 
-__all__ = ["Accepted", "GateFigures", "TagDecider", "compare", "find_accepted", "measure"]
+__all__ = ["Accepted", "GateFigures", "Sample", "TagDecider", "compare", "find_accepted", "measure"]
 
 MEAN_COSINE: Final = 0.995
 LOW_COSINE: Final = 0.985
 FLIPPED_TAGS: Final = 0.01
 LOW_PERCENTILE: Final = 1
 
-KEPT_COUNTS: Final = (1, 2, 4, 8, 16)
-"""How many of the most sensitive products are tried in float32, in turn."""
-SENSITIVITY_PHOTOS: Final = 16
+KEPT_COUNTS: Final = (1, 2, 4)
+"""How many of the most sensitive blocks are tried in float32, in turn."""
+FEW_PHOTOS: Final = 16
+"""For measuring blocks one by one."""
 BATCH: Final = 8
 
 TagDecider: TypeAlias = Callable[[NDArray[np.float32]], NDArray[np.bool_]]
@@ -73,7 +75,7 @@ class Accepted:
     Attributes:
         model: the ONNX file's bytes.
         figures: as measured.
-        kept: products in float32, each with what it alone gained in mean centred cosine.
+        kept: blocks in float32, each with what it alone gained in mean centred cosine.
     """
 
     model: bytes
@@ -81,39 +83,59 @@ class Accepted:
     kept: Mapping[str, float] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Sample:
+    """Photos and their embeddings in float32.
+
+    Attributes:
+        pixels: uint8 [N, 224, 224, 3].
+        embeds: float32 [N, 512].
+    """
+
+    pixels: NDArray[np.uint8]
+    embeds: NDArray[np.float32]
+
+    def first(self, count: int) -> "Sample":
+        """Give the first photos."""
+        return Sample(self.pixels[:count], self.embeds[:count])
+
+
 def find_accepted(
-    tower: QuantisedTower,
-    pixels: NDArray[np.uint8],
-    expected: NDArray[np.float32],
-    tags: TagDecider | None,
+    tower: QuantisedTower, fitted: Sample, held_out: Sample, tags: TagDecider | None
 ) -> Accepted:
-    """Find the quantised encoder with the fewest products in float32 that passes.
+    """Find the quantised encoder with the fewest blocks in float32 that passes.
 
     Args:
         tower: both its forms.
-        pixels: uint8 [N, 224, 224, 3]; photos that it was not calibrated on.
-        expected: float32 [N, 512]; their embeddings in float32.
+        fitted: photos that it was calibrated on.
+        held_out: photos that it was not calibrated on, to judge it by.
         tags: of the bundle's head, if there is one.
 
     Raises:
         GateError: none passes.
     """
-
-    def judge(candidate: Tower) -> tuple[bytes, GateFigures]:
-        model = serialise(encoder_graph(candidate))
-        return model, measure(model, pixels, expected, tags)
-
-    model, figures = judge(tower.quantised)
+    model = _model(tower.quantised, fitted)
+    figures = measure(model, held_out.pixels, held_out.embeds, tags)
     if figures.passes:
         return Accepted(model, figures)
-    gains = _gains(tower, pixels[:SENSITIVITY_PHOTOS], expected[:SENSITIVITY_PHOTOS])
-    ranked = sorted(gains, key=lambda name: (-gains[name], name))
+    gains = _gains(tower, fitted.first(FEW_PHOTOS), held_out.first(FEW_PHOTOS))
+    ranked = sorted(gains, key=lambda block: (-gains[block], block))
     for count in KEPT_COUNTS:
-        kept = ranked[:count]
-        model, figures = judge(tower.keeping(kept))
+        blocks = ranked[:count]
+        model = _model(tower.keeping(blocks), fitted)
+        figures = measure(model, held_out.pixels, held_out.embeds, tags)
         if figures.passes:
-            return Accepted(model, figures, {str(name): round(gains[name], 6) for name in kept})
+            kept = {block_name(block): round(gains[block], 6) for block in blocks}
+            return Accepted(model, figures, kept)
     raise GateError(str(figures))
+
+
+def _model(tower: Tower, fitted: Sample) -> bytes:
+    """Build an encoder whose mean error on the calibration photos is taken off at its end."""
+    embeds = _embed(serialise(encoder_graph(tower)), fitted.pixels)
+    bias = tower.projection.bias + (fitted.embeds - embeds).mean(axis=0)
+    projection = replace(tower.projection, bias=bias.astype(np.float32))
+    return serialise(encoder_graph(replace(tower, projection=projection)))
 
 
 def measure(
@@ -130,10 +152,7 @@ def measure(
         expected: float32 [N, 512]; the reference.
         tags: decides tags, if there is a head.
     """
-    session = Session(model, "cpu")
-    starts = range(0, len(pixels), BATCH)
-    parts = [session.run("image_embeds", pixels=pixels[start : start + BATCH]) for start in starts]
-    return compare(np.concatenate(parts), expected, tags)
+    return compare(_embed(model, pixels), expected, tags)
 
 
 def compare(
@@ -158,17 +177,22 @@ def compare(
     )
 
 
-def _gains(
-    tower: QuantisedTower, pixels: NDArray[np.uint8], expected: NDArray[np.float32]
-) -> dict[ProductName, float]:
-    """Measure what each product alone gains in mean centred cosine when it is kept in float32."""
+def _gains(tower: QuantisedTower, fitted: Sample, held_out: Sample) -> dict[int, float]:
+    """Measure what each block alone gains in mean centred cosine when it is kept in float32."""
 
     def cosine(candidate: Tower) -> float:
-        model = serialise(encoder_graph(candidate))
-        return measure(model, pixels, expected, None).mean_cosine
+        model = _model(candidate, fitted)
+        return measure(model, held_out.pixels, held_out.embeds, None).mean_cosine
 
     base = cosine(tower.quantised)
-    return {name: cosine(tower.keeping([name])) - base for name in PRODUCTS}
+    return {block: cosine(tower.keeping([block])) - base for block in range(LAYERS)}
+
+
+def _embed(model: bytes, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+    session = Session(model, "cpu")
+    starts = range(0, len(pixels), BATCH)
+    parts = [session.run("image_embeds", pixels=pixels[start : start + BATCH]) for start in starts]
+    return np.concatenate(parts)
 
 
 def _cosines(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.float64]:

@@ -1,4 +1,4 @@
-"""The whole tower in 8-bit integers, but for the products that are kept in float32."""
+"""The whole tower in 8-bit integers, but for the blocks that are kept in float32."""
 
 from collections.abc import Collection
 from dataclasses import dataclass, replace
@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from geograph_types_export.architecture import LAYERS, WIDTH
+from geograph_types_export.architecture import WIDTH
 from geograph_types_export.calibration import BlockInputs, block_inputs, patch_rows
 from geograph_types_export.quantise import Fitted, fit_patches, fit_product
 from geograph_types_export.tower import (
@@ -17,40 +17,19 @@ from geograph_types_export.tower import (
     Tower,
 )
 
-__all__ = ["PRODUCTS", "ProductName", "QuantisedTower", "quantise_tower"]
+__all__ = ["QuantisedTower", "block_name", "quantise_tower"]
 
 VALUES: Final = slice(2 * WIDTH, 3 * WIDTH)
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class ProductName:
-    """One product of the tower.
-
-    Attributes:
-        block: 0 to 11.
-        layer: `in_proj`, `out_proj`, `c_fc` or `c_proj`.
-    """
-
-    block: int
-    layer: str
-
-    def __str__(self) -> str:
-        """Give its name in the graph."""
-        part = "mlp" if self.layer.startswith("c_") else "attn"
-        return f"visual.transformer.resblocks.{self.block}.{part}.{self.layer}"
-
-
-PRODUCTS: Final = tuple(
-    ProductName(block, layer)
-    for block in range(LAYERS)
-    for layer in ("in_proj", "out_proj", "c_fc", "c_proj")
-)
-"""Every product that can be kept in float32."""
+def block_name(block: int) -> str:
+    """Give a block's name in the graph."""
+    return f"visual.transformer.resblocks.{block}"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class QuantisedTower:
-    """A tower in two forms with the same smoothing, so that their products can be mixed.
+    """A tower in two forms with the same smoothing, so that their blocks can be mixed.
 
     Attributes:
         exact: in float32; computes what the tower did before smoothing.
@@ -60,13 +39,15 @@ class QuantisedTower:
     exact: Tower
     quantised: Tower
 
-    def keeping(self, names: Collection[ProductName]) -> Tower:
-        """Give the quantised tower with these products in float32."""
-        blocks = list(self.quantised.blocks)
-        for name in names:
-            product = getattr(self.exact.blocks[name.block], name.layer)
-            blocks[name.block] = replace(blocks[name.block], **{name.layer: product})
-        return replace(self.quantised, blocks=tuple(blocks))
+    def keeping(self, indices: Collection[int]) -> Tower:
+        """Give the quantised tower with the products of these blocks in float32."""
+        blocks = tuple(
+            exact if index in indices else quantised
+            for index, (exact, quantised) in enumerate(
+                zip(self.exact.blocks, self.quantised.blocks, strict=True)
+            )
+        )
+        return replace(self.quantised, blocks=blocks)
 
 
 def quantise_tower(tower: Tower, pixels: NDArray[np.uint8]) -> QuantisedTower:

@@ -16,7 +16,7 @@ from geograph_types.session import Session
 from geograph_types.taxonomy import CLASSES
 from geograph_types_export.bundle_writer import HEAD_NAME, EncoderPart, HeadPart, encoder_name
 from geograph_types_export.folding import fold
-from geograph_types_export.gate import GateFigures, TagDecider, find_accepted
+from geograph_types_export.gate import GateFigures, Sample, TagDecider, find_accepted
 from geograph_types_export.graph import encoder_graph
 from geograph_types_export.half import half_tower
 from geograph_types_export.head_graph import head_graph
@@ -105,8 +105,10 @@ def export_int8_encoder(
         GateError: no version is near enough to float32.
     """
     tower = fold(weights.state)
-    expected = ReferenceTower(weights.state).embed(photos.held_out)
-    accepted = find_accepted(quantise_tower(tower, photos.fitted), photos.held_out, expected, tags)
+    reference = ReferenceTower(weights.state)
+    fitted = Sample(photos.fitted, reference.embed(photos.fitted))
+    held_out = Sample(photos.held_out, reference.embed(photos.held_out))
+    accepted = find_accepted(quantise_tower(tower, photos.fitted), fitted, held_out, tags)
     fidelity = int8_fidelity(accepted.figures, len(photos.held_out), accepted.kept, photos.name)
     return EncoderPart(accepted.model, "int8", _encoder_source(weights), fidelity)
 
@@ -119,7 +121,7 @@ def int8_fidelity(
     Args:
         figures: as measured.
         samples: on how many photos.
-        kept: products in float32, and what each gained.
+        kept: parts in float32, and what each gained.
         calibration: the photos that the encoder was fitted to.
     """
     return Fidelity(

@@ -6,9 +6,14 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Final
+
+from geograph_types.errors import InputError
 
 __all__ = ["new_file", "new_folder", "sync_folder"]
+
+UMASK: Final = os.umask(0o022)
+os.umask(UMASK)  # it can only be read by setting it
 
 
 def sync_folder(folder: Path) -> None:
@@ -26,16 +31,25 @@ def sync_folder(folder: Path) -> None:
 def new_file(path: Path) -> Iterator[BinaryIO]:
     """Write a file under a temporary name; it takes its own name when the block ends well.
 
+    A link is followed, and a file that is already there passes its permissions on.
+
     Raises:
+        InputError: what is at `path` is no ordinary file, for instance a device or a folder.
         OSError: the folder cannot be written. What was at `path` stays.
     """
+    path = path.resolve()
+    if path.exists() and not path.is_file():
+        raise InputError(
+            f"{path} is no ordinary file: give another name, or none to write to standard output"
+        )
+    mode = path.stat().st_mode & 0o777 if path.exists() else 0o666 & ~UMASK
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
     try:
         with open(handle, "wb") as stream:
             yield stream
             stream.flush()
             os.fsync(stream.fileno())
-        Path(name).chmod(0o644)
+        Path(name).chmod(mode)
         Path(name).replace(path)
         sync_folder(path.parent)
     except BaseException:

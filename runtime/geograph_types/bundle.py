@@ -14,7 +14,7 @@ from typing import Final
 
 import msgspec
 
-from geograph_types.errors import BundleError
+from geograph_types.errors import BundleError, InputError
 from geograph_types.manifest import BundleFile, Manifest, Precision, Role, decode_manifest
 
 __all__ = ["MANIFEST_NAME", "Bundle"]
@@ -48,7 +48,11 @@ class Bundle:
         """
         if isinstance(path, Bundle):
             return path
+        if not isinstance(path, str | PathLike):
+            raise InputError(f"a bundle is a folder's path, not {type(path).__name__}")
         root = Path(path)
+        if root.is_file():
+            raise BundleError(root, "is a file: a bundle is a folder with a manifest.json")
         if not root.is_dir():
             raise BundleError(
                 root,
@@ -69,9 +73,8 @@ class Bundle:
         present = {entry.name for entry in os.scandir(self.root)}
         for problem, names in (("missing", named - present), ("unknown", present - named)):
             if names:
-                raise BundleError(
-                    self.root, f"{problem} file {min(names)}; export or copy the bundle again"
-                )
+                advice = "remove it" if names <= present else "export or copy the bundle again"
+                raise BundleError(self.root, f"{problem} file {min(names)}; {advice}")
         for file in self.manifest.files:
             size = _check_regular(self.root / file.path)
             if size != file.size:

@@ -29,6 +29,7 @@ UNKNOWN_BUCKET: Final = 22
 LIMIT_METRES: Final = 2.0**21
 """Distances from here on count as unknown: no two places of these islands lie so far apart."""
 
+NUMBERS: Final = (int, float, np.integer, np.floating)
 METRES_TEXT: Final = re.compile(r"[0-9]{1,12}(\.[0-9]{0,12})?")
 
 
@@ -92,6 +93,11 @@ class Distance:
         Raises:
             DistanceError: below 0.
         """
+        if metres is not None and (
+            isinstance(metres, bool)
+            or not isinstance(metres, int | float | np.integer | np.floating)
+        ):
+            raise DistanceError(metres)
         if metres is None or math.isnan(metres) or metres >= LIMIT_METRES:
             return cls.unknown()
         return cls(float(metres), DistanceBasis.METRES)
@@ -139,11 +145,7 @@ class Distance:
         """
         if isinstance(value, Distance):
             return value
-        if value is None:
-            return cls.unknown()
-        if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):
-            raise DistanceError(value)
-        return cls.from_metres(float(value))
+        return cls.from_metres(value)
 
     @property
     def crosses_grid(self) -> bool | None:

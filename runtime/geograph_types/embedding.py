@@ -47,6 +47,8 @@ def as_embeddings(values: ArrayLike) -> NDArray[np.float32]:
     Raises:
         EmbeddingError: wrong shape, not numbers, not finite, all zeros, or normalised.
     """
+    if np.iscomplexobj(values):
+        raise EmbeddingError(EmbeddingFault.WRONG_SHAPE, 0, "complex numbers")
     try:
         array = np.ascontiguousarray(values, dtype=np.float32)
     except (TypeError, ValueError) as error:

@@ -9,7 +9,7 @@ from typing import BinaryIO, Final, TypeAlias
 
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from geograph_types.errors import PhotoError, PhotoFault
+from geograph_types.errors import InputError, PhotoError, PhotoFault
 
 __all__ = ["FORMATS", "PIXEL_LIMIT", "PhotoLike", "open_photo", "photo_name"]
 
@@ -41,9 +41,12 @@ def open_photo(photo: PhotoLike) -> Image.Image:
 
     Raises:
         PhotoError: with a reason of the closed list `PhotoFault`.
+        InputError: `photo` is none of these.
     """
     if isinstance(photo, Image.Image):
         return _upright(photo, "image")
+    if not isinstance(photo, str | bytes | PathLike):
+        raise InputError(f"a photo is a path, bytes or a Pillow image, not {type(photo).__name__}")
     name = photo_name(photo)
     if isinstance(photo, bytes):
         return _decode(io.BytesIO(photo), len(photo), name)

@@ -228,7 +228,9 @@ def read_parquet_rows(path: Path) -> Iterator[RowBatch]:
             try:
                 bucket = known.get(text)
                 if bucket is None:
-                    bucket = known[text] = Distance.parse(text or "").bucket
+                    bucket = known[text] = Distance.parse(
+                        "Unknown" if text is None else text
+                    ).bucket
                 buckets[index] = bucket
             except DistanceError as error:
                 faults.setdefault(

@@ -80,7 +80,7 @@ class RowBatch:
 
 
 def embedding_row_faults(
-    embeddings: NDArray[np.float32], rows: NDArray[np.int64]
+    embeddings: NDArray[np.floating], rows: NDArray[np.int64]
 ) -> dict[int, RowError]:
     """Find the vectors that are no raw CLIP embeddings, by their index in the array."""
     return {

@@ -2,6 +2,7 @@
 
 import csv
 import hashlib
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -77,7 +78,9 @@ def read_records(path: Path) -> dict[Path, PhotoRecord]:
             records: dict[Path, PhotoRecord] = {}
             for row in reader:
                 where = f"{path}, line {reader.line_num}"
-                record = _record({k: v or "" for k, v in row.items() if k}, path.parent, where)
+                if None in row:
+                    raise InputError(f"{where} has more cells than the first line has columns")
+                record = _record({k: v or "" for k, v in row.items()}, path.parent, where)
                 if record.photo in records:
                     raise InputError(f"{where}: {row['photo']} is named a second time")
                 records[record.photo] = record
@@ -101,6 +104,10 @@ def _record(row: Mapping[str, str], folder: Path, where: str) -> PhotoRecord:
         weight = float(row.get("weight", "").strip() or 1.0)
     except ValueError as error:
         raise InputError(f"{where}: {error}") from None
+    if not 0 <= identity < 1 << ID_BITS:
+        raise InputError(f"{where}: gridimage_id {identity} is no number of up to {ID_BITS} bits")
+    if not (math.isfinite(weight) and weight >= 0):
+        raise InputError(f"{where}: weight {weight} is not 0 or more")
     whereabouts, distance, problem = NOWHERE, Distance.unknown(), None
     try:
         whereabouts = _whereabouts(row)

@@ -99,10 +99,8 @@ class Session:
         Raises:
             BackendError: no onnxruntime, or it refuses the model.
             DeviceError: "cuda" was asked for and cannot be used.
-            InputError: no such device, or fewer than one thread.
+            InputError: no such device.
         """
-        if threads is not None and threads < 1:
-            raise InputError(f"threads is {threads}; give 1 or more, or leave it out")
         backend = load_backend()
         chosen = pick_device(device)
         options = backend.SessionOptions()

@@ -56,7 +56,16 @@ def read_rows(path: Path, distances: Path | None = None) -> Iterator[RowBatch]:
         return
     with open_lines(path) as lines:
         try:
-            yield from read_json_rows(lines)
+            batches = read_json_rows(lines)
+            first = next(batches, None)
+            if first is None or (
+                not len(first.rows) and any(e.fault is RowFault.NOT_JSON for e in first.errors)
+            ):
+                raise InputError(
+                    f"{path} is neither Parquet, JSON Lines nor a numpy array of embeddings"
+                )
+            yield first
+            yield from batches
         except (EOFError, OSError) as error:
             raise InputError(f"{path} breaks off or is damaged ({error})") from None
 

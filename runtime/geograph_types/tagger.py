@@ -3,10 +3,11 @@
 from collections.abc import Iterable, Sequence
 from functools import cached_property
 from os import PathLike
-from typing import Final, Literal, TypeAlias
+from typing import Final, Literal, TypeAlias, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from PIL import Image
 
 from geograph_types.bundle import Bundle
 from geograph_types.distance import BUCKET_COUNT, Distance, DistanceLike, buckets_of
@@ -67,6 +68,10 @@ class TypeTagger:
             DeviceError: "cuda" where there is none.
             InputError: an argument that is none of these.
         """
+        if precision != "auto" and precision not in get_args(Precision):
+            raise InputError(f"precision {precision!r} is none of auto, fp32, fp16, int8")
+        if threads is not None and threads < 1:
+            raise InputError(f"threads is {threads!r}: give 1 or more, or leave it out")
         self.bundle = Bundle.open(bundle)
         self.device = pick_device(device)
         self._device_choice = device
@@ -122,7 +127,7 @@ class TypeTagger:
             PhotoError: for the first photo that cannot be used.
             BundleError: the bundle lacks the encoder, or is damaged.
         """
-        if isinstance(photos, str | bytes | PathLike):
+        if isinstance(photos, str | bytes | PathLike | Image.Image):
             raise InputError("embed takes several photos: put a single one in a list")
         pixels = [preprocess(open_photo(photo)) for photo in photos]
         return self.embed_pixels(np.stack(pixels) if pixels else np.empty((0, CROP, CROP, 3), "u1"))
@@ -172,6 +177,8 @@ class TypeTagger:
         if isinstance(distances, np.ndarray) and distances.dtype.kind in "fiu":
             buckets = buckets_of(distances)
         else:
+            if np.ndim(distances) == 0:  # type: ignore[arg-type]
+                raise InputError("score takes a distance for each embedding: put it in a list")
             known = [Distance.of(distance).bucket for distance in distances]
             buckets = np.array(known, dtype=np.int64)
         return self.score_buckets(embeddings, buckets)
@@ -194,6 +201,9 @@ class TypeTagger:
             BundleError: the bundle lacks the head, or is damaged.
         """
         rows = as_embeddings(embeddings)
+        if np.asarray(buckets).dtype.kind not in "iu":
+            raise InputError("distance buckets are whole numbers: use Distance.bucket")
+        buckets = np.asarray(buckets, np.int64)
         if buckets.shape != (len(rows),):
             raise InputError(
                 f"{len(rows)} embeddings but {buckets.shape} distances: give one for each"

@@ -122,7 +122,7 @@ def test_results_are_there_in_full_or_not_at_all(
 ) -> None:
     out = tmp_path / "missing" / "tags.jsonl"
     line = error_line(run("tag", scenes, "--bundle", bundle, "--out", out), 2)
-    assert "No such file or directory" in line
+    assert "there is no folder" in line
     assert not out.exists()
 
 
@@ -161,3 +161,51 @@ def test_doctor_finds_a_good_bundle_good(bundle: Path) -> None:
 
 def test_a_folder_without_photos_is_an_error(bundle: Path, tmp_path: Path) -> None:
     assert "no photos in" in error_line(run("tag", tmp_path, "--bundle", bundle), 2)
+
+
+def test_no_output_costs_an_input_or_another_output(
+    bundle: Path, photo: Path, tmp_path: Path
+) -> None:
+    mine = tmp_path / "mine.jpg"
+    mine.write_bytes(photo.read_bytes())
+    for outputs, message in (
+        (["--out", mine], "is read by this command"),
+        (["--out", tmp_path / "x", "--report", tmp_path / "x"], "is written by this command"),
+        (["--out", "-"], "no file name"),
+    ):
+        assert message in error_line(run("tag", mine, "--bundle", bundle, *outputs), 2)
+    assert mine.read_bytes() == photo.read_bytes()
+
+
+def test_a_labels_file_that_fits_no_photo_is_an_error(
+    bundle: Path, photo: Path, scenes: Path, tmp_path: Path
+) -> None:
+    labels = tmp_path / "labels.csv"
+    labels.write_text("photo,distance\nother.jpg,16\n")
+    line = error_line(run("tag", photo, "--bundle", bundle, "--labels", labels), 2)
+    assert "names none of the 1 photos" in line
+    (tmp_path / "more.jpg").write_bytes(photo.read_bytes())
+    given = [photo, tmp_path / "more.jpg", "--labels", scenes / "labels.csv"]
+    done = run("tag", *given, "--bundle", bundle)
+    assert done.returncode == 0
+    assert "1 of 2 photos are not in" in done.stderr
+
+
+def test_what_holds_no_rows_at_all_is_one_line(head_bundle: Path, photo: Path) -> None:
+    line = error_line(run("score", photo, "--bundle", head_bundle), 2)
+    assert "is neither Parquet, JSON Lines nor a numpy array" in line
+
+
+def test_photos_with_tags_that_do_not_exist_are_no_rows_of_a_dataset(
+    bundle: Path, photo: Path, tmp_path: Path
+) -> None:
+    for name in ("a.jpg", "b.jpg", "c.jpg"):
+        (tmp_path / name).write_bytes(photo.read_bytes())
+    labels = tmp_path / "labels.csv"
+    labels.write_text("photo,types\na.jpg,Banana\nb.jpg,\nc.jpg,Inside\n")
+    out = tmp_path / "data.parquet"
+    done = run("embed", tmp_path, "--labels", labels, "--bundle", bundle, "--out", out)
+    assert done.returncode == 1
+    assert "unknown_tag: 'Banana'" in done.stderr
+    assert "no_tag" in done.stderr
+    assert "1 photos embedded" in done.stderr

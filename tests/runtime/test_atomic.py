@@ -1,10 +1,12 @@
 """Files and folders appear whole or not at all."""
 
+import os
 from pathlib import Path
 
 import pytest
 
 from geograph_types.atomic import new_file, new_folder
+from geograph_types.errors import InputError
 
 
 def names(folder: Path) -> list[str]:
@@ -54,3 +56,23 @@ def test_an_interrupted_folder_leaves_the_old_one(tmp_path: Path) -> None:
         raise RuntimeError("again")
     assert names(target) == ["first.txt"]
     assert names(tmp_path / "deep") == ["bundle"]
+
+
+def test_what_is_no_ordinary_file_is_never_replaced(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    for target in (pipe, tmp_path):
+        with pytest.raises(InputError, match="is no ordinary file"), new_file(target):
+            pass
+    assert pipe.is_fifo()
+
+
+def test_a_link_is_followed_and_permissions_are_kept(tmp_path: Path) -> None:
+    target, link = tmp_path / "out.txt", tmp_path / "link.txt"
+    target.write_text("old")
+    target.chmod(0o640)
+    link.symlink_to(target)
+    with new_file(link) as stream:
+        stream.write(b"new")
+    assert (target.read_text(), link.is_symlink()) == ("new", True)
+    assert target.stat().st_mode & 0o777 == 0o640

@@ -74,6 +74,9 @@ def test_a_position_that_cannot_be_costs_its_photo_only(
         ("photo,gridimage_id\na.jpg,seven\n", "invalid literal"),
         ("photo,weight\na.jpg,heavy\n", "could not convert"),
         ("photo,types\n,Inside\n", "column photo is empty"),
+        ("photo,distance\na.jpg,1,200\n", "line 2 has more cells than"),
+        ("photo,weight\na.jpg,-5\n", "weight -5.0 is not 0 or more"),
+        ("photo,gridimage_id\na.jpg,99999999999999999999\n", "no number of up to 63 bits"),
         ('photo\n"a.jpg\n', "is no CSV file"),
     ],
 )

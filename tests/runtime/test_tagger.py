@@ -124,7 +124,21 @@ def test_cuda_is_refused_where_there_is_none(bundle: Path) -> None:
     assert TypeTagger(bundle, device="auto").device == "cpu"
 
 
-def test_arguments_are_checked(bundle: Path, photo: Path) -> None:
+@pytest.mark.parametrize("photo_of_another_type", [None, 7, ["a.jpg"], np.zeros((8, 8, 3))])
+def test_only_photos_are_photos(tagger: TypeTagger, photo_of_another_type: object) -> None:
+    with pytest.raises(InputError, match="a path, bytes or a Pillow image"):
+        tagger.tag(photo_of_another_type)  # type: ignore[arg-type]
+
+
+def test_arguments_are_checked(bundle: Path, photo: Path, vectors: np.ndarray) -> None:
+    with pytest.raises(InputError, match="none of auto, fp32, fp16, int8"):
+        TypeTagger(bundle, precision="foo")  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="put it in a list"):
+        TypeTagger(bundle).score(vectors[0], 16)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="whole numbers"):
+        TypeTagger(bundle).score_buckets(vectors[:1], np.array([1.5]))  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="not NoneType"):
+        TypeTagger(None)  # type: ignore[arg-type]
     with pytest.raises(InputError, match="none of auto, cpu, cuda"):
         TypeTagger(bundle, device="tpu")  # type: ignore[arg-type]
     with pytest.raises(InputError, match="give 1 or more"):

@@ -174,7 +174,7 @@ def test_the_table_ends_with_macro_f1(capsys: pytest.CaptureFixture[str]) -> Non
     assert all(any(line.startswith(name) for line in lines) for name in CLASSES)
     assert lines[-1].startswith("macro-F1 0.")
     assert "looking" in lines[-1]
-    assert "300 held-out rows" in lines[-1]
+    assert "300 rows" in lines[-1]
 
 
 class Page(HTMLParser):
@@ -268,7 +268,7 @@ def test_a_bundle_is_judged_without_torch(head_bundle: Path, dataset: Path) -> N
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stderr) == (0, "")
-    assert "on 140 held-out rows" in done.stdout.splitlines()[-1]
+    assert "on 140 rows" in done.stdout.splitlines()[-1]
 
 
 def test_calibration_and_thresholds_can_be_kept_in_the_run(

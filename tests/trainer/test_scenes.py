@@ -2,6 +2,7 @@
 
 import csv
 from collections import Counter
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -132,10 +133,21 @@ def test_places_and_tags_follow_the_labelling_rules() -> None:
     assert 0.08 < unknown / (6 * 400) < 0.16
 
 
-def test_progress_is_told_after_each_photo(tmp_path: Path) -> None:
-    told: list[tuple[int, int]] = []
-    write_scenes(tmp_path, 1, 0, lambda done, total: told.append((done, total)))
-    assert told == [(number, 7) for number in range(1, 8)]
+def test_progress_sees_every_photo_after_the_one_before_is_there(tmp_path: Path) -> None:
+    def watch(numbers: Iterable[int]) -> Iterator[int]:
+        for number in numbers:
+            assert len(list(tmp_path.glob("*.jpg"))) == number
+            yield number
+
+    write_scenes(tmp_path, 1, 0, watch)
+    assert len(list(tmp_path.glob("*.jpg"))) == len(CLASSES)
+
+
+def test_a_folder_with_something_in_it_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "aerial-0001.jpg").write_text("mine")
+    with pytest.raises(InputError, match="is not empty"):
+        write_scenes(tmp_path, 1, 0)
+    assert (tmp_path / "aerial-0001.jpg").read_text() == "mine"
 
 
 def test_bad_arguments_are_refused(tmp_path: Path) -> None:

@@ -1,3 +1,5 @@
+import os
+import random
 import signal
 import subprocess
 import sys
@@ -112,23 +114,29 @@ def test_resuming_gives_the_weights_of_an_uninterrupted_run(
     assert files_of(out) == files_of(finished)
 
 
+KILLS = int(os.environ.get("GEOGRAPH_TYPES_KILLS", "2"))
+"""The long version, `make acceptance`, kills ten times."""
+
+
 def test_kill_and_resume(dataset: Path, tmp_path: Path) -> None:
-    """Killed at moments from before its first epoch to its last, it ends with the same bytes."""
-    settings = ["--epochs", "8", "--device", "cpu"]
+    """Killed at random moments, from before its first epoch on, it ends with the same bytes."""
+    epochs = 4 * KILLS
     whole = tmp_path / "whole"
-    start_run(dataset, whole, Recipe(epochs=8), "cpu", ignore)
+    start_run(dataset, whole, Recipe(epochs=epochs), "cpu", ignore)
     out = tmp_path / "run"
     program = "import sys; from geograph_types.cli.main import main; sys.exit(main(sys.argv[1:]))"
-    start = [sys.executable, "-c", program, "train", str(dataset), "--out", str(out), *settings]
+    settings = ["--out", str(out), "--epochs", str(epochs), "--device", "cpu"]
+    start = [sys.executable, "-c", program, "train", str(dataset), *settings]
     resume = [sys.executable, "-c", program, "train", "--resume", str(out)]
-    for pause in (0.0, 0.3):
+    rng = random.Random(4)
+    for kill in range(KILLS):
         process = subprocess.Popen(
             resume if (out / "config.toml").exists() else start, stderr=subprocess.DEVNULL
         )
-        watched = out / ("unfinished.pt" if pause else "config.toml")
+        watched = out / ("unfinished.pt" if kill else "config.toml")
         while not watched.exists() and process.poll() is None:
             time.sleep(0.01)
-        time.sleep(pause)
+        time.sleep(rng.uniform(0, 4) if kill else 0)
         process.send_signal(signal.SIGKILL)
         process.wait()
     resume_run(out, ignore)

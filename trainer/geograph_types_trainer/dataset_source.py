@@ -5,8 +5,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from geograph_types.errors import InputError, RowFault
+import numpy as np
+
+from geograph_types.errors import InputError, RowError, RowFault
 from geograph_types.parquet import DatasetBatch, EmbeddingType, dataset_rows, read_dataset
+from geograph_types.published import embedding_row_faults
+from geograph_types.records import SPLITS
 from geograph_types_trainer.dataset_rows import PublishedFile
 
 __all__ = ["DEFAULT_MAX_BAD", "BadLines", "DatasetSource", "check_bad_share"]
@@ -66,6 +70,7 @@ class DatasetSource:
         """
         if self.published is None:
             for rows in read_dataset(self._path):
+                _check_parquet(self._path, rows, self.lines)
                 self.lines += len(rows.ids)
                 yield rows
             return
@@ -75,6 +80,27 @@ class DatasetSource:
                 self.bad_lines.setdefault(error.fault, []).append(error.row)
             yield replace(batch.rows, embeddings=batch.rows.embeddings.astype(embedding_type))
         check_bad_share(self._path, self.bad_lines, self.lines, self._max_bad)
+
+
+def _check_parquet(path: Path, batch: DatasetBatch, before: int) -> None:
+    """Refuse a file with rows that `dataset convert` and `embed` would have left out.
+
+    Raises:
+        InputError: for the first bad row.
+    """
+    rows = np.arange(before, before + len(batch.ids), dtype=np.int64) + 1
+    errors = list(embedding_row_faults(batch.embeddings, rows).values())
+    for place in np.flatnonzero(~(np.isfinite(batch.weights) & (batch.weights >= 0))):
+        detail = f"{batch.weights[place]} is no weight of 0 or more"
+        errors.append(RowError(int(rows[place]), RowFault.BAD_WEIGHT, detail))
+    for row, split in zip(rows.tolist(), batch.splits, strict=True):
+        if split not in SPLITS:
+            detail = f"{split!r} is none of {', '.join(SPLITS)}"
+            errors.append(RowError(row, RowFault.BAD_SPLIT, detail))
+            break
+    if errors:
+        first = min(errors, key=lambda error: error.row)
+        raise InputError(f"{path}: {first}; make the file anew with dataset convert or embed")
 
 
 def check_bad_share(path: Path, bad: BadLines, lines: int, max_bad: float) -> None:

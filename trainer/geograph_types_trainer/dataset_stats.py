@@ -110,6 +110,8 @@ class Counts:
 
     def add(self, batch: DatasetBatch) -> None:
         """Count a batch's rows."""
+        if not len(batch.ids):
+            return
         targets = targets_of(batch.types, batch.distances, first_row=self._seen + 1)
         splits = np.array([SPLITS.index(split) for split in batch.splits], np.int8)
         np.add.at(self.rows, splits, 1)

@@ -123,7 +123,7 @@ def _side_by_side(evaluation: Evaluation) -> Table:
 def _last_line(rows: int, label: str, scores: Scores) -> str:
     macro = scores.mean("macro")
     return (
-        f"macro-F1 {macro.f1:.3f} ({macro.f1_low:.3f} to {macro.f1_high:.3f}) on {rows} held-out "
+        f"macro-F1 {macro.f1:.3f} ({macro.f1_low:.3f} to {macro.f1_high:.3f}) on {rows} "
         f"rows: {escape(label)}, {RULES[scores.rule]}"
     )
 

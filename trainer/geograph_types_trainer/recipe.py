@@ -48,7 +48,7 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 
     seed: Annotated[int, msgspec.Meta(ge=0)] = 0
     policy: PolicyName = "resample"
-    consistency: NotNegative = 0.15
+    consistency: NotNegative = 0.18
     cross_grid: CrossGridRule = CrossGridRule.DISTANCE
     epochs: Count = 15
     patience: Count = 15

@@ -139,6 +139,7 @@ def verify(bundle: Path, weights: str | None, head: Path | None) -> int:
         _say(f"head.onnx: largest difference {difference:.0e}")
     elif opened.manifest.head is not None:
         _say("head.onnx: not compared; give its run or checkpoint with --head")
+        return 1
     return 0
 
 

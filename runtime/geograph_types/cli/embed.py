@@ -12,6 +12,7 @@ import numpy as np
 from geograph_types.cli.notices import note, warn_of_stand_in
 from geograph_types.cli.options import (
     bundle_option,
+    check_outputs,
     device_option,
     existing_path,
     output_path,
@@ -19,12 +20,13 @@ from geograph_types.cli.options import (
 )
 from geograph_types.cli.progress import track
 from geograph_types.distance import bucket_text
-from geograph_types.errors import InputError
+from geograph_types.errors import InputError, PhotoFault, RowFault
 from geograph_types.photos import find_photos
 from geograph_types.pipeline import EmbeddedPhoto, embed_photos
 from geograph_types.records import PhotoRecord, read_records
 from geograph_types.session import Device
 from geograph_types.tagger import TypeTagger
+from geograph_types.taxonomy import RAW_TAGS
 
 if TYPE_CHECKING:
     from geograph_types.parquet import DatasetBatch
@@ -68,7 +70,8 @@ def embed(
     tagger = TypeTagger(bundle, device=device, threads=threads)
     warn_of_stand_in(tagger.bundle)
     records = read_records(labels)
-    found = list(find_photos(photos))
+    found = list(dict.fromkeys(find_photos(photos)))
+    check_outputs([out], [*found, labels])
     paths = [path for path in found if path.resolve() in records]
     if not paths:
         raise InputError(f"{labels} names none of the {len(found)} photos that were given")
@@ -99,10 +102,10 @@ def write_dataset(
             good: list[tuple[EmbeddedPhoto, PhotoRecord]] = []
             for photo in some:
                 record = records[photo.path.resolve()]
-                problem = photo.error.fault.value if photo.error else record.error
-                if problem:
-                    faults[problem] += 1
-                    note(f"error: {photo.error or f'{photo.path}: {record.error}'}")
+                fault, detail = _problem(photo, record)
+                if fault:
+                    faults[fault] += 1
+                    note(f"error: {photo.path}: {fault}: {detail}")
                 else:
                     good.append((photo, record))
             if good:
@@ -115,6 +118,21 @@ def write_dataset(
             "failed": dict(sorted(faults.items())),
         }
     return faults
+
+
+def _problem(photo: EmbeddedPhoto, record: PhotoRecord) -> tuple[str, str]:
+    """Say why a photo cannot be a row of a dataset; two empty texts where it can."""
+    if photo.error:
+        return photo.error.fault.value, photo.error.detail
+    if record.error:
+        return PhotoFault.BAD_DISTANCE.value, record.error
+    tags = [tag.strip() for tag in record.types.split(",") if tag.strip()]
+    if not tags:
+        return RowFault.NO_TAG.value, "the labels file gives it no tag"
+    unknown = sorted(set(tags) - set(RAW_TAGS))
+    if unknown:
+        return RowFault.UNKNOWN_TAG.value, f"{unknown[0]!r} is none of {', '.join(RAW_TAGS)}"
+    return "", ""
 
 
 def _batch(good: list[tuple[EmbeddedPhoto, PhotoRecord]]) -> "DatasetBatch":

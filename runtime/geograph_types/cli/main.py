@@ -104,7 +104,10 @@ def main(arguments: Sequence[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_COULD_NOT_RUN
     except OSError as error:
-        return _fail(f"{error.strerror or error}: {error.filename or ''}", EXIT_COULD_NOT_RUN)
+        return _fail(
+            ": ".join(filter(None, [error.filename, error.strerror or str(error)])),
+            EXIT_COULD_NOT_RUN,
+        )
 
 
 def _fail(message: str, status: int) -> int:

@@ -1,10 +1,20 @@
 """Options that several commands share, so that they read alike everywhere."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import click
 
-__all__ = ["bundle_option", "device_option", "existing_path", "output_path", "threads_option"]
+from geograph_types.errors import InputError
+
+__all__ = [
+    "bundle_option",
+    "check_outputs",
+    "device_option",
+    "existing_path",
+    "output_path",
+    "threads_option",
+]
 
 existing_path = click.Path(path_type=Path)
 output_path = click.Path(path_type=Path, dir_okay=False)
@@ -25,7 +35,29 @@ device_option = click.option(
 )
 threads_option = click.option(
     "--threads",
-    type=click.IntRange(min=1),
+    type=click.IntRange(1, 1024),
     default=None,
     help="Threads of the model; follows the CPU quota if left out.",
 )
+
+
+def check_outputs(outputs: Iterable[Path | None], inputs: Iterable[Path | None]) -> None:
+    """Refuse, before any work is done, outputs that would cost something else.
+
+    Args:
+        outputs: files to write; `None` for those that were not asked for.
+        inputs: files and folders that are read.
+
+    Raises:
+        InputError: an output is an input or another output, or has no folder to stand in.
+    """
+    taken = {path.resolve(): "is read by this command" for path in inputs if path is not None}
+    for output in filter(None, outputs):
+        if output.name == "-":
+            raise InputError("'-' is no file name: leave the option out for standard output")
+        place = output.resolve()
+        if place in taken:
+            raise InputError(f"{output} {taken[place]}: give the output another name")
+        if not place.parent.is_dir():
+            raise InputError(f"there is no folder {output.parent}: make it first")
+        taken[place] = "is written by this command already"

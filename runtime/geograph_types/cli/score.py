@@ -14,6 +14,7 @@ from geograph_types.atomic import new_file
 from geograph_types.cli.notices import note, warn_of_stand_in
 from geograph_types.cli.options import (
     bundle_option,
+    check_outputs,
     device_option,
     existing_path,
     output_path,
@@ -28,6 +29,9 @@ from geograph_types.tags import final_tags
 from geograph_types.taxonomy import CLASSES
 
 __all__ = ["score"]
+
+SHOWN_ERRORS = 20
+"""Bad rows that are named on standard error; the results name them all."""
 
 
 @click.command(epilog="Example: geograph-types score rows.jsonl.gz --bundle model --out tags.jsonl")
@@ -55,6 +59,7 @@ def score(
     ROWS is a file in the published schema (Parquet, or JSON Lines, plain or gzipped) or a numpy
     array of embeddings. Without --out, JSON Lines go to standard output.
     """
+    check_outputs([out], [rows, distances])
     tagger = TypeTagger(bundle, device=device, threads=threads)
     warn_of_stand_in(tagger.bundle)
     good = 0
@@ -68,7 +73,8 @@ def score(
             good += len(batch.rows)
             for error in batch.errors:
                 faults[error.fault.value] += 1
-                note(f"error: {error}")
+                if faults.total() <= SHOWN_ERRORS:
+                    note(f"error: {error}")
     if not faults:
         note(f"{good} rows scored")
         return 0

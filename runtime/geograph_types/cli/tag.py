@@ -13,6 +13,7 @@ from geograph_types.atomic import new_file
 from geograph_types.cli.notices import note, warn_of_stand_in
 from geograph_types.cli.options import (
     bundle_option,
+    check_outputs,
     device_option,
     existing_path,
     output_path,
@@ -22,7 +23,7 @@ from geograph_types.cli.progress import track
 from geograph_types.cli.tables import ResultTable
 from geograph_types.distance import Distance
 from geograph_types.errors import InputError, PhotoError, PhotoFault
-from geograph_types.photos import find_photos
+from geograph_types.photos import SUFFIXES, find_photos
 from geograph_types.pipeline import embed_photos
 from geograph_types.records import PhotoRecord, read_records
 from geograph_types.report import write_report
@@ -62,10 +63,14 @@ def tag(
     """
     tagger = TypeTagger(bundle, device=device, threads=threads)
     warn_of_stand_in(tagger.bundle)
-    records = read_records(labels) if labels else {}
     paths = list(find_photos(photos))
     if not paths:
-        raise InputError(f"no photos in {', '.join(map(str, photos))}")
+        raise InputError(
+            f"no photos in {', '.join(map(str, photos))}: name files, or folders with "
+            f"{', '.join(sorted(SUFFIXES))}"
+        )
+    check_outputs([out, report], [*paths, labels])
+    records = _records(labels, paths) if labels else {}
     tagger.bundle.find("head")
     results: list[PhotoResult] = []
     faults: Counter[str] = Counter()
@@ -88,6 +93,20 @@ def tag(
     if report:
         write_report(report, results, tagger.bundle)
     return _summary(len(paths), faults)
+
+
+def _records(labels: Path, paths: list[Path]) -> dict[Path, PhotoRecord]:
+    """Read what is known of the photos, and say for how many it is nothing."""
+    records = read_records(labels)
+    missing = sum(path.resolve() not in records for path in paths)
+    if missing == len(paths):
+        raise InputError(
+            f"{labels} names none of the {len(paths)} photos: its column 'photo' is relative to "
+            f"{labels.resolve().parent}"
+        )
+    if missing:
+        note(f"{missing} of {len(paths)} photos are not in {labels}: their distance is unknown")
+    return records
 
 
 def tag_photos(

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Final, Literal
 
 import click
 
+from geograph_types.cli.options import check_outputs
+
 if TYPE_CHECKING:
     from geograph_types_trainer.dataset_source import BadLines
 
@@ -51,6 +53,7 @@ def convert(
     """
     from geograph_types_trainer.dataset_convert import convert_dataset
 
+    check_outputs([target], [source])
     with _progress_bar(f"converting {source.name}") as on_progress:
         conversion = convert_dataset(source, target, embedding_type, max_bad, on_progress)
     click.echo(f"{target}: {conversion.rows} rows", err=True)
@@ -71,6 +74,7 @@ def stats(data: Path, picture: Path | None) -> int:
     from geograph_types_trainer.dataset_stats import measure_dataset
     from geograph_types_trainer.dataset_table import stats_table
 
+    check_outputs([picture], [data])
     measured = measure_dataset(data)
     click.echo(stats_table(measured), nl=False)
     if picture is not None:
@@ -95,6 +99,7 @@ def sample(source: Path, target: Path, rows: int, seed: int) -> int:
     """
     from geograph_types_trainer.dataset_sample import sample_dataset
 
+    check_outputs([target], [source])
     rare = sample_dataset(source, target, rows, seed)
     click.echo(f"{target}: {rows} rows, {rare} of them of rare classes", err=True)
     return 0

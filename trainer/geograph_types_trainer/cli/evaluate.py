@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from geograph_types.cli.notices import note, warn_of_stand_in
-from geograph_types.cli.options import existing_path, output_path
+from geograph_types.cli.options import check_outputs, existing_path, output_path
 
 if TYPE_CHECKING:
     from geograph_types_trainer.evaluation_form import Split
@@ -59,6 +59,9 @@ def evaluate(
     from geograph_types_trainer.evaluation_table import show_evaluation
     from geograph_types_trainer.predictor import open_predictor
 
+    check_outputs([json_file, html_file], [data, head, *against])
+    if keep and not (head / "model.safetensors").is_file():
+        raise click.UsageError("--keep takes a RUN")
     predictors = [open_predictor(path) for path in (head, *against)]
     for predictor in predictors:
         if predictor.bundle:

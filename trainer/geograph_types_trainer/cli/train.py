@@ -4,12 +4,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import click
+from click.core import ParameterSource
+
+from geograph_types.errors import InputError
 
 if TYPE_CHECKING:
     from geograph_types_trainer.recipe import Recipe
     from geograph_types_trainer.training import EpochRecord
 
 __all__ = ["train"]
+
+SETTINGS = ("out", "recipe", "config", "policy", "seed", "epochs", "device")
 
 EXISTING = click.Path(exists=True, path_type=Path)
 FOLDER = click.Path(path_type=Path)
@@ -66,7 +71,9 @@ def train(
 
     torch.set_num_threads(min(torch.get_num_threads(), usable_cpus()))
     if resume is not None:
-        if out is not None or config is not None or any((policy, seed is not None, epochs)):
+        chosen_by_user = click.get_current_context().get_parameter_source
+        given = [name for name in SETTINGS if chosen_by_user(name) is ParameterSource.COMMANDLINE]
+        if given:
             raise click.UsageError("--resume takes every setting from the run itself")
         run = resume_run(resume, _show_epoch, data)
     elif data is None or out is None:
@@ -76,6 +83,8 @@ def train(
         chosen = _recipe(recipe, config, settings)
         run = start_run(data, out, chosen, device, _show_epoch)
     metrics = run.metrics
+    if "validation_micro_f1" not in metrics:
+        raise InputError(f"{run.path} was imported, so there is nothing to resume")
     click.echo(
         f"{run.path}: epoch {metrics['best_epoch']:.0f} kept, validation "
         f"micro-F1 {metrics['validation_micro_f1']:.3f}, "

@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Final
 
@@ -41,26 +41,28 @@ _IDS_PER_SEED = 1_000_000
 
 
 def write_scenes(
-    out: Path, per_class: int, seed: int, on_photo: Callable[[int, int], None] | None = None
+    out: Path,
+    per_class: int,
+    seed: int,
+    progress: Callable[[Iterable[int]], Iterable[int]] | None = None,
 ) -> Path:
     """Draw labelled practice photographs into a folder.
 
     The photographs are JPEG files of 640x480 pixels once EXIF orientation is applied. The labels
-    are written last, so a folder that has them is complete. Files of an earlier run keep lying
-    there unless this one draws the same names; the labels name only this run's.
+    are written last, so a folder that has them is complete.
 
     Args:
         out: Folder to write to; made if there is none.
         per_class: Number of photographs for each of the seven classes.
         seed: 0 or more; the same seed and number give the same files.
-        on_photo: Called after each photograph with the number done and the number in all.
+        progress: Passes the photographs' numbers on, one when the one before is written.
 
     Returns:
         Path of the labels, `labels.csv`, with the columns `LABEL_COLUMNS`.
 
     Raises:
         InputError: `per_class` is not between 1 and 142,857, `seed` is negative, or `out` is a
-            file.
+            file or a folder that is not empty.
         OSError: the folder cannot be written.
     """
     total = per_class * len(CLASSES)
@@ -72,10 +74,12 @@ def write_scenes(
         raise InputError(f"seed is {seed}: it must be 0 or more")
     if out.exists() and not out.is_dir():
         raise InputError(f"{out} is a file: give a folder to write the photographs to")
+    if out.exists() and any(out.iterdir()):
+        raise InputError(f"{out} is not empty: give a new folder, so that nothing is overwritten")
     out.mkdir(parents=True, exist_ok=True)
     splits = [_splits(per_class, seed, index) for index in range(len(CLASSES))]
     rows: list[list[object]] = []
-    for number in range(total):
+    for number in progress(range(total)) if progress else range(total):
         turn, index = divmod(number, len(CLASSES))
         rng = scene_generator(seed, number)
         name = f"{CLASSES[index].lower().replace(' ', '-')}-{turn + 1:04d}.jpg"
@@ -83,8 +87,6 @@ def write_scenes(
         place = draw_place(CLASSES[index], rng)
         image_id = seed * _IDS_PER_SEED + number + 1
         rows.append([name, image_id, *_position_fields(place), 1.0, splits[index][turn]])
-        if on_photo is not None:
-            on_photo(number + 1, total)
     labels = out / "labels.csv"
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
