@@ -26,7 +26,7 @@ def final_tags(
     """
     scores = dict(zip(CLASSES, probabilities, strict=True))
     chosen = {name for name in CLASSES if scores[name] >= thresholds[name]}
-    if crosses_grid is not None:
+    if crosses_grid is False:
         chosen.discard(CROSS_FAR)
         del scores[CROSS_FAR]
     low_confidence = not chosen

@@ -34,6 +34,9 @@ def test_geometry_decides_where_positions_are_known() -> None:
 
 
 def test_geometry_does_not_hide_that_the_picture_told_nothing() -> None:
-    values = scores(Cross_Far=0.9, Geograph=0.3)
-    assert final_tags(values, HALF, False) == (("Geograph",), True)
-    assert final_tags(values, HALF, True) == (("Cross Grid", "Geograph"), True)
+    assert final_tags(scores(Cross_Far=0.9, Geograph=0.3), HALF, False) == (("Geograph",), True)
+    assert final_tags(scores(Geograph=0.3), HALF, True) == (("Cross Grid", "Geograph"), True)
+
+
+def test_a_long_view_that_geometry_confirms_is_no_guess() -> None:
+    assert final_tags(scores(Cross_Far=0.9, Geograph=0.3), HALF, True) == (("Cross Grid",), False)
