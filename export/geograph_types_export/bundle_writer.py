@@ -27,19 +27,15 @@ from geograph_types.manifest import (
     tensor_contract,
 )
 from geograph_types.taxonomy import CLASSES
+from geograph_types_export.file_names import HEAD_NAME, encoder_name, tagger_name
 from geograph_types_export.model_card import CARD_NAME, model_card
+from geograph_types_export.tagger_graph import join_graphs, verify_tagger
 
-__all__ = ["HEAD_NAME", "EncoderPart", "HeadPart", "encoder_name", "write_bundle"]
+__all__ = ["EncoderPart", "HeadPart", "write_bundle"]
 
-HEAD_NAME: Final = "head.onnx"
 BUNDLE_NAME: Final = "geograph-types"
 VERSION_HEX: Final = 12
 DEFAULT_THRESHOLD: Final = 0.5
-
-
-def encoder_name(precision: Precision) -> str:
-    """Name the encoder's file."""
-    return f"visual.{precision}.onnx"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +78,8 @@ def write_bundle(path: Path, part: EncoderPart | HeadPart) -> Bundle:
     """Put a part into a bundle; the rest of it stays, byte for byte.
 
     A head replaces the head. An encoder replaces the one of its precision, and all encoders where
-    its weights are not theirs. The same parts give the same bytes.
+    its weights are not theirs. Where there are both, each encoder is there once more with the head
+    behind it, in one file. The same parts give the same bytes.
 
     Args:
         path: the bundle's folder; it is made where there is none.
@@ -90,6 +87,7 @@ def write_bundle(path: Path, part: EncoderPart | HeadPart) -> Bundle:
 
     Raises:
         BundleError: what is at `path` is no bundle, or a damaged one; it is left as it is.
+        DriftError: encoder and head together do not compute what they do apart.
         OSError: the folder cannot be written.
     """
     contents, manifest = _open(path)
@@ -99,6 +97,7 @@ def write_bundle(path: Path, part: EncoderPart | HeadPart) -> Bundle:
     else:
         manifest = _with_head(manifest, part)
         contents |= {HEAD_NAME: part.model}
+    manifest = _with_taggers(manifest, contents)
     manifest = _with_card(manifest, contents)
     with new_folder(path) as folder:
         for file in manifest.files:
@@ -146,18 +145,34 @@ def _with_encoder(manifest: Manifest, part: EncoderPart) -> Manifest:
     kept = tuple(
         file
         for file in manifest.files
-        if file.role != "encoder" or (same_weights and file.precision != part.precision)
+        if file.role not in ("encoder", "tagger")
+        or (same_weights and file.precision != part.precision)
     )
     file = _describe(encoder_name(part.precision), "encoder", part.precision, part.model)
     return _replace(manifest, (*kept, file), part.fidelity, encoder=part.source)
 
 
 def _with_head(manifest: Manifest, part: HeadPart) -> Manifest:
-    kept = tuple(file for file in manifest.files if file.role != "head")
+    kept = tuple(file for file in manifest.files if file.role not in ("head", "tagger"))
     file = _describe(HEAD_NAME, "head", None, part.model)
     thresholds = {name: float(part.thresholds[name]) for name in CLASSES}
     manifest = msgspec.structs.replace(manifest, thresholds=thresholds)
     return _replace(manifest, (*kept, file), part.fidelity, head=part.source)
+
+
+def _with_taggers(manifest: Manifest, contents: dict[str, bytes]) -> Manifest:
+    """Join each encoder that has no tagger with the head."""
+    if manifest.head is None:
+        return manifest
+    for precision in manifest.precisions:
+        if manifest.find("tagger", precision) is None:
+            name = tagger_name(precision)
+            encoder, head = contents[encoder_name(precision)], contents[HEAD_NAME]
+            contents[name] = join_graphs(encoder, head)
+            fidelity = verify_tagger(contents[name], name, encoder, head)
+            file = _describe(name, "tagger", precision, contents[name])
+            manifest = _replace(manifest, (*manifest.files, file), fidelity)
+    return manifest
 
 
 def _replace(

@@ -5,7 +5,8 @@ things differ, neither of which changes the result: weights come folded (see `fo
 last block is computed for the class token only, since nothing reads its other tokens.
 
 The tower's arrays decide the precision: float32 and float16 products are `MatMul`, quantised ones
-`QGemm`, whose sums are integers and so the same in every batch.
+`QGemm`, whose sums are integers and so the same in every batch. Products whose weights alone are
+integers become float32 ones when the graph is loaded.
 """
 
 from typing import Final
@@ -29,8 +30,10 @@ from geograph_types_export.tower import (
     PIXEL_ZERO,
     Block,
     Floats,
+    Linear,
     Product,
     QuantisedLinear,
+    RoundedLinear,
     Tower,
 )
 
@@ -89,8 +92,7 @@ def _embed_patches(graph: GraphBuilder, tower: Tower) -> str:
         zero = graph.constant(f"{name}.zero", np.array(PIXEL_ZERO, np.uint8))
         scale = graph.constant(f"{name}.scale", np.array(PIXEL_SCALE, tower.positions.dtype))
         rows = graph.node("DequantizeLinear", f"{name}.centre", [rows, scale, zero])
-        weight = graph.constant(f"{name}.weight", tower.patches.weight)
-        patches = graph.node("MatMul", name, [rows, weight])
+        patches = graph.node("MatMul", name, [rows, _float_weight(graph, name, tower.patches)])
     grid = graph.integers(FREE, GRID * GRID, WIDTH)
     patches = graph.node("Reshape", f"{name}.grid", [patches, grid])
     tokens = graph.node(
@@ -162,7 +164,7 @@ def _normalise(graph: GraphBuilder, name: str, stream: str, factors: Floats) -> 
 def _product(graph: GraphBuilder, name: str, rows: str, product: Product, tokens: int) -> str:
     """[batch, tokens, inputs] to [batch, tokens, outputs]."""
     if not isinstance(product, QuantisedLinear):
-        weight = graph.constant(f"{name}.weight", product.weight)
+        weight = _float_weight(graph, name, product)
         result = graph.node("MatMul", f"{name}.product", [rows, weight])
         return graph.node("Add", name, [result, graph.constant(f"{name}.bias", product.bias)])
     scale, zero = _input_steps(graph, name, product)
@@ -172,6 +174,16 @@ def _product(graph: GraphBuilder, name: str, rows: str, product: Product, tokens
     result = _integer_product(graph, name, steps, product)
     shape = graph.integers(FREE, tokens, outputs)
     return graph.node("Reshape", f"{name}.tokens", [result, shape])
+
+
+def _float_weight(graph: GraphBuilder, name: str, product: Linear | RoundedLinear) -> str:
+    """Give the matrix; onnxruntime computes that of a rounded product once, when it loads it."""
+    weight = graph.constant(f"{name}.weight", product.weight)
+    if isinstance(product, Linear):
+        return weight
+    scale = graph.constant(f"{name}.weight_scale", product.scale)
+    steps = graph.node("Cast", f"{name}.weight.steps", [weight], to=TensorProto.FLOAT)
+    return graph.node("Mul", f"{name}.weight.scaled", [steps, scale])
 
 
 def _integer_product(graph: GraphBuilder, name: str, steps: str, product: QuantisedLinear) -> str:

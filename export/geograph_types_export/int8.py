@@ -1,13 +1,13 @@
-"""The whole tower in 8-bit integers, but for the blocks that are kept in float32."""
+"""The whole tower in 8-bit integers, but for the products that are kept in float32."""
 
 from collections.abc import Collection
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from geograph_types_export.architecture import WIDTH
+from geograph_types_export.architecture import LAYERS, WIDTH
 from geograph_types_export.calibration import BlockInputs, block_inputs, patch_rows
 from geograph_types_export.quantise import Fitted, fit_patches, fit_product
 from geograph_types_export.tower import (
@@ -17,37 +17,57 @@ from geograph_types_export.tower import (
     Tower,
 )
 
-__all__ = ["QuantisedTower", "block_name", "quantise_tower"]
+__all__ = ["PRODUCTS", "QuantisedTower", "quantise_tower"]
 
 VALUES: Final = slice(2 * WIDTH, 3 * WIDTH)
 
+PARTS: Final = {
+    "in_proj": "attn.in_proj",
+    "out_proj": "attn.out_proj",
+    "c_fc": "mlp.c_fc",
+    "c_proj": "mlp.c_proj",
+}
+"""The four products of a block, and their names in the graph."""
 
-def block_name(block: int) -> str:
-    """Give a block's name in the graph."""
-    return f"visual.transformer.resblocks.{block}"
+
+def _product_name(block: int, part: str) -> str:
+    return f"visual.transformer.resblocks.{block}.{PARTS[part]}"
+
+
+PRODUCTS: Final = tuple(_product_name(block, part) for block in range(LAYERS) for part in PARTS)
+"""The products that can be kept in float32, by their names in the graph."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class QuantisedTower:
-    """A tower in two forms with the same smoothing, so that their blocks can be mixed.
+    """A tower in two forms with the same smoothing, so that their products can be mixed.
 
     Attributes:
-        exact: in float32; computes what the tower did before smoothing.
         quantised: every product but the last projection, which is small, in 8-bit integers.
+        rounded: weights in 8-bit integers, products in float32.
     """
 
-    exact: Tower
     quantised: Tower
+    rounded: Tower
 
-    def keeping(self, indices: Collection[int]) -> Tower:
-        """Give the quantised tower with the products of these blocks in float32."""
-        blocks = tuple(
-            exact if index in indices else quantised
-            for index, (exact, quantised) in enumerate(
-                zip(self.exact.blocks, self.quantised.blocks, strict=True)
-            )
+    def keeping(self, names: Collection[str]) -> Tower:
+        """Give the quantised tower with these of `PRODUCTS` computed in float32."""
+        return replace(
+            self.quantised,
+            blocks=tuple(
+                _mixed(index, quantised, rounded, names)
+                for index, (quantised, rounded) in enumerate(
+                    zip(self.quantised.blocks, self.rounded.blocks, strict=True)
+                )
+            ),
         )
-        return replace(self.quantised, blocks=blocks)
+
+
+def _mixed(index: int, quantised: Block, rounded: Block, names: Collection[str]) -> Block:
+    parts: dict[str, Any] = {
+        part: getattr(rounded, part) for part in PARTS if _product_name(index, part) in names
+    }
+    return replace(quantised, **parts)
 
 
 def quantise_tower(tower: Tower, pixels: NDArray[np.uint8]) -> QuantisedTower:
@@ -62,17 +82,17 @@ def quantise_tower(tower: Tower, pixels: NDArray[np.uint8]) -> QuantisedTower:
         for block, inputs in zip(tower.blocks, block_inputs(tower, pixels), strict=True)
     ]
     return QuantisedTower(
-        exact=replace(tower, blocks=tuple(exact for exact, _ in pairs)),
         quantised=replace(
             tower,
             patches=fit_patches(_linear(tower.patches), patch_rows(pixels)),
-            blocks=tuple(quantised for _, quantised in pairs),
+            blocks=tuple(quantised for quantised, _ in pairs),
         ),
+        rounded=replace(tower, blocks=tuple(rounded for _, rounded in pairs)),
     )
 
 
 def _quantise_block(block: Block, inputs: BlockInputs) -> tuple[Block, Block]:
-    """Give the block in float32 and quantised, with the same factors."""
+    """Give the block quantised, and with its weights alone rounded, with the same factors."""
     out_proj = fit_product(_linear(block.out_proj), inputs.out_proj, smooth=True)
     divided = _divide_values(_linear(block.in_proj), out_proj)
     in_proj = fit_product(divided, inputs.in_proj, smooth=True)
@@ -80,8 +100,8 @@ def _quantise_block(block: Block, inputs: BlockInputs) -> tuple[Block, Block]:
     c_proj = fit_product(_linear(block.c_proj), inputs.c_proj, smooth=False)
     norm_1, norm_2 = np.reciprocal(in_proj.factors), np.reciprocal(c_fc.factors)
     return (
-        Block(norm_1, in_proj.exact, out_proj.exact, norm_2, c_fc.exact, c_proj.exact),
         Block(norm_1, in_proj.product, out_proj.product, norm_2, c_fc.product, c_proj.product),
+        Block(norm_1, in_proj.rounded, out_proj.rounded, norm_2, c_fc.rounded, c_proj.rounded),
     )
 
 

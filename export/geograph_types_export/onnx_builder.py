@@ -82,6 +82,21 @@ class GraphBuilder:
         )
         return names[0]
 
+    def include(self, model: ModelProto) -> None:
+        """Add all nodes and constants of another model; tensors of the same name become one.
+
+        Raises:
+            ValueError: both have a node, or different constants, of the same name.
+        """
+        taken = {output for node in self._nodes for output in node.output}
+        for node in model.graph.node:
+            if taken.intersection(node.output):
+                raise ValueError(f"both graphs have a node {node.name}")
+        self._nodes.extend(model.graph.node)
+        for tensor in model.graph.initializer:
+            if self._constants.setdefault(tensor.name, tensor) != tensor:
+                raise ValueError(f"the graphs have different constants {tensor.name}")
+
     def model(self, inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec]) -> ModelProto:
         """Close the graph.
 

@@ -14,7 +14,8 @@ from geograph_types.distance import UNKNOWN_BUCKET
 from geograph_types.manifest import EncoderSource, Fidelity, HeadSource
 from geograph_types.session import Session
 from geograph_types.taxonomy import CLASSES
-from geograph_types_export.bundle_writer import HEAD_NAME, EncoderPart, HeadPart, encoder_name
+from geograph_types_export.bundle_writer import EncoderPart, HeadPart
+from geograph_types_export.file_names import HEAD_NAME, encoder_name
 from geograph_types_export.folding import fold
 from geograph_types_export.gate import GateFigures, Sample, TagDecider, find_accepted
 from geograph_types_export.graph import encoder_graph

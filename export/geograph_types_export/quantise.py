@@ -20,13 +20,21 @@ import torch
 from numpy.typing import NDArray
 
 from geograph_types_export.rounding import round_weights
-from geograph_types_export.tower import PIXEL_SCALE, PIXEL_ZERO, Linear, QuantisedLinear
+from geograph_types_export.tower import (
+    PIXEL_SCALE,
+    PIXEL_ZERO,
+    Linear,
+    QuantisedLinear,
+    RoundedLinear,
+)
 
 __all__ = ["WEIGHT_LIMIT", "Fitted", "fit_patches", "fit_product"]
 
 WEIGHT_LIMIT: Final = 64
 """Largest integer weight. Processors without VNNI sum pairs of products in 16 bits and cut off
 what is larger: 2 * 255 * 64 = 32640 never is, so the file is right on every processor."""
+ROUNDED_LIMIT: Final = 127
+"""Largest integer weight where the product itself is computed in float32."""
 STEPS: Final = 255
 TRIAL_ROWS: Final = 512
 """Rows on which choices are compared; all rows decide the rounding."""
@@ -43,12 +51,14 @@ class Fitted:
 
     Attributes:
         product: reads the divided input.
-        exact: the same product in float32, which reads the divided input too.
+        exact: the same product as it was, which reads the divided input too.
+        rounded: the same, its weights alone rounded.
         factors: float32 [inputs]; 1 where there is no smoothing.
     """
 
     product: QuantisedLinear
     exact: Linear
+    rounded: RoundedLinear
     factors: NDArray[np.float32]
 
 
@@ -81,7 +91,21 @@ def fit_product(linear: Linear, rows: torch.Tensor, *, smooth: bool) -> Fitted:
         input_scale=unit,
         input_zero=zero,
     )
-    return Fitted(product, Linear(smoothed.numpy(), linear.bias), best.factors.numpy())
+    exact = Linear(smoothed.numpy(), linear.bias)
+    return Fitted(product, exact, _round(exact, inputs), best.factors.numpy())
+
+
+def _round(linear: Linear, inputs: torch.Tensor) -> RoundedLinear:
+    """Round weights to the nearest step; with twice the steps that is near enough."""
+    weight = torch.from_numpy(linear.weight)
+    scale = _weight_scale(weight, ROUNDED_LIMIT)
+    steps = (weight / scale).round()
+    bias = inputs.mean(dim=0) @ (weight - steps * scale)
+    return RoundedLinear(
+        weight=steps.to(torch.int8).numpy(),
+        scale=scale.numpy(),
+        bias=linear.bias.astype(np.float32) + bias.numpy(),
+    )
 
 
 @torch.inference_mode()
@@ -129,8 +153,8 @@ def _error(weight: torch.Tensor, rows: torch.Tensor, choice: _Choice) -> float:
     return float(difference.var(dim=0).mean())
 
 
-def _weight_scale(weight: torch.Tensor) -> torch.Tensor:
-    return weight.abs().amax(dim=0).clamp(min=1e-12) / WEIGHT_LIMIT
+def _weight_scale(weight: torch.Tensor, limit: int = WEIGHT_LIMIT) -> torch.Tensor:
+    return weight.abs().amax(dim=0).clamp(min=1e-12) / limit
 
 
 def _input_steps(inputs: torch.Tensor, share: float) -> tuple[float, int]:

@@ -14,6 +14,7 @@ __all__ = [
     "Linear",
     "Product",
     "QuantisedLinear",
+    "RoundedLinear",
     "Tower",
 ]
 
@@ -39,6 +40,25 @@ class Linear:
     def columns(self, part: slice) -> "Linear":
         """Give some of the outputs."""
         return Linear(self.weight[:, part], self.bias[part])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RoundedLinear:
+    """A product in float32, `x @ (scale * weight) + bias`, whose weights are stored as integers.
+
+    Attributes:
+        weight: int8 [inputs, outputs], symmetric.
+        scale: float32 [outputs]; of the weights.
+        bias: float32 [outputs].
+    """
+
+    weight: NDArray[np.int8]
+    scale: NDArray[np.float32]
+    bias: NDArray[np.float32]
+
+    def columns(self, part: slice) -> "RoundedLinear":
+        """Give some of the outputs."""
+        return RoundedLinear(self.weight[:, part], self.scale[part], self.bias[part])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -70,7 +90,7 @@ class QuantisedLinear:
         )
 
 
-Product: TypeAlias = Linear | QuantisedLinear
+Product: TypeAlias = Linear | RoundedLinear | QuantisedLinear
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -15,8 +15,8 @@ from geograph_types.manifest import Fidelity
 from geograph_types.preprocess import preprocess
 from geograph_types.session import Session
 from geograph_types.taxonomy import CLASSES
-from geograph_types_export.bundle_writer import encoder_name
 from geograph_types_export.errors import DriftError
+from geograph_types_export.file_names import encoder_name
 from geograph_types_export.reference import REFERENCE, ReferenceTower
 from geograph_types_trainer.head import TypeHead
 from geograph_types_trainer.scenes import draw_scene
@@ -53,10 +53,10 @@ HEAD_DIFFERENCE: Final = 1e-6
 """Of probabilities; of logits where they are below 1, and as a share of the largest elsewhere."""
 
 
-def check_photos() -> NDArray[np.uint8]:
-    """Draw the photos that encoders are checked with, uint8 [32, 224, 224, 3]."""
+def check_photos(count: int = CHECK_PHOTOS) -> NDArray[np.uint8]:
+    """Draw the first photos that encoders are checked with, uint8 [count, 224, 224, 3]."""
     rng = np.random.default_rng(CHECK_SEED)
-    names = [CLASSES[index % len(CLASSES)] for index in range(CHECK_PHOTOS)]
+    names = [CLASSES[index % len(CLASSES)] for index in range(count)]
     return np.stack([preprocess(draw_scene(name, rng)) for name in names])
 
 

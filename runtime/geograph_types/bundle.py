@@ -5,23 +5,29 @@ bundle: whoever can change a file can change the manifest with it.
 """
 
 import hashlib
+import mmap
 import os
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 import msgspec
 
 from geograph_types.errors import BundleError, InputError
 from geograph_types.manifest import BundleFile, Manifest, Precision, Role, decode_manifest
+from geograph_types.onnx_outline import OutlineError, has_external_data
+from geograph_types.private_file import private_file
 
 __all__ = ["MANIFEST_NAME", "Bundle"]
 
 MANIFEST_NAME: Final = "manifest.json"
 MANIFEST_LIMIT: Final = 1 << 20
 """Bytes; a manifest is a few kilobytes."""
+CHUNK: Final = 1 << 20
 NO_LINKS: Final = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 """Flags that only some systems have: do not follow links, do not translate line ends."""
 
@@ -108,13 +114,43 @@ class Bundle:
             BundleError: it is not, byte for byte, the file that the manifest names.
         """
         data = _read_regular(self.root, file.path, file.size)
-        if hashlib.sha256(data).hexdigest() != file.sha256:
+        self._check_digest(file, hashlib.sha256(data).hexdigest())
+        return data
+
+    @contextmanager
+    def model(self, file: BundleFile) -> Iterator[Path]:
+        """Give a path to a private copy of a model, made and checked before anybody parses it.
+
+        Whoever changes the bundle afterwards changes nothing that is read from that path. A copy
+        takes less memory than the model's bytes would, which onnxruntime copies and keeps.
+
+        Raises:
+            BundleError: the file is not, byte for byte, the one that the manifest names, or it
+                names other files.
+        """
+        with private_file() as (copy, path):
+            self._check_digest(file, _copy_regular(self.root, file, copy))
+            try:
+                with (
+                    mmap.mmap(copy.fileno(), 0, access=mmap.ACCESS_READ) as mapped,
+                    memoryview(mapped) as content,
+                ):
+                    external = has_external_data(content)
+            except (OutlineError, ValueError) as error:
+                problem = f"is no ONNX model ({error}); export the bundle again"
+                raise BundleError(self.root / file.path, problem) from None
+            if external:
+                problem = "keeps numbers in other files, which no digest covers; export it again"
+                raise BundleError(self.root / file.path, problem)
+            yield path
+
+    def _check_digest(self, file: BundleFile, digest: str) -> None:
+        if digest != file.sha256:
             raise BundleError(
                 self.root / file.path,
                 "its digest differs from the manifest's: it is damaged or was changed; "
                 "export or copy the bundle again",
             )
-        return data
 
     def verify(self) -> None:
         """Check the digest of every file.
@@ -145,15 +181,36 @@ def _check_regular(path: Path) -> int:
 
 
 def _read_regular(root: Path, name: str, limit: int) -> bytes:
+    with _open_regular(root, name) as stream:
+        data = stream.read(limit + 1)
+    if len(data) > limit:
+        raise BundleError(
+            root / name, f"is larger than {limit} bytes; export or copy the bundle again"
+        )
+    return data
+
+
+def _copy_regular(root: Path, file: BundleFile, copy: BinaryIO) -> str:
+    """Copy a file, no further than its size in the manifest, and give the digest of the copy."""
+    digest = hashlib.sha256()
+    left = file.size
+    with _open_regular(root, file.path) as stream:
+        while left and (chunk := stream.read(min(CHUNK, left))):
+            digest.update(chunk)
+            copy.write(chunk)
+            left -= len(chunk)
+    copy.flush()
+    return digest.hexdigest()
+
+
+@contextmanager
+def _open_regular(root: Path, name: str) -> Iterator[BinaryIO]:
     path = root / name
     try:
         _check_regular(path)
         with open(os.open(path, os.O_RDONLY | NO_LINKS), "rb") as stream:
-            data = stream.read(limit + 1)
+            yield stream
     except FileNotFoundError:
         raise BundleError(root, f"has no {name}; export or copy the bundle again") from None
     except OSError as error:
         raise BundleError(path, f"cannot be read ({error.strerror})") from None
-    if len(data) > limit:
-        raise BundleError(path, f"is larger than {limit} bytes; export or copy the bundle again")
-    return data

@@ -30,7 +30,7 @@ __all__ = [
 SCHEMA_VERSION: Final = 1
 DIGEST_HEX: Final = 64
 
-Role: TypeAlias = Literal["encoder", "head", "card"]
+Role: TypeAlias = Literal["encoder", "head", "tagger", "card"]
 Precision: TypeAlias = Literal["fp32", "fp16", "int8"]
 Scalar: TypeAlias = str | int | float | bool | None
 
@@ -61,6 +61,8 @@ def tensor_contract(role: Role) -> tuple[tuple[TensorSpec, ...], tuple[TensorSpe
             return (PIXELS,), (EMBEDS,)
         case "head":
             return (EMBEDS, BUCKET), (LOGITS, PROBABILITIES)
+        case "tagger":
+            return (PIXELS, BUCKET), (PROBABILITIES, EMBEDS)
         case "card":
             return (), ()
 
@@ -71,7 +73,7 @@ class BundleFile(_Strict, frozen=True):
     Attributes:
         path: its name in the bundle's folder, without folders.
         role: what it is for.
-        precision: of the encoder's arithmetic; `None` for other roles.
+        precision: of the arithmetic of an encoder or tagger; `None` for other roles.
         size: bytes.
         sha256: digest of its bytes, lower-case hexadecimal.
         inputs: of the graph, in order.
@@ -91,8 +93,8 @@ class BundleFile(_Strict, frozen=True):
             raise ValueError(f"file name {self.path!r} is not a plain name")
         if len(self.sha256) != DIGEST_HEX or set(self.sha256) - set("0123456789abcdef"):
             raise ValueError(f"{self.path}: the digest is not a SHA-256 in hexadecimal")
-        if (self.role == "encoder") != (self.precision is not None):
-            raise ValueError(f"{self.path}: an encoder, and nothing else, has a precision")
+        if (self.role in ("encoder", "tagger")) != (self.precision is not None):
+            raise ValueError(f"{self.path}: encoders and taggers, nothing else, have a precision")
         if (self.inputs, self.outputs) != tensor_contract(self.role):
             raise ValueError(f"{self.path}: its inputs and outputs are not those of a {self.role}")
 
@@ -248,7 +250,11 @@ class Manifest(_Strict, frozen=True):
     @property
     def precisions(self) -> tuple[Precision, ...]:
         """The precisions in which there is an encoder."""
-        return tuple(file.precision for file in self.files if file.precision is not None)
+        return tuple(
+            file.precision
+            for file in self.files
+            if file.role == "encoder" and file.precision is not None
+        )
 
 
 def encode_manifest(manifest: Manifest) -> bytes:

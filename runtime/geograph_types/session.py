@@ -1,6 +1,7 @@
 """Run ONNX graphs; the only module that imports onnxruntime."""
 
 from importlib import metadata
+from pathlib import Path
 from types import ModuleType
 from typing import Any, Final, Literal, TypeAlias
 
@@ -88,11 +89,14 @@ def pick_device(device: Device) -> Literal["cpu", "cuda"]:
 class Session:
     """One loaded graph on one device."""
 
-    def __init__(self, model: bytes, device: Device = "auto", threads: int | None = None) -> None:
-        """Load a graph from bytes that the caller has verified.
+    def __init__(
+        self, model: bytes | Path, device: Device = "auto", threads: int | None = None
+    ) -> None:
+        """Load a graph that the caller has verified.
 
         Args:
-            model: a serialised ONNX model without external data.
+            model: a serialised ONNX model without external data, or a path to one. From a path it
+                takes half the memory: onnxruntime keeps the bytes that it is given.
             device: "auto" takes CUDA where this onnxruntime has it.
             threads: for one run; `None` follows the CPU quota.
 

@@ -94,13 +94,13 @@ class TypeTagger:
 
     @cached_property
     def _encoder(self) -> Session:
-        file = self.bundle.find("encoder", self.precision)
-        return Session(self.bundle.read(file), self._device_choice, self._threads)
+        with self.bundle.model(self.bundle.find("encoder", self.precision)) as path:
+            return Session(path, self._device_choice, self._threads)
 
     @cached_property
     def _head(self) -> Session:
-        file = self.bundle.find("head")
-        return Session(self.bundle.read(file), self._device_choice, self._threads)
+        with self.bundle.model(self.bundle.find("head")) as path:
+            return Session(path, self._device_choice, self._threads)
 
     def tag(self, photo: PhotoLike, distance: DistanceLike = None) -> Prediction:
         """Predict the tags of one photo.

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -115,3 +117,11 @@ def test_the_gate_counts_flipped_tags() -> None:
     figures = compare(embeds, expected, lambda vectors: vectors[:, :7] > 0)
     assert figures.flipped_tags == pytest.approx(0.1)
     assert not figures.passes
+
+
+def test_integers_for_the_weights_alone_come_nearer(linear: Linear, rows: torch.Tensor) -> None:
+    fitted = fit_product(linear, rows, smooth=True)
+    expected = exact(linear, rows)
+    kept = run(replace(fitted, product=fitted.rounded), rows.numpy())
+    errors = [np.square(found - expected).mean() for found in (kept, run(fitted, rows.numpy()))]
+    assert errors[0] < errors[1] / 2

@@ -155,3 +155,15 @@ def test_a_manifest_is_a_value(head_bundle: Path) -> None:
     with pytest.raises(AttributeError):
         manifest.name = "other"  # type: ignore[misc]
     assert msgspec.structs.replace(manifest, name="other").name == "other"
+
+
+def test_a_model_is_read_from_a_copy_that_nobody_can_change(copy: Path) -> None:
+    bundle = Bundle.open(copy)
+    file = bundle.find("head")
+    original = (copy / "head.onnx").read_bytes()
+    with bundle.model(file) as path:
+        (copy / "head.onnx").write_bytes(b"\0" * file.size)
+        assert path.read_bytes() == original
+    assert not path.exists()
+    with pytest.raises(BundleError, match="digest"), bundle.model(file):
+        pass

@@ -20,7 +20,7 @@ __all__ = ["OTHERS_FROM", "POLICIES", "DistanceRows", "Views", "training_views",
 NEAR_BUCKETS: Final = 10
 """Random distances of the released policies: index 0 to 9, below 512 m."""
 
-RESAMPLE_SHARES: Final = (0.52, 0.28, 0.10, 0.10)
+RESAMPLE_SHARES: Final = (0.56, 0.24, 0.10, 0.10)
 """Of the loss: distance as recorded, unknown, another row's, and once more another row's."""
 
 OTHERS_FROM: Final = 2

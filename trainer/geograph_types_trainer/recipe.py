@@ -48,12 +48,12 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 
     seed: Annotated[int, msgspec.Meta(ge=0)] = 0
     policy: PolicyName = "resample"
-    consistency: NotNegative = 0.18
+    consistency: NotNegative = 0.24
     cross_grid: CrossGridRule = CrossGridRule.DISTANCE
     epochs: Count = 15
     patience: Count = 15
     batch_size: Count = 512
-    learning_rate: Positive = 3e-3
+    learning_rate: Positive = 4e-3
     schedule: Schedule = "cosine"
     weight_decay: NotNegative = 0.5
     dropout: Share = 0.5
