@@ -282,10 +282,10 @@ def test_a_dataset_without_validation_rows_is_refused(
 def test_thresholds_stay_with_the_run(dataset: Path, tmp_path: Path) -> None:
     run = start_run(dataset, tmp_path / "run", Recipe(epochs=1), "cpu", ignore)
     chosen = {name: 0.1 + index / 10 for index, name in enumerate(CLASSES)}
-    run.save_thresholds(chosen)
+    run.keep(run.head, chosen)
     assert Run.load(tmp_path / "run").thresholds == chosen
     with pytest.raises(InputError):
-        run.save_thresholds({"Aerial": 0.5})
+        run.keep(run.head, {"Aerial": 0.5})
 
 
 def test_damaged_runs_are_refused(dataset: Path, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from geograph_types.taxonomy import CLASSES
 from geograph_types_trainer.calibration import Platt
 from geograph_types_trainer.evaluation_form import HeadEvaluation
 from geograph_types_trainer.head import TypeHead
-from geograph_types_trainer.run import Run, write_head
+from geograph_types_trainer.run import Run
 
 __all__ = ["calibrated_head", "keep_fitted"]
 
@@ -48,5 +48,4 @@ def keep_fitted(run: Run, found: HeadEvaluation) -> None:
     platt = Platt(scale, shift)
     thresholds = np.array([[one.threshold for one in found.quoted.classes]])
     moved = platt.apply(thresholds)[0].tolist()
-    write_head(run.path, calibrated_head(run.head, platt))
-    run.save_thresholds(dict(zip(CLASSES, moved, strict=True)))
+    run.keep(calibrated_head(run.head, platt), dict(zip(CLASSES, moved, strict=True)))

@@ -1,5 +1,6 @@
 """A training run as a folder: the head, how it was trained, and how well it did."""
 
+import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +10,7 @@ import msgspec
 import safetensors
 import safetensors.torch
 
-from geograph_types.atomic import new_file
+from geograph_types.atomic import new_file, new_folder
 from geograph_types.errors import InputError
 from geograph_types.taxonomy import CLASSES
 from geograph_types_trainer.head import TypeHead
@@ -114,7 +115,7 @@ class Run:
 
     @property
     def thresholds(self) -> Mapping[str, float]:
-        """Threshold of each class: 0.5 unless `save_thresholds` kept others."""
+        """Threshold of each class: 0.5 unless `keep` kept others."""
         return self.report.thresholds
 
     @classmethod
@@ -141,10 +142,11 @@ class Run:
             },
         )
 
-    def save_thresholds(self, thresholds: Mapping[str, float]) -> None:
-        """Keep thresholds with the run, for whoever loads it next.
+    def keep(self, head: TypeHead, thresholds: Mapping[str, float]) -> None:
+        """Put another head and its thresholds in place of the run's own: both, or neither.
 
         Args:
+            head: of the same form.
             thresholds: by class, each between 0 and 1.
 
         Raises:
@@ -154,7 +156,10 @@ class Run:
         if set(thresholds) != set(CLASSES) or not all(0 < t < 1 for t in thresholds.values()):
             raise InputError("thresholds are one number between 0 and 1 for each class")
         ordered = {name: float(thresholds[name]) for name in CLASSES}
-        write_report(self.path, msgspec.structs.replace(self.report, thresholds=ordered))
+        with new_folder(self.path) as folder:
+            shutil.copytree(self.path, folder, dirs_exist_ok=True)
+            write_head(folder, head)
+            write_report(folder, msgspec.structs.replace(self.report, thresholds=ordered))
 
 
 def read_configuration(run: Path) -> Configuration:

@@ -38,7 +38,11 @@ FOLDER = click.Path(path_type=Path)
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="TOML file of settings that replace the recipe's.",
 )
-@click.option("--policy", help="How distances are hidden: none, v2.1, v2.3 or resample.")
+@click.option(
+    "--policy",
+    type=click.Choice(["none", "v2.1", "v2.3", "resample"]),
+    help="How distances are hidden in training.",
+)
 @click.option("--seed", type=click.IntRange(min=0), help="Of all randomness.")
 @click.option("--epochs", type=click.IntRange(min=1), help="At most.")
 @click.option(
