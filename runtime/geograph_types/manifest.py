@@ -1,5 +1,6 @@
 """The bundle's manifest: what it says, and the contract that this runtime holds it to."""
 
+import hashlib
 from typing import Final, Literal, TypeAlias
 
 import msgspec
@@ -202,6 +203,7 @@ class Manifest(_Strict, frozen=True):
         encoder: where its weights come from, if there is an encoder.
         head: where it comes from, if there is a head.
         fidelity: of each graph.
+        sha256: of the manifest itself, as it is written with this field empty.
     """
 
     schema_version: int
@@ -216,6 +218,7 @@ class Manifest(_Strict, frozen=True):
     encoder: EncoderSource | None
     head: HeadSource | None
     fidelity: tuple[Fidelity, ...]
+    sha256: str = ""
 
     def __post_init__(self) -> None:
         expected: tuple[tuple[str, object, object], ...] = (
@@ -258,7 +261,12 @@ class Manifest(_Strict, frozen=True):
 
 
 def encode_manifest(manifest: Manifest) -> bytes:
-    """Write a manifest as indented JSON; the same manifest always gives the same bytes."""
+    """Write a manifest as indented JSON, with its own digest; the same one gives the same bytes."""
+    bare = _encoded(msgspec.structs.replace(manifest, sha256=""))
+    return _encoded(msgspec.structs.replace(manifest, sha256=hashlib.sha256(bare).hexdigest()))
+
+
+def _encoded(manifest: Manifest) -> bytes:
     return msgspec.json.format(msgspec.json.encode(manifest), indent=2) + b"\n"
 
 
@@ -266,6 +274,16 @@ def decode_manifest(data: bytes) -> Manifest:
     """Read a manifest and hold it to this runtime's contract.
 
     Raises:
-        msgspec.DecodeError: not JSON, or (as msgspec.ValidationError) not a valid manifest.
+        msgspec.DecodeError: not JSON, or (as msgspec.ValidationError) not a valid manifest, or one
+            that is not, byte for byte, as it was written.
     """
-    return msgspec.json.decode(data, type=Manifest)
+    try:
+        manifest = msgspec.json.decode(data, type=Manifest)
+    except UnicodeDecodeError as error:
+        raise msgspec.DecodeError(str(error)) from None
+    if encode_manifest(manifest) != data:
+        raise msgspec.ValidationError(
+            "its digest is not its own: it is damaged or was changed by hand; "
+            "export or copy the bundle again"
+        )
+    return manifest

@@ -1,0 +1,220 @@
+"""Hold the int8 export against encoders with outlier channels, as real CLIP towers have them.
+
+    python benchmarks/stress.py [--head CHECKPOINT.pth] [--layout NAME ...] [--json FILE]
+
+In each layout a few residual channels of the seeded stand-in are 20 to 60 times larger than the
+rest from the first block on. Each layout is quantised and judged by the export's own gate on drawn
+scenes; the table gives the gate's figures, the products kept in float32, the file's size and the
+speed beside float32 of the same weights, medians of alternating runs.
+"""
+
+import json
+import statistics
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Final
+
+import click
+import numpy as np
+import torch
+
+from geograph_types.distance import UNKNOWN_BUCKET
+from geograph_types.session import Session
+from geograph_types_export.errors import GateError
+from geograph_types_export.folding import fold
+from geograph_types_export.gate import Sample, TagDecider, find_accepted
+from geograph_types_export.graph import encoder_graph
+from geograph_types_export.int8 import quantise_tower
+from geograph_types_export.onnx_builder import serialise
+from geograph_types_export.photos import drawn_photos
+from geograph_types_export.reference import ReferenceTower
+from geograph_types_export.stand_in import stand_in_state_dict
+from geograph_types_trainer.checkpoint import load_checkpoint
+
+State = dict[str, torch.Tensor]
+LAYERS: Final = 12
+BATCH: Final = 8
+ROUNDS: Final = 9
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of the table."""
+
+    layout: str
+    channels: str
+    passed: bool
+    figures: str
+    kept: tuple[str, ...]
+    megabytes: float
+    int8_ms: float
+    fp32_ms: float
+    export_seconds: float
+
+
+def plain(state: State, seed: int) -> str:
+    """The stand-in as it is."""
+    return "none"
+
+
+def scaled(state: State, seed: int) -> str:
+    """Channels that vary 40 times as much, and are read as if they did not."""
+    channels = _channels(seed, 8)
+    state["ln_pre.weight"][channels] *= 40
+    for name in _readers():
+        state[f"{name}.weight"][channels] /= 40
+    return "8 x 40"
+
+
+def constant(state: State, seed: int) -> str:
+    """Channels with the same large value in every token of every photo."""
+    channels = _channels(seed, 4)
+    state["ln_pre.bias"][channels] += 60 * _signs(seed, 4)
+    return "4 x 60"
+
+
+def unread(state: State, seed: int) -> str:
+    """Channels that vary 20 times as much, which every layer reads in full."""
+    channels = _channels(seed, 12)
+    state["ln_pre.weight"][channels] *= 20
+    return "12 x 20"
+
+
+def mixed(state: State, seed: int) -> str:
+    """Channels that are large in part always and in part by photo, 20 to 60 times."""
+    channels = _channels(seed, 12)
+    factors = torch.linspace(20, 60, 12)
+    state["ln_pre.weight"][channels] *= factors / 2
+    state["ln_pre.bias"][channels] += factors / 2 * _signs(seed, 12)
+    for name in _readers():
+        state[f"{name}.weight"][channels] /= factors
+    return "12 x 20 to 60"
+
+
+def by_place(state: State, seed: int) -> str:
+    """Channels that are large at some places of the picture and in the class token."""
+    channels = _channels(seed, 6)
+    generator = torch.Generator().manual_seed(seed)
+    places = torch.rand(50, 6, generator=generator) < 0.2
+    places[0] = True
+    state["positional_embedding"][:, channels] += places * 30 * _signs(seed, 6)
+    for name in _readers():
+        state[f"{name}.weight"][channels] /= 30
+    return "6 x 30, a fifth of the places"
+
+
+def late_read(state: State, seed: int) -> str:
+    """Constant channels that each layer reads at their own size, but for the last."""
+    channels = _channels(seed, 5)
+    state["ln_pre.bias"][channels] += 25 * _signs(seed, 5)
+    state["ln_post.weight"][channels] = 0
+    return "5 x 25"
+
+
+LAYOUTS: Final[Mapping[str, Callable[[State, int], str]]] = {
+    "plain": plain,
+    "scaled": scaled,
+    "constant": constant,
+    "unread": unread,
+    "mixed": mixed,
+    "by-place": by_place,
+    "late-read": late_read,
+}
+
+
+def _channels(seed: int, count: int) -> torch.Tensor:
+    """Draw channels among those that hold colour and texture."""
+    generator = torch.Generator().manual_seed(seed)
+    return 64 + torch.randperm(768 - 65, generator=generator)[:count]
+
+
+def _signs(seed: int, count: int) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(seed + 1)
+    return torch.randint(0, 2, (count,), generator=generator) * 2.0 - 1.0
+
+
+def _readers() -> list[str]:
+    blocks = [f"transformer.resblocks.{i}.ln_{n}" for i in range(LAYERS) for n in (1, 2)]
+    return [*blocks, "ln_post"]
+
+
+def judge(layout: str, seed: int, tags: TagDecider | None) -> Row:
+    """Export one layout and measure what comes of it."""
+    state = {name: tensor.clone() for name, tensor in stand_in_state_dict(0).items()}
+    channels = LAYOUTS[layout](state, seed)
+    photos = drawn_photos()
+    reference = ReferenceTower(state)
+    samples = [Sample(p, reference.embed(p)) for p in (photos.fitted, photos.held_out)]
+    tower = fold(state)
+    start = time.perf_counter()
+    try:
+        accepted = find_accepted(quantise_tower(tower, photos.fitted), *samples, tags)
+    except GateError as error:
+        took = time.perf_counter() - start
+        return Row(layout, channels, False, str(error), (), 0.0, 0.0, 0.0, took)
+    took = time.perf_counter() - start
+    int8, fp32 = _speeds(accepted.model, serialise(encoder_graph(tower)), photos.held_out[:BATCH])
+    megabytes = len(accepted.model) / 1e6
+    figures = str(accepted.figures)
+    kept = tuple(accepted.kept)
+    return Row(layout, channels, True, figures, kept, megabytes, int8, fp32, took)
+
+
+def _speeds(int8: bytes, fp32: bytes, pixels: np.ndarray) -> tuple[float, float]:
+    """Give milliseconds an image on one thread, the two alternating."""
+    sessions = [Session(model, "cpu", threads=1) for model in (int8, fp32)]
+    seconds: list[list[float]] = [[], []]
+    for number in range(ROUNDS + 1):
+        for session, times in zip(sessions, seconds, strict=True):
+            start = time.perf_counter()
+            session.run("image_embeds", pixels=pixels)
+            if number:
+                times.append(time.perf_counter() - start)
+    first, second = (statistics.median(times) * 1000 / len(pixels) for times in seconds)
+    return first, second
+
+
+def decider(checkpoint: Path) -> TagDecider:
+    """Decide tags with a head at unknown distance."""
+    head = load_checkpoint(checkpoint).head
+
+    def decide(embeds: np.ndarray) -> np.ndarray:
+        buckets = torch.full((len(embeds),), UNKNOWN_BUCKET)
+        tags: np.ndarray = head.probabilities(torch.from_numpy(embeds), buckets).numpy() >= 0.5
+        return tags
+
+    return decide
+
+
+@click.command()
+@click.option("--layout", "layouts", multiple=True, type=click.Choice(list(LAYOUTS)))
+@click.option("--seed", default=1, show_default=True, help="Of the channels.")
+@click.option("--head", type=click.Path(path_type=Path, exists=True), help="To count flipped tags.")
+@click.option("--json", "target", type=click.Path(path_type=Path), help="Write the rows here too.")
+def main(layouts: tuple[str, ...], seed: int, head: Path | None, target: Path | None) -> None:
+    """Export each layout and print a table."""
+    tags = decider(head) if head else None
+    click.echo(
+        "| layout | outlier channels | gate | kept in float32 | MB | int8 / fp32, ms | export"
+    )
+    click.echo("|---|---|---|---|---|---|---|")
+    rows = []
+    for layout in layouts or LAYOUTS:
+        row = judge(layout, seed, tags)
+        rows.append(row)
+        kept = ", ".join(name.removeprefix("visual.transformer.resblocks.") for name in row.kept)
+        click.echo(
+            f"| {row.layout} | {row.channels} | {'' if row.passed else 'FAILED: '}{row.figures} | "
+            f"{kept or 'none'} | {row.megabytes:.1f} | {row.int8_ms:.1f} / {row.fp32_ms:.1f} | "
+            f"{row.export_seconds:.0f} s |"
+        )
+    if target:
+        target.write_text(json.dumps([asdict(row) for row in rows], indent=1))
+    if not all(row.passed for row in rows):
+        raise SystemExit(1)
+
+
+if __name__ == "__main__":
+    main()
