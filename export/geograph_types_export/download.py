@@ -21,7 +21,7 @@ CHUNK: Final = 1024
 """Bytes; what a broken connection costs at most, and how often the time is looked at."""
 REASON_LENGTH: Final = 160
 DIGITS: Final = 18
-"""Of a length that a server may announce."""
+"""Of an announced length; these alone make it too large, and Python refuses to read thousands."""
 
 WORTH_ANOTHER_TRY: Final = frozenset(
     {
@@ -36,8 +36,7 @@ WORTH_ANOTHER_TRY: Final = frozenset(
 HOPELESS: Final = (
     requests.exceptions.SSLError,
     requests.exceptions.TooManyRedirects,
-    requests.exceptions.InvalidSchema,
-    requests.exceptions.InvalidURL,
+    ValueError,  # of addresses, among them those that redirects lead to
 )
 
 
@@ -131,7 +130,9 @@ class ResumingDownload:
             headers["Range"] = f"bytes={start}-"
         timeouts = (self.limits.connect_seconds, self.limits.silent_seconds)
         try:
-            with requests.get(url, headers=headers, timeout=timeouts, stream=True) as response:
+            with requests.get(
+                url, headers=headers, timeout=timeouts, stream=True, hooks={"response": _skip_body}
+            ) as response:
                 if start and response.status_code == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
                     return False  # there is no more: the digest tells whether that is all
                 start = self._accepted_start(response, start)
@@ -183,6 +184,12 @@ class ResumingDownload:
             raise _BrokenOffError("the connection broke off")
 
 
+def _skip_body(response: requests.Response, **_: object) -> None:
+    """Leave a redirect's own body unread, which requests would take in whole, however large."""
+    if response.is_redirect:
+        response.close()
+
+
 def file_sha256(path: Path) -> str:
     """Give the SHA-256 of a file, as 64 lower-case digits.
 
@@ -196,8 +203,8 @@ def file_sha256(path: Path) -> str:
 def _announced(response: requests.Response) -> int | None:
     """Give the length that an answer announces; `None` for what is no length."""
     text = response.headers.get("Content-Length", "")
-    readable = text.isascii() and text.isdecimal() and len(text) <= DIGITS
-    return int(text) if readable else None
+    readable = text.isascii() and text.isdecimal()
+    return int(text[:DIGITS]) if readable else None
 
 
 def _reason(error: BaseException) -> str:

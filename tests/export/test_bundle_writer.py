@@ -56,7 +56,8 @@ def test_the_same_parts_give_the_same_bytes_in_any_order(tmp_path: Path) -> None
     write_bundle(tmp_path / "b", head(b"older head"))
     write_bundle(tmp_path / "b", head(b"head"))
     other = write_bundle(tmp_path / "b", encoder(b"fp32", WEIGHTS))
-    assert files(one) == files(other)
+    at_once = write_bundle(tmp_path / "c", encoder(b"fp32", WEIGHTS), head(b"head"))
+    assert files(one) == files(other) == files(at_once)
     changed = write_bundle(tmp_path / "b", head(b"newer head"))
     assert changed.manifest.version != one.manifest.version
 
