@@ -31,7 +31,7 @@ from geograph_types_export.file_names import HEAD_NAME, encoder_name, tagger_nam
 from geograph_types_export.model_card import CARD_NAME, model_card
 from geograph_types_export.tagger_graph import join_graphs, verify_tagger
 
-__all__ = ["EncoderPart", "HeadPart", "write_bundle"]
+__all__ = ["EncoderPart", "HeadPart", "check_place", "write_bundle"]
 
 BUNDLE_NAME: Final = "geograph-types"
 VERSION_HEX: Final = 12
@@ -74,8 +74,17 @@ class HeadPart:
     )
 
 
-def write_bundle(path: Path, part: EncoderPart | HeadPart) -> Bundle:
-    """Put a part into a bundle; the rest of it stays, byte for byte.
+def check_place(path: Path) -> None:
+    """Say, before any work is done, whether a part could be put into a bundle.
+
+    Raises:
+        BundleError: what is at `path` is no bundle, or a damaged one.
+    """
+    _open(path)
+
+
+def write_bundle(path: Path, *parts: EncoderPart | HeadPart) -> Bundle:
+    """Put parts into a bundle, all of them at once; the rest of it stays, byte for byte.
 
     A head replaces the head. An encoder replaces the one of its precision, and all encoders where
     its weights are not theirs. Where there are both, each encoder is there once more with the head
@@ -83,7 +92,7 @@ def write_bundle(path: Path, part: EncoderPart | HeadPart) -> Bundle:
 
     Args:
         path: the bundle's folder; it is made where there is none.
-        part: what to put there.
+        parts: what to put there.
 
     Raises:
         BundleError: what is at `path` is no bundle, or a damaged one; it is left as it is.
@@ -91,12 +100,13 @@ def write_bundle(path: Path, part: EncoderPart | HeadPart) -> Bundle:
         OSError: the folder cannot be written.
     """
     contents, manifest = _open(path)
-    if isinstance(part, EncoderPart):
-        manifest = _with_encoder(manifest, part)
-        contents |= {encoder_name(part.precision): part.model}
-    else:
-        manifest = _with_head(manifest, part)
-        contents |= {HEAD_NAME: part.model}
+    for part in parts:
+        if isinstance(part, EncoderPart):
+            manifest = _with_encoder(manifest, part)
+            contents |= {encoder_name(part.precision): part.model}
+        else:
+            manifest = _with_head(manifest, part)
+            contents |= {HEAD_NAME: part.model}
     manifest = _with_taggers(manifest, contents)
     manifest = _with_card(manifest, contents)
     with new_folder(path) as folder:

@@ -1,8 +1,11 @@
 """Errors of the export; each is one line that says what to do next."""
 
+from pathlib import Path
+from urllib.parse import urlsplit
+
 from geograph_types.errors import GeographTypesError
 
-__all__ = ["DriftError", "GateError", "WeightsError"]
+__all__ = ["DigestError", "DownloadError", "DriftError", "GateError", "WeightsError"]
 
 
 class WeightsError(GeographTypesError):
@@ -40,3 +43,51 @@ class GateError(GeographTypesError):
             f"no int8 version is near enough to float32 ({figures}): give more photos like your "
             "own with --calibration DIR, or use --precision fp32"
         )
+
+
+class DownloadError(GeographTypesError):
+    """A file that cannot be fetched.
+
+    Attributes:
+        url: its address.
+        file: where it belongs.
+        problem: why it cannot be fetched.
+    """
+
+    def __init__(self, url: str, file: Path, problem: str) -> None:
+        super().__init__(
+            f"{file.name} cannot be fetched from {_without_password(url)} ({problem}): connect to "
+            f"a network and run again, or copy it into {file.parent}, or give its path in place "
+            "of its name"
+        )
+        self.url = url
+        self.file = file
+        self.problem = problem
+
+
+class DigestError(GeographTypesError):
+    """A server sent another file than was published; it was not kept.
+
+    Attributes:
+        url: its address.
+        file: where the published one belongs.
+        expected: SHA-256 of the published file.
+        got: SHA-256 of what came.
+    """
+
+    def __init__(self, url: str, file: Path, expected: str, got: str) -> None:
+        super().__init__(
+            f"{_without_password(url)} gave another file than {file.name} (SHA-256 {got} and not "
+            f"{expected}), which was not kept: look at your mirror or proxy, or copy the published "
+            f"file into {file.parent}, or give its path in place of its name"
+        )
+        self.url = url
+        self.file = file
+        self.expected = expected
+        self.got = got
+
+
+def _without_password(url: str) -> str:
+    """Leave out what a mirror's address may carry before its host; errors end up in logs."""
+    credentials, at, _ = urlsplit(url).netloc.rpartition("@")
+    return url.replace(f"{credentials}{at}", "", 1) if at else url

@@ -39,6 +39,7 @@ __all__ = [
     "head_decider",
     "int8_fidelity",
     "load_head",
+    "part_decider",
 ]
 
 
@@ -151,8 +152,17 @@ def head_decider(bundle: Path) -> TagDecider | None:
     file = opened.manifest.find("head")
     if file is None:
         return None
-    session = Session(opened.read(file), "cpu")
-    thresholds = np.array([opened.manifest.thresholds[name] for name in CLASSES])
+    return _decider(opened.read(file), opened.manifest.thresholds)
+
+
+def part_decider(part: HeadPart) -> TagDecider:
+    """Give the tag decisions of a head that no bundle holds yet, at unknown distance."""
+    return _decider(part.model, part.thresholds)
+
+
+def _decider(model: bytes, by_class: Mapping[str, float]) -> TagDecider:
+    session = Session(model, "cpu")
+    thresholds = np.array([by_class[name] for name in CLASSES])
 
     def decide(embeds: NDArray[np.float32]) -> NDArray[np.bool_]:
         buckets = np.full(len(embeds), UNKNOWN_BUCKET, np.int64)

@@ -58,14 +58,20 @@ def test_a_photo_is_tagged_without_torch(
     }
 
 
-def test_a_command_names_the_extra_that_it_lacks(environment: Path, tmp_path: Path) -> None:
-    data = tmp_path / "data.parquet"
-    data.write_bytes(b"PAR1")
+@pytest.mark.parametrize(
+    ("command", "extra"),
+    [
+        (["train", "data.parquet", "--out", "run"], "train"),
+        (["bundle", "build", "--head", "released:v1", "--bundle", "model"], "export"),
+    ],
+)
+def test_a_command_names_the_extra_that_it_lacks(
+    environment: Path, tmp_path: Path, command: list[str], extra: str
+) -> None:
+    (tmp_path / "data.parquet").write_bytes(b"PAR1")
     done = subprocess.run(
-        [environment / "geograph-types", "train", data, "--out", tmp_path / "run"],
-        capture_output=True,
-        text=True,
+        [environment / "geograph-types", *command], capture_output=True, text=True, cwd=tmp_path
     )
     assert done.returncode == 2
-    assert "pip install 'geograph-types[train]'" in done.stderr
+    assert f"pip install 'geograph-types[{extra}]'" in done.stderr
     assert "Traceback" not in done.stderr

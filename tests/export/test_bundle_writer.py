@@ -111,7 +111,8 @@ def test_the_same_parts_give_the_same_bytes_in_any_order(tmp_path: Path) -> None
     write_bundle(tmp_path / "b", head(2))
     write_bundle(tmp_path / "b", head(1))
     other = write_bundle(tmp_path / "b", encoder(1, WEIGHTS))
-    assert files(one) == files(other)
+    at_once = write_bundle(tmp_path / "c", encoder(1, WEIGHTS), head(1))
+    assert files(one) == files(other) == files(at_once)
     changed = write_bundle(tmp_path / "b", head(3))
     assert changed.manifest.version != one.manifest.version
 

@@ -139,7 +139,7 @@ def test_usage_errors_are_one_line_and_status_2(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("command", sorted(installed_commands()))
 def test_help_shows_an_example(command: str) -> None:
-    done = run(command, "--help")
+    done = run(*command.split(), "--help")
     assert done.returncode == 0
     assert f"Example: geograph-types {command}" in done.stdout
 

@@ -11,4 +11,10 @@ COMMANDS = (
         "geograph_types_export.cli.export:export",
         "export",
     ),
+    CommandEntry(
+        "bundle build",
+        "Build a bundle from a released head and CLIP's weights.",
+        "geograph_types_export.cli.build:build",
+        "export",
+    ),
 )

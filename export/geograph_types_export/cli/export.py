@@ -1,24 +1,22 @@
 """`geograph-types export`: an encoder or a head to a verified part of a bundle."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
-from geograph_types.manifest import Fidelity, Precision
-
-if TYPE_CHECKING:
-    from geograph_types_export.bundle_writer import EncoderPart
-    from geograph_types_export.weights import EncoderWeights
+from geograph_types.cli.notices import note
+from geograph_types.manifest import Precision
+from geograph_types_export.cli.steps import (
+    bundle_option,
+    calibration_option,
+    check_calibration,
+    fidelity_line,
+    make_encoder,
+    named_weights,
+    precision_choice,
+)
 
 __all__ = ["export"]
-
-BUNDLE = click.option(
-    "--bundle",
-    required=True,
-    type=click.Path(path_type=Path),
-    help="Folder of the bundle; made where there is none, added to where there is one.",
-)
 
 
 @click.group(epilog="Example: geograph-types export encoder --weights openai --bundle model")
@@ -36,71 +34,31 @@ def export() -> None:
 )
 @click.option(
     "--precision",
-    type=click.Choice(["fp32", "fp16", "int8"]),
+    type=precision_choice,
     default="fp32",
     show_default=True,
     help="fp32, fp16 for CUDA, int8 for CPUs.",
 )
-@click.option(
-    "--calibration",
-    metavar="DIR",
-    type=click.Path(path_type=Path, exists=True, file_okay=False),
-    help="Photos that int8 is fitted to and judged on; drawn scenes otherwise.",
-)
-@BUNDLE
+@calibration_option
+@bundle_option
 def encoder(weights: str, precision: Precision, calibration: Path | None, bundle: Path) -> int:
     """Write CLIP's image tower as ONNX, checked against torch before it is accepted."""
     from geograph_types_export.bundle_writer import write_bundle
-    from geograph_types_export.parts import export_encoder
-    from geograph_types_export.weights import load_weights
+    from geograph_types_export.parts import head_decider
 
-    if calibration is not None and precision != "int8":
-        raise click.UsageError("--calibration goes with --precision int8")
-    _say(f"loading weights {weights}")
-    loaded = load_weights(weights)
-    if loaded.notice is not None:
-        _say(loaded.notice)
-    elif loaded.stand_in:
-        _say(f"{loaded.name}: the encoder is a STAND-IN with random weights")
-    _say(f"building the {precision} encoder and checking it against torch")
-    if precision == "int8":
-        part = _int8(loaded, calibration, bundle)
-    else:
-        part = export_encoder(loaded, precision)
+    check_calibration(calibration, precision)
+    loaded = named_weights(weights)
+    tags = head_decider(bundle) if precision == "int8" else None
+    part = make_encoder(loaded, precision, calibration, tags)
     written = write_bundle(bundle, part)
-    _say(_summary(part.fidelity))
-    _say(f"{bundle / part.fidelity.path}: written; the bundle is now {written.label}")
+    note(fidelity_line(part.fidelity))
+    note(f"{bundle / part.fidelity.path}: written; the bundle is now {written.label}")
     return 0
-
-
-def _int8(weights: "EncoderWeights", calibration: Path | None, bundle: Path) -> "EncoderPart":
-    from geograph_types_export.parts import export_int8_encoder, head_decider
-    from geograph_types_export.photos import drawn_photos, photos_in
-
-    photos = drawn_photos() if calibration is None else photos_in(calibration)
-    _say(f"fitting to {photos.name}")
-    if photos.left_out:
-        _say(f"{photos.left_out} files are no usable photos and are left out")
-    return export_int8_encoder(weights, photos, head_decider(bundle))
-
-
-def _summary(fidelity: Fidelity) -> str:
-    line = (
-        f"worst cosine {fidelity.minimum_cosine}, largest difference "
-        f"{fidelity.maximum_difference:.0e} over {fidelity.samples} photos"
-    )
-    if fidelity.centred_cosine_mean is None:
-        return line
-    kept = ", ".join(fidelity.kept_float32) or "none"
-    return (
-        f"{line}; centred cosine {fidelity.centred_cosine_mean} on average, "
-        f"{fidelity.centred_cosine_p1} at the 1st percentile; kept in float32: {kept}"
-    )
 
 
 @export.command(epilog="Example: geograph-types export head runs/first --bundle model")
 @click.argument("source", metavar="RUN|CHECKPOINT.pth", type=click.Path(path_type=Path))
-@BUNDLE
+@bundle_option
 def head(source: Path, bundle: Path) -> int:
     """Write a trained run or a released checkpoint as ONNX, checked against torch."""
     from geograph_types_export.bundle_writer import write_bundle
@@ -108,11 +66,11 @@ def head(source: Path, bundle: Path) -> int:
 
     part = export_head(load_head(source))
     written = write_bundle(bundle, part)
-    _say(
+    note(
         f"largest difference {part.fidelity.maximum_difference:.0e} over "
         f"{part.fidelity.samples} rows"
     )
-    _say(f"{bundle / part.fidelity.path}: written; the bundle is now {written.label}")
+    note(f"{bundle / part.fidelity.path}: written; the bundle is now {written.label}")
     return 0
 
 
@@ -133,16 +91,11 @@ def verify(bundle: Path, weights: str | None, head: Path | None) -> int:
     source = opened.manifest.encoder
     if source is not None:
         for fidelity in recheck_encoders(opened, load_weights(weights or source.weights)):
-            _say(f"{fidelity.path}: {_summary(fidelity)}")
+            note(f"{fidelity.path}: {fidelity_line(fidelity)}")
     if head is not None:
         difference = recheck_head(opened, head).maximum_difference
-        _say(f"head.onnx: largest difference {difference:.0e}")
+        note(f"head.onnx: largest difference {difference:.0e}")
     elif opened.manifest.head is not None:
-        _say("head.onnx: not compared; give its run or checkpoint with --head")
+        note("head.onnx: not compared; give its run or checkpoint with --head")
         return 1
     return 0
-
-
-def _say(line: str) -> None:
-    """Report progress; standard output stays free for data."""
-    click.echo(line, err=True)

@@ -1,4 +1,4 @@
-"""The commands `bundle show` and `bundle verify`."""
+"""The commands `bundle show` and `bundle verify`; the export adds `bundle build`."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ __all__ = ["bundle"]
 
 @click.group(epilog="Example: geograph-types bundle verify model")
 def bundle() -> None:
-    """Show or verify a model bundle."""
+    """Show, verify or build a model bundle."""
 
 
 @bundle.command(epilog="Example: geograph-types bundle show model")

@@ -1,12 +1,13 @@
 """How a package tells the command line what it can do, without importing it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.metadata import entry_points
 
 import click
 
-__all__ = ["COMMAND_GROUP", "CommandEntry", "installed_commands"]
+__all__ = ["COMMAND_GROUP", "CommandEntry", "installed_commands", "load_command"]
 
 COMMAND_GROUP = "geograph_types.commands"
 """Entry points of this group name a tuple of `CommandEntry`."""
@@ -17,7 +18,7 @@ class CommandEntry:
     """One command of the command line.
 
     Attributes:
-        name: as it is typed.
+        name: as it is typed; "group name" puts it into a group that another package may have.
         summary: one line for the list of commands.
         target: "module:attribute" of its click command.
         extra: the extra that brings what it needs, named where that is missing.
@@ -35,6 +36,28 @@ class CommandEntry:
         if not isinstance(command, click.Command):
             raise TypeError(f"{self.target} is no click command")
         return command
+
+
+def load_command(entries: Mapping[str, CommandEntry], name: str) -> click.Command | None:
+    """Import a command, and with a group those that other packages put into it.
+
+    Args:
+        entries: all commands, by name.
+        name: one word.
+
+    Returns:
+        The command, or `None` if there is none of this name.
+    """
+    entry = entries.get(name)
+    if entry is None:
+        return None
+    command = entry.load()
+    if isinstance(command, click.Group):
+        for added in entries.values():
+            group, _, own_name = added.name.rpartition(" ")
+            if group == name:
+                command.add_command(added.load(), own_name)
+    return command
 
 
 def installed_commands() -> dict[str, CommandEntry]:

@@ -19,7 +19,7 @@ COMMANDS = (
         "parquet",
     ),
     CommandEntry(
-        "bundle", "Show or verify a model bundle.", "geograph_types.cli.bundle:bundle", "cpu"
+        "bundle", "Show, verify or build a model bundle.", "geograph_types.cli.bundle:bundle", "cpu"
     ),
     CommandEntry(
         "doctor",

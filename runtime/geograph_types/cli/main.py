@@ -9,7 +9,7 @@ from typing import Final
 
 import click
 
-from geograph_types.cli.command import CommandEntry, installed_commands
+from geograph_types.cli.command import CommandEntry, installed_commands, load_command
 from geograph_types.errors import GeographTypesError, MissingExtraError
 
 __all__ = ["main", "run"]
@@ -35,18 +35,17 @@ class CommandList(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Name the commands."""
-        return sorted(self.entries)
+        return sorted(name for name in self.entries if " " not in name)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import the command that was called."""
-        entry = self.entries.get(cmd_name)
-        return entry.load() if entry else None
+        return load_command(self.entries, cmd_name)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands with their summaries, importing none of them."""
         with formatter.section("Commands"):
             formatter.write_dl(
-                [(name, self.entries[name].summary) for name in sorted(self.entries)]
+                [(name, self.entries[name].summary) for name in self.list_commands(ctx)]
             )
 
 
@@ -119,7 +118,8 @@ def _missing_extra(
     error: ModuleNotFoundError, entries: dict[str, CommandEntry], arguments: Sequence[str]
 ) -> MissingExtraError | None:
     """Say which extra brings a module; one of our own that is missing is a fault to be seen."""
-    called = next((entries[word] for word in arguments if word in entries), None)
+    names = (" ".join(arguments[:2]), *arguments)
+    called = next((entries[name] for name in names if name in entries), None)
     module = (error.name or "").partition(".")[0]
     if called is None or not module or module in OWN_PACKAGES:
         return None

@@ -1,0 +1,87 @@
+"""`geograph-types bundle build`: a released head and CLIP's weights to the working model."""
+
+from pathlib import Path
+from typing import Final
+
+import click
+
+from geograph_types.cli.notices import note
+from geograph_types.manifest import Precision
+from geograph_types_export.cli.steps import (
+    bundle_option,
+    calibration_option,
+    check_calibration,
+    fidelity_line,
+    make_encoder,
+    named_weights,
+    precision_choice,
+)
+
+__all__ = ["build"]
+
+RELEASED: Final = "released:"
+
+EPILOG: Final = """\
+Released heads are fetched once and kept in this user's cache folder, or in the one that
+GEOGRAPH_TYPES_CACHE names; a file that was copied there serves as well. GEOGRAPH_TYPES_MIRROR is
+the address of a folder to fetch them from in place of GitHub, HTTPS_PROXY that of a proxy. CLIP's
+weights come through open_clip and the Hugging Face hub, with their own cache and settings
+(HF_HOME, HF_ENDPOINT). Without a network, give files: --head PATH.pth --weights PATH.
+
+Example: geograph-types bundle build --head released:v2.3 --bundle model
+"""
+
+
+@click.command(epilog=EPILOG)
+@click.option(
+    "--head",
+    required=True,
+    metavar="released:NAME|PATH",
+    help="Released head (v1, v2, v2.1 or v2.3), a checkpoint's file, or a training run's folder.",
+)
+@click.option(
+    "--weights",
+    default="openai",
+    show_default=True,
+    help="Of the encoder: openai, a file, random:SEED (a stand-in), or auto.",
+)
+@click.option(
+    "--precision",
+    type=precision_choice,
+    default="int8",
+    show_default=True,
+    help="Of the encoder: int8 for CPUs, fp16 for CUDA, fp32.",
+)
+@calibration_option
+@bundle_option
+def build(
+    head: str, weights: str, precision: Precision, calibration: Path | None, bundle: Path
+) -> int:
+    """Build a bundle from a head and CLIP's weights, fetching what is not there.
+
+    Head and encoder are written together, once both hold against torch; int8 is judged by the tags
+    of this head. Whatever fails before leaves the bundle as it was.
+    """
+    from geograph_types_export.bundle_writer import check_place, write_bundle
+    from geograph_types_export.parts import export_head, load_head, part_decider
+
+    check_calibration(calibration, precision)
+    check_place(bundle)
+    sourced = load_head(_head_path(head))
+    loaded = named_weights(weights)
+    head_part = export_head(sourced)
+    encoder_part = make_encoder(loaded, precision, calibration, part_decider(head_part))
+    written = write_bundle(bundle, head_part, encoder_part)
+    note(fidelity_line(encoder_part.fidelity))
+    note(f"{bundle}: written; the bundle is now {written.label}")
+    return 0
+
+
+def _head_path(spec: str) -> Path:
+    if not spec.startswith(RELEASED):
+        return Path(spec)
+    from geograph_types_export.released import cache_folder, fetch_head, released_source
+
+    source, cache = released_source(), cache_folder()
+    note(f"head {spec} from {cache}, or from the network if it is not there")
+    return fetch_head(spec.removeprefix(RELEASED), source, cache)

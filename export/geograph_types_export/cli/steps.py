@@ -1,0 +1,100 @@
+"""What `export encoder` and `bundle build` have in common: options, and steps with their notes."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from geograph_types.cli.notices import note
+from geograph_types.manifest import Fidelity, Precision
+
+if TYPE_CHECKING:
+    from geograph_types_export.bundle_writer import EncoderPart
+    from geograph_types_export.gate import TagDecider
+    from geograph_types_export.weights import EncoderWeights
+
+__all__ = [
+    "bundle_option",
+    "calibration_option",
+    "check_calibration",
+    "fidelity_line",
+    "make_encoder",
+    "named_weights",
+    "precision_choice",
+]
+
+precision_choice = click.Choice(["fp32", "fp16", "int8"])
+bundle_option = click.option(
+    "--bundle",
+    required=True,
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    help="Folder of the bundle; made where there is none, added to where there is one.",
+)
+calibration_option = click.option(
+    "--calibration",
+    metavar="DIR",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="Photos that int8 is fitted to and judged on; drawn scenes otherwise.",
+)
+
+
+def check_calibration(calibration: Path | None, precision: Precision) -> None:
+    """Refuse photos that nothing would be fitted to."""
+    if calibration is not None and precision != "int8":
+        raise click.UsageError("--calibration goes with --precision int8")
+
+
+def named_weights(spec: str) -> "EncoderWeights":
+    """Load the weights that the user named, and say so where they are a stand-in."""
+    from geograph_types_export.weights import load_weights
+
+    note(f"loading weights {spec}")
+    loaded = load_weights(spec)
+    if loaded.notice is not None:
+        note(loaded.notice)
+    elif loaded.stand_in:
+        note(f"{loaded.name}: the encoder is a STAND-IN with random weights")
+    return loaded
+
+
+def make_encoder(
+    weights: "EncoderWeights",
+    precision: Precision,
+    calibration: Path | None,
+    tags: "TagDecider | None",
+) -> "EncoderPart":
+    """Build an encoder of any precision.
+
+    Args:
+        weights: of the encoder.
+        precision: of its arithmetic.
+        calibration: photos for int8; drawn scenes where there are none.
+        tags: of the bundle's head, for the gate of int8.
+    """
+    from geograph_types_export.parts import export_encoder, export_int8_encoder
+    from geograph_types_export.photos import drawn_photos, photos_in
+
+    note(f"building the {precision} encoder and checking it against torch")
+    if precision != "int8":
+        return export_encoder(weights, precision)
+    photos = drawn_photos() if calibration is None else photos_in(calibration)
+    note(f"fitting to {photos.name}")
+    if photos.left_out:
+        note(f"{photos.left_out} files are no usable photos and are left out")
+    return export_int8_encoder(weights, photos, tags)
+
+
+def fidelity_line(fidelity: Fidelity) -> str:
+    """Give an encoder's figures in one line."""
+    line = (
+        f"worst cosine {fidelity.minimum_cosine}, largest difference "
+        f"{fidelity.maximum_difference:.0e} over {fidelity.samples} photos"
+    )
+    if fidelity.centred_cosine_mean is None:
+        return line
+    kept = ", ".join(fidelity.kept_float32) or "none"
+    return (
+        f"{line}; centred cosine {fidelity.centred_cosine_mean} on average, "
+        f"{fidelity.centred_cosine_p1} at the 1st percentile; kept in float32: {kept}"
+    )
