@@ -11,7 +11,15 @@ from numpy.typing import NDArray
 from geograph_types.cpu import usable_cpus
 from geograph_types.errors import BackendError, DeviceError, InputError
 
-__all__ = ["BACKENDS", "Device", "Session", "available_providers", "load_backend", "pick_device"]
+__all__ = [
+    "BACKENDS",
+    "CUDA",
+    "Device",
+    "Session",
+    "available_providers",
+    "load_backend",
+    "pick_device",
+]
 
 Device: TypeAlias = Literal["auto", "cpu", "cuda"]
 

@@ -157,6 +157,7 @@ def test_doctor_finds_a_good_bundle_good(bundle: Path) -> None:
     assert done.returncode == 0, done.stdout
     assert "stand-in weights, not CLIP's" in done.stdout
     assert "onnxruntime" in done.stdout
+    assert "advice         --precision " in done.stdout
 
 
 def test_a_folder_without_photos_is_an_error(bundle: Path, tmp_path: Path) -> None:
