@@ -14,6 +14,7 @@ from geograph_types.cli.options import (
     bundle_option,
     check_outputs,
     device_option,
+    exact_option,
     existing_path,
     output_path,
     threads_option,
@@ -54,6 +55,7 @@ ROWS_AT_ONCE = 1024
 )
 @device_option
 @threads_option
+@exact_option
 def embed(
     photos: tuple[Path, ...],
     labels: Path,
@@ -61,6 +63,7 @@ def embed(
     out: Path,
     device: Device,
     threads: int | None,
+    exact: bool,
 ) -> int:
     """Turn labelled photographs into a dataset in the published schema.
 
@@ -77,9 +80,8 @@ def embed(
         raise InputError(f"{labels} names none of the {len(found)} photos that were given")
     if len(paths) < len(found):
         note(f"{len(found) - len(paths)} photos are not in {labels} and are left out")
-    faults = write_dataset(
-        track(embed_photos(tagger, paths), "photos", len(paths)), records, out, tagger
-    )
+    embedded = embed_photos(tagger, paths, exact=exact)
+    faults = write_dataset(track(embedded, "photos", len(paths)), records, out, tagger)
     failed = faults.total()
     note(f"{len(paths) - failed} photos embedded to {out}" + (f", {failed} failed" * bool(failed)))
     return 1 if faults else 0

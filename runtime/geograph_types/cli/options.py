@@ -11,6 +11,7 @@ __all__ = [
     "bundle_option",
     "check_outputs",
     "device_option",
+    "exact_option",
     "existing_path",
     "output_path",
     "threads_option",
@@ -32,6 +33,11 @@ device_option = click.option(
     default="auto",
     show_default=True,
     help="Where the model runs.",
+)
+exact_option = click.option(
+    "--exact",
+    is_flag=True,
+    help="Decode large JPEG files in full: several times slower, and hardly another result.",
 )
 threads_option = click.option(
     "--threads",
