@@ -25,7 +25,8 @@ def to_8_bits(image: Image.Image) -> Image.Image:
 
     For 16-bit grey, white is 65,535, or what a TIFF file's own bits a sample say. Integers of 32
     bits and floats have no agreed white: it is the first of 1 (floats only), 255 and 65,535 that no
-    pixel exceeds, or else the brightest pixel; black is 0, or the darkest pixel if that is less.
+    pixel exceeds, or else the brightest pixel. Where levels are negative, the darkest pixel is
+    black and the brightest white.
 
     Raises:
         PhotoError: a float image with infinite values.
@@ -55,6 +56,7 @@ def _range(image: Image.Image) -> tuple[float, float]:
         raise TypeError(f"mode {image.mode} has one channel")
     if not (math.isfinite(low) and math.isfinite(high)):
         raise PhotoError("image", PhotoFault.DAMAGED, "some of its pixels are infinite")
+    if low < 0:
+        return low, max(high, low + 1)
     whites = WHITES if image.mode == "I" else (1, *WHITES)
-    white = next((white for white in whites if high <= white), high)
-    return min(0.0, low), float(white)
+    return 0.0, next((white for white in whites if high <= white), high)

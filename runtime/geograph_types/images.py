@@ -69,7 +69,7 @@ def open_photo(photo: PhotoLike, exact: bool = False) -> Image.Image:
 def decode_photo(photo: PhotoLike, exact: bool = False) -> DecodedPhoto:
     """Decode a photo and turn it upright.
 
-    A cut-off JPEG file is used, and marked, while it has data for at least half of its rows. Of a
+    A cut-off JPEG file is used, and marked, while it has data for three quarters of its rows. Of a
     file with several pictures (animated, or with pages) the first is taken.
 
     Args:
