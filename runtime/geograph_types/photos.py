@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
-__all__ = ["RAW_SUFFIXES", "SUFFIXES", "find_photos"]
+__all__ = ["RAW_SUFFIXES", "SUFFIXES", "find_photos", "real_path"]
 
 SUFFIXES: Final = frozenset(
     {".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".avif", ".heic", ".heif", ".hif"}
@@ -37,6 +37,11 @@ def find_photos(paths: Iterable[Path]) -> Iterator[Path]:
             yield from _in_folder(path)
         else:
             yield path
+
+
+def real_path(path: Path) -> Path:
+    """Follow links, for comparing; unlike `Path.resolve`, a loop of links is no error."""
+    return Path(os.path.realpath(path))
 
 
 def _in_folder(folder: Path) -> Iterator[Path]:

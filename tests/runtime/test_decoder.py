@@ -92,7 +92,7 @@ def test_a_photo_over_the_time_limit_is_given_up(huge: Path) -> None:
 def test_a_photo_over_the_memory_limit_is_given_up_and_the_next_is_decoded(
     photo: Path, tmp_path: Path
 ) -> None:
-    """Floats: 480 MB as the file has them, as much again when they are scaled, and 120 MB as grey."""
+    """Floats: 480 MB as the file has them, as much when they are scaled, and 120 MB as grey."""
     width, height = 12_000, 9_999
     path = tmp_path / "floats.tif"
     tags = [(256, width), (257, height), (258, 32), (259, 1), (262, 1), (273, 200)]

@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from geograph_types.errors import InputError
+from geograph_types.photos import real_path
 
 __all__ = [
     "bundle_option",
@@ -57,11 +58,11 @@ def check_outputs(outputs: Iterable[Path | None], inputs: Iterable[Path | None])
     Raises:
         InputError: an output is an input or another output, or has no folder to stand in.
     """
-    taken = {path.resolve(): "is read by this command" for path in inputs if path is not None}
+    taken = {real_path(path): "is read by this command" for path in inputs if path is not None}
     for output in filter(None, outputs):
         if output.name == "-":
             raise InputError("'-' is no file name: leave the option out for standard output")
-        place = output.resolve()
+        place = real_path(output)
         if place in taken:
             raise InputError(f"{output} {taken[place]}: give the output another name")
         if not place.parent.is_dir():

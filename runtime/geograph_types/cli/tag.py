@@ -24,7 +24,7 @@ from geograph_types.cli.progress import track
 from geograph_types.cli.tables import ResultTable
 from geograph_types.distance import Distance
 from geograph_types.errors import InputError, PhotoError, PhotoFault
-from geograph_types.photos import SUFFIXES, find_photos
+from geograph_types.photos import SUFFIXES, find_photos, real_path
 from geograph_types.pipeline import embed_photos
 from geograph_types.records import PhotoRecord, read_records
 from geograph_types.report import write_report
@@ -101,7 +101,7 @@ def tag(
 def _records(labels: Path, paths: list[Path]) -> dict[Path, PhotoRecord]:
     """Read what is known of the photos, and say for how many it is nothing."""
     records = read_records(labels)
-    missing = sum(path.resolve() not in records for path in paths)
+    missing = sum(real_path(path) not in records for path in paths)
     if missing == len(paths):
         raise InputError(
             f"{labels} names none of the {len(paths)} photos: its column 'photo' is relative to "
@@ -117,7 +117,7 @@ def tag_photos(
 ) -> Iterator[PhotoResult]:
     """Tag photos in order, each with the distance that its record gives."""
     for photo in embed_photos(tagger, paths, exact=exact):
-        record = records.get(photo.path.resolve())
+        record = records.get(real_path(photo.path))
         types = record.types if record else ""
         error = photo.error
         if error is None and record and record.error:
