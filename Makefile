@@ -46,8 +46,10 @@ test: lint
 
 # The long versions of tests that have a short one in `make test`.
 acceptance: $(INSTALLED)
-	GEOGRAPH_TYPES_KILLS=10 GEOGRAPH_TYPES_SIDECARS=500 $(BIN)/python -m pytest --durations=3 \
+	GEOGRAPH_TYPES_KILLS=10 GEOGRAPH_TYPES_SIDECARS=500 GEOGRAPH_TYPES_HOSTILE=1000 \
+		$(BIN)/python -m pytest --durations=3 -rP \
 		tests/trainer/test_training.py::test_kill_and_resume tests/runtime/test_sidecars.py \
+		tests/runtime/test_hostile.py \
 		tests/acceptance
 
 clean:
