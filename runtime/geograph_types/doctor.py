@@ -17,6 +17,7 @@ __all__ = ["Finding", "examine"]
 EXTRAS: Final = {
     "parquet": ("pyarrow",),
     "geo": ("pyproj",),
+    "heif": ("pi_heif",),
     "xmp": ("exiv2",),
     "train": ("torch", "safetensors"),
     "export": ("onnx", "open_clip"),

@@ -8,6 +8,7 @@ __all__ = [
     "EMBEDDING_ADVICE",
     "BackendError",
     "BundleError",
+    "DecoderError",
     "DeviceError",
     "DistanceError",
     "EmbeddingError",
@@ -116,9 +117,13 @@ class PhotoFault(StrEnum):
     UNREADABLE = "unreadable"
     EMPTY = "empty_file"
     NOT_AN_IMAGE = "not_an_image"
+    UNSUPPORTED = "unsupported_format"
     DAMAGED = "damaged"
     TOO_MANY_PIXELS = "too_many_pixels"
     TOO_ELONGATED = "too_elongated"
+    TOO_MUCH_MEMORY = "too_much_memory"
+    TOO_SLOW = "too_slow"
+    DECODER_DIED = "decoder_died"
     BAD_DISTANCE = "bad_distance"
 
 
@@ -138,6 +143,10 @@ class PhotoError(GeographTypesError):
         self.photo = photo
         self.fault = fault
         self.detail = detail
+
+
+class DecoderError(GeographTypesError):
+    """The process in which photos are decoded cannot be started."""
 
 
 class RowFault(StrEnum):

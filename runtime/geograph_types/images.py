@@ -1,26 +1,57 @@
-"""Open a photograph safely: known formats only, a pixel limit, upright."""
+"""Open a photograph safely: known formats only, a pixel limit, upright, 8 bits a channel."""
 
 import io
-import struct
-import zlib
+from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
 from typing import BinaryIO, Final, TypeAlias
 
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from geograph_types.errors import InputError, PhotoError, PhotoFault
+from geograph_types.bit_depth import to_8_bits
+from geograph_types.errors import InputError, MissingExtraError, PhotoError, PhotoFault
+from geograph_types.jpeg import MISSING_LIMIT, complete_jpeg, missing_share, reduce_jpeg
+from geograph_types.photos import RAW_SUFFIXES
 
-__all__ = ["FORMATS", "PIXEL_LIMIT", "PhotoLike", "open_photo", "photo_name"]
+__all__ = [
+    "FORMATS",
+    "PIXEL_LIMIT",
+    "DecodedPhoto",
+    "PhotoLike",
+    "decode_photo",
+    "open_photo",
+    "photo_name",
+]
 
 FORMATS: Final = ("JPEG", "PNG", "WEBP", "TIFF", "AVIF")
-"""Decoders that may see the bytes."""
+"""Decoders that may see the bytes; HEIC's is one more where the extra is installed."""
+
+HEIC_BRANDS: Final = frozenset(
+    {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"}
+)
+"""Of the file type box. Source: ISO/IEC 23008-12, annex B.4."""
+
+BRANDS_READ: Final = 128
+"""Bytes of the file type box that are looked at: 28 brands, where cameras write a few."""
 
 PIXEL_LIMIT: Final = 120_000_000
 """Above any camera of today (102 MP), below what would take over half a gigabyte to decode."""
 
 PhotoLike: TypeAlias = str | PathLike[str] | bytes | Image.Image
 """A path, an encoded file's bytes, or an image that Pillow opened."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DecodedPhoto:
+    """A photo's pixels.
+
+    Attributes:
+        image: upright, in the mode that the file has, deeper channels scaled to 8 bits.
+        truncated: the file was cut off; rows are missing at its end, or detail.
+    """
+
+    image: Image.Image
+    truncated: bool = False
 
 
 def photo_name(photo: PhotoLike) -> str:
@@ -30,53 +61,88 @@ def photo_name(photo: PhotoLike) -> str:
     return str(Path(photo))
 
 
-def open_photo(photo: PhotoLike) -> Image.Image:
-    """Decode a photo in full and turn it upright.
+def open_photo(photo: PhotoLike, exact: bool = False) -> Image.Image:
+    """Give the image of `decode_photo`, whether or not the file was cut off."""
+    return decode_photo(photo, exact).image
+
+
+def decode_photo(photo: PhotoLike, exact: bool = False) -> DecodedPhoto:
+    """Decode a photo and turn it upright.
+
+    A cut-off JPEG file is used, and marked, while it has data for three quarters of its rows. Of a
+    file with several pictures (animated, or with pages) the first is taken.
 
     Args:
-        photo: a path, bytes, or an opened image, which is used as it is but for its orientation.
-
-    Returns:
-        The upright image, in the mode that the file has.
+        photo: a path, bytes, or an opened image, which is used as it is but for orientation and
+            depth.
+        exact: decode large JPEG files in full, instead of at a fraction of their size with the
+            shortest edge still at least 448.
 
     Raises:
         PhotoError: with a reason of the closed list `PhotoFault`.
         InputError: `photo` is none of these.
     """
     if isinstance(photo, Image.Image):
-        return _upright(photo, "image")
+        return DecodedPhoto(to_8_bits(_upright(photo)))
     if not isinstance(photo, str | bytes | PathLike):
         raise InputError(f"a photo is a path, bytes or a Pillow image, not {type(photo).__name__}")
     name = photo_name(photo)
     if isinstance(photo, bytes):
-        return _decode(io.BytesIO(photo), len(photo), name)
+        return _decode(io.BytesIO(photo), len(photo), name, exact)
     path = Path(photo)
     try:
         if path.is_dir():
             raise PhotoError(name, PhotoFault.NOT_A_FILE, "this is a folder")
         if path.exists() and not path.is_file():
             raise PhotoError(name, PhotoFault.NOT_A_FILE, "this is a device, pipe or socket")
+        if path.suffix.casefold() in RAW_SUFFIXES:
+            # Most are TIFF files whose first picture is a tiny preview.
+            raise PhotoError(name, PhotoFault.UNSUPPORTED, "a RAW file: export it as JPEG")
         with path.open("rb") as file:
-            return _decode(file, path.stat().st_size, name)
+            return _decode(file, path.stat().st_size, name, exact)
     except FileNotFoundError:
         raise PhotoError(name, PhotoFault.NOT_FOUND, "there is no such file") from None
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        detail = error.strerror or str(error)
+        raise PhotoError(name, PhotoFault.UNREADABLE, detail) from None
+    except ValueError as error:
         raise PhotoError(name, PhotoFault.UNREADABLE, str(error)) from None
 
 
-def _decode(file: BinaryIO, size: int, name: str) -> Image.Image:
+def _decode(file: BinaryIO, size: int, name: str, exact: bool) -> DecodedPhoto:
     if size == 0:
         raise PhotoError(name, PhotoFault.EMPTY, "the file has no bytes")
     try:
-        image = Image.open(file, formats=FORMATS)
+        image = _open(file, name, exact)
+        try:
+            image.load()
+        except OSError:
+            if image.format not in ("JPEG", "MPO"):
+                raise
+            image = _rest_of_jpeg(file, name, exact)
+            return DecodedPhoto(_upright(image, in_place=True), truncated=True)
+        return DecodedPhoto(to_8_bits(_upright(image, in_place=True)))
+    except PhotoError as error:
+        raise PhotoError(name, error.fault, error.detail) from None
+    except MemoryError:
+        raise PhotoError(
+            name, PhotoFault.TOO_MUCH_MEMORY, "decoding takes too much memory: export it smaller"
+        ) from None
+    except Exception as error:  # decoders raise a dozen unrelated classes on damaged files
+        detail = " ".join(str(error).split()) or type(error).__name__
+        raise PhotoError(name, PhotoFault.DAMAGED, detail) from None
+
+
+def _open(file: BinaryIO, name: str, exact: bool) -> Image.Image:
+    """Read the header, check the size, and choose the size at which to decode."""
+    try:
+        image = Image.open(file, formats=_formats(file, name))
     except UnidentifiedImageError:
         raise PhotoError(
             name, PhotoFault.NOT_AN_IMAGE, f"no image of the formats {', '.join(FORMATS)}"
         ) from None
     except Image.DecompressionBombError as error:
         raise PhotoError(name, PhotoFault.TOO_MANY_PIXELS, str(error)) from None
-    except (OSError, ValueError, SyntaxError, struct.error, zlib.error) as error:
-        raise PhotoError(name, PhotoFault.DAMAGED, str(error)) from None
     width, height = image.size
     if width * height > PIXEL_LIMIT:
         raise PhotoError(
@@ -84,16 +150,45 @@ def _decode(file: BinaryIO, size: int, name: str) -> Image.Image:
             PhotoFault.TOO_MANY_PIXELS,
             f"{width}x{height} is over the limit of {PIXEL_LIMIT / 1e6:.0f} megapixels",
         )
-    try:
-        image.load()
-    except (OSError, ValueError, SyntaxError, struct.error, zlib.error, MemoryError) as error:
-        raise PhotoError(name, PhotoFault.DAMAGED, str(error)) from None
-    return _upright(image, name)
+    if not exact and image.format in ("JPEG", "MPO"):
+        reduce_jpeg(image)
+    return image
 
 
-def _upright(image: Image.Image, name: str) -> Image.Image:
+def _formats(file: BinaryIO, name: str) -> tuple[str, ...]:
+    """Tell HEIC by its header, and have Pillow taught it only then."""
+    head = file.read(BRANDS_READ)
+    file.seek(0)
+    length = min(int.from_bytes(head[:4]), len(head))
+    brands = {head[start : start + 4] for start in range(8, length, 4)}
+    if head[4:8] != b"ftyp" or not brands & HEIC_BRANDS:
+        return FORMATS
     try:
-        return ImageOps.exif_transpose(image)
-    except (OSError, ValueError, SyntaxError, TypeError, struct.error, KeyError):
-        # Damaged EXIF says nothing about orientation; the pixels are good.
+        import geograph_types.heif  # noqa: F401
+    except MissingExtraError as error:
+        raise PhotoError(name, PhotoFault.UNSUPPORTED, f"HEIC: {error}") from None
+    return ("HEIF",)
+
+
+def _rest_of_jpeg(file: BinaryIO, name: str, exact: bool) -> Image.Image:
+    image = _open(complete_jpeg(file), name, exact)
+    image.load()
+    missing = missing_share(image)
+    if missing > MISSING_LIMIT:
+        raise PhotoError(
+            name, PhotoFault.DAMAGED, f"the file is cut off: {missing:.0%} of the rows are missing"
+        )
+    return image
+
+
+def _upright(image: Image.Image, in_place: bool = False) -> Image.Image:
+    """Turn an image as its EXIF says; in place saves a copy of those that are upright already."""
+    try:
+        if not in_place:
+            return ImageOps.exif_transpose(image)
+        ImageOps.exif_transpose(image, in_place=True)
+    except MemoryError:
+        raise
+    except Exception:  # damaged EXIF, in any way; the pixels are good
         return image
+    return image

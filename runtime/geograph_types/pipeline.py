@@ -1,8 +1,9 @@
-"""Many photos: decoded in threads while the encoder runs, in a bounded number at a time."""
+"""Many photos: decoded beside one another while the encoder runs, a bounded number at a time."""
 
 from collections import deque
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
+from contextlib import closing
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -11,9 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geograph_types.cpu import usable_cpus
+from geograph_types.decoder import TIME_LIMIT, DecoderPool, PhotoPixels
 from geograph_types.errors import PhotoError
-from geograph_types.images import open_photo
-from geograph_types.preprocess import preprocess
 from geograph_types.tagger import ENCODER_BATCH, TypeTagger
 
 __all__ = ["EmbeddedPhoto", "embed_photos"]
@@ -27,15 +27,21 @@ class EmbeddedPhoto:
         path: the photo.
         embedding: float32 [512], or `None` where it could not be used.
         error: why not.
+        truncated: the file was cut off, and was used as far as it goes.
     """
 
     path: Path
     embedding: NDArray[np.float32] | None
     error: PhotoError | None
+    truncated: bool = False
 
 
 def embed_photos(
-    tagger: TypeTagger, paths: Iterable[Path], jobs: int | None = None
+    tagger: TypeTagger,
+    paths: Iterable[Path],
+    jobs: int | None = None,
+    exact: bool = False,
+    time_limit: float = TIME_LIMIT,
 ) -> Iterator[EmbeddedPhoto]:
     """Embed photos one batch after the other, in the order in which they come.
 
@@ -44,21 +50,25 @@ def embed_photos(
     Args:
         tagger: with an encoder.
         paths: the photos.
-        jobs: decoding threads; `None` follows the CPU quota.
+        jobs: decoding processes; `None` follows the CPU quota.
+        exact: decode large JPEG files in full, instead of at a fraction of their size.
+        time_limit: seconds that decoding a photo may take.
 
     Yields:
-        One result a photo; a photo that cannot be used costs itself only.
+        One result a photo; a photo that cannot be used costs itself only, even where it kills its
+        decoder.
 
     Raises:
         BundleError: the bundle lacks the encoder, or is damaged.
+        DecoderError: no process can be started to decode in.
     """
     remaining = iter(paths)
-    with ThreadPoolExecutor(jobs or usable_cpus()) as pool:
-        waiting: deque[tuple[Path, Future[NDArray[np.uint8]]]] = deque()
+    with closing(DecoderPool(jobs or usable_cpus(), exact, time_limit)) as decoders:
+        waiting: deque[tuple[Path, Future[PhotoPixels]]] = deque()
 
         def refill() -> None:
             for path in islice(remaining, 3 * ENCODER_BATCH - len(waiting)):
-                waiting.append((path, pool.submit(_pixels, path)))
+                waiting.append((path, decoders.submit(path)))
 
         refill()
         while waiting:
@@ -68,16 +78,7 @@ def embed_photos(
             yield from _embed_batch(tagger, decoded)
 
 
-def _pixels(path: Path) -> NDArray[np.uint8]:
-    try:
-        return preprocess(open_photo(path))
-    except PhotoError as error:
-        raise PhotoError(str(path), error.fault, error.detail) from None
-
-
-def _outcome(
-    future: "Future[NDArray[np.uint8]]",
-) -> tuple[NDArray[np.uint8] | None, PhotoError | None]:
+def _outcome(future: Future[PhotoPixels]) -> tuple[PhotoPixels | None, PhotoError | None]:
     try:
         return future.result(), None
     except PhotoError as error:
@@ -86,9 +87,12 @@ def _outcome(
 
 def _embed_batch(
     tagger: TypeTagger,
-    decoded: list[tuple[Path, NDArray[np.uint8] | None, PhotoError | None]],
+    decoded: list[tuple[Path, PhotoPixels | None, PhotoError | None]],
 ) -> Iterator[EmbeddedPhoto]:
-    good = [pixels for _, pixels, _ in decoded if pixels is not None]
+    good = [photo.pixels for _, photo, _ in decoded if photo is not None]
     vectors = iter(tagger.embed_pixels(np.stack(good))) if good else iter(())
-    for path, pixels, error in decoded:
-        yield EmbeddedPhoto(path, None if pixels is None else next(vectors), error)
+    for path, photo, error in decoded:
+        if photo is None:
+            yield EmbeddedPhoto(path, None, error)
+        else:
+            yield EmbeddedPhoto(path, next(vectors), None, photo.truncated)

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from geograph_types.bit_depth import to_8_bits
 from geograph_types.errors import PhotoError, PhotoFault
 
 __all__ = ["CROP", "MEAN", "STD", "normalise", "preprocess"]
@@ -30,7 +31,8 @@ def preprocess(image: Image.Image) -> NDArray[np.uint8]:
     """Turn an upright image of any mode into the pixels that the encoder reads.
 
     Shortest edge to 224 with Pillow's bicubic, the longer to `int(224 * long / short)`, centre
-    crop, and only then to RGB: palettes and alpha are resized as they are, as CLIP does.
+    crop, and only then to RGB: palettes and alpha are resized as they are, as CLIP does. What has
+    more than 8 bits a channel is scaled to 8 first.
 
     Args:
         image: any Pillow image, orientation applied.
@@ -50,6 +52,7 @@ def preprocess(image: Image.Image) -> NDArray[np.uint8]:
             f"{width}x{height} is not a photo: an edge is over {ELONGATION_LIMIT} times the other",
         )
     scaled_long = int(CROP * long / short)
+    image = to_8_bits(image)
     size = (CROP, scaled_long) if width <= height else (scaled_long, CROP)
     if size != image.size:
         image = image.resize(size, Image.Resampling.BICUBIC)

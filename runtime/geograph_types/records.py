@@ -13,6 +13,7 @@ from geograph_types.distance import Distance
 from geograph_types.errors import DistanceError, GridError, InputError
 from geograph_types.grid import Grid, GridPosition
 from geograph_types.grid_reference import parse_grid_reference
+from geograph_types.photos import real_path
 from geograph_types.whereabouts import NOWHERE, Place, Whereabouts, best_distance
 
 __all__ = ["PhotoRecord", "read_records"]
@@ -115,7 +116,7 @@ def _record(row: Mapping[str, str], folder: Path, where: str) -> PhotoRecord:
     except (GridError, DistanceError) as error:
         problem = str(error)
     types = row.get("types", "").strip()
-    photo = (folder / name).resolve()
+    photo = real_path(folder / name)
     return PhotoRecord(photo, identity, types, whereabouts, distance, weight, split, problem)
 
 

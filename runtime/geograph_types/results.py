@@ -19,12 +19,14 @@ class PhotoResult:
         prediction: what the tagger says.
         error: why it says nothing.
         types: the moderators' raw tags, where a labels file gives them.
+        truncated: the photo's file was cut off, and was used as far as it goes.
     """
 
     path: Path
     prediction: Prediction | None
     error: PhotoError | None
     types: str = ""
+    truncated: bool = False
 
     def __post_init__(self) -> None:
         if (self.prediction is None) == (self.error is None):
@@ -39,7 +41,10 @@ class PhotoResult:
         if self.types:
             row["types"] = self.types
         if self.prediction is not None:
-            return row | {"status": "ok"} | self.prediction.as_dict()
+            row["status"] = "ok"
+            if self.truncated:
+                row["warning"] = "truncated"
+            return row | self.prediction.as_dict()
         if self.error is not None:
             row |= {"status": "failed", "reason": self.error.fault.value}
             row |= {"detail": self.error.detail}

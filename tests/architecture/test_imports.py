@@ -19,6 +19,7 @@ HEAVY = {
     "pyarrow",
     "pyproj",
     "exiv2",
+    "pi_heif",
     "onnxruntime",
     "rich",
     "click",

@@ -22,6 +22,25 @@ def test_folders_are_searched_in_order_and_loops_of_links_are_not_entered(tmp_pa
     assert list(find_photos(named)) == named
 
 
+def test_a_raw_file_stands_back_for_the_photo_beside_it(tmp_path: Path) -> None:
+    for name in ("1.jpg", "1.NEF", "2.cr2", "3.DNG", "3.Heic", "sub/1.orf", "4.txt", "4.arw"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    found = [path.relative_to(tmp_path).as_posix() for path in find_photos([tmp_path])]
+    assert found == ["1.jpg", "2.cr2", "3.Heic", "4.arw", "sub/1.orf"]
+    assert list(find_photos([tmp_path / "1.NEF"])) == [tmp_path / "1.NEF"]
+
+
+def test_what_has_the_name_of_a_photo_and_is_none_is_listed(tmp_path: Path) -> None:
+    (tmp_path / "empty.jpg").mkdir()
+    (tmp_path / "full.jpg").mkdir()
+    (tmp_path / "full.jpg" / "1.jpg").touch()
+    (tmp_path / "loop.png").symlink_to("loop.png")
+    (tmp_path / "parent.jpg").symlink_to(tmp_path)
+    found = [path.relative_to(tmp_path).as_posix() for path in find_photos([tmp_path])]
+    assert sorted(found) == ["empty.jpg", "full.jpg/1.jpg", "loop.png", "parent.jpg"]
+
+
 def test_many_photos_equal_one_by_one_whatever_stands_between(
     bundle: Path, scenes: Path, tmp_path: Path
 ) -> None:

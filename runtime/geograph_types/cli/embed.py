@@ -14,6 +14,7 @@ from geograph_types.cli.options import (
     bundle_option,
     check_outputs,
     device_option,
+    exact_option,
     existing_path,
     output_path,
     threads_option,
@@ -21,7 +22,7 @@ from geograph_types.cli.options import (
 from geograph_types.cli.progress import track
 from geograph_types.distance import bucket_text
 from geograph_types.errors import InputError, PhotoFault, RowFault
-from geograph_types.photos import find_photos
+from geograph_types.photos import find_photos, real_path
 from geograph_types.pipeline import EmbeddedPhoto, embed_photos
 from geograph_types.records import PhotoRecord, read_records
 from geograph_types.session import Device
@@ -54,6 +55,7 @@ ROWS_AT_ONCE = 1024
 )
 @device_option
 @threads_option
+@exact_option
 def embed(
     photos: tuple[Path, ...],
     labels: Path,
@@ -61,6 +63,7 @@ def embed(
     out: Path,
     device: Device,
     threads: int | None,
+    exact: bool,
 ) -> int:
     """Turn labelled photographs into a dataset in the published schema.
 
@@ -72,14 +75,13 @@ def embed(
     records = read_records(labels)
     found = list(dict.fromkeys(find_photos(photos)))
     check_outputs([out], [*found, labels])
-    paths = [path for path in found if path.resolve() in records]
+    paths = [path for path in found if real_path(path) in records]
     if not paths:
         raise InputError(f"{labels} names none of the {len(found)} photos that were given")
     if len(paths) < len(found):
         note(f"{len(found) - len(paths)} photos are not in {labels} and are left out")
-    faults = write_dataset(
-        track(embed_photos(tagger, paths), "photos", len(paths)), records, out, tagger
-    )
+    embedded = embed_photos(tagger, paths, exact=exact)
+    faults = write_dataset(track(embedded, "photos", len(paths)), records, out, tagger)
     failed = faults.total()
     note(f"{len(paths) - failed} photos embedded to {out}" + (f", {failed} failed" * bool(failed)))
     return 1 if faults else 0
@@ -101,7 +103,7 @@ def write_dataset(
         while some := list(islice(remaining, ROWS_AT_ONCE)):
             good: list[tuple[EmbeddedPhoto, PhotoRecord]] = []
             for photo in some:
-                record = records[photo.path.resolve()]
+                record = records[real_path(photo.path)]
                 fault, detail = _problem(photo, record)
                 if fault:
                     faults[fault] += 1

@@ -6,11 +6,13 @@ from pathlib import Path
 import click
 
 from geograph_types.errors import InputError
+from geograph_types.photos import real_path
 
 __all__ = [
     "bundle_option",
     "check_outputs",
     "device_option",
+    "exact_option",
     "existing_path",
     "output_path",
     "threads_option",
@@ -33,6 +35,11 @@ device_option = click.option(
     show_default=True,
     help="Where the model runs.",
 )
+exact_option = click.option(
+    "--exact",
+    is_flag=True,
+    help="Decode large JPEG files in full: several times slower, and hardly another result.",
+)
 threads_option = click.option(
     "--threads",
     type=click.IntRange(1, 1024),
@@ -51,11 +58,11 @@ def check_outputs(outputs: Iterable[Path | None], inputs: Iterable[Path | None])
     Raises:
         InputError: an output is an input or another output, or has no folder to stand in.
     """
-    taken = {path.resolve(): "is read by this command" for path in inputs if path is not None}
+    taken = {real_path(path): "is read by this command" for path in inputs if path is not None}
     for output in filter(None, outputs):
         if output.name == "-":
             raise InputError("'-' is no file name: leave the option out for standard output")
-        place = output.resolve()
+        place = real_path(output)
         if place in taken:
             raise InputError(f"{output} {taken[place]}: give the output another name")
         if not place.parent.is_dir():

@@ -15,6 +15,7 @@ from geograph_types.cli.options import (
     bundle_option,
     check_outputs,
     device_option,
+    exact_option,
     existing_path,
     output_path,
     threads_option,
@@ -23,7 +24,7 @@ from geograph_types.cli.progress import track
 from geograph_types.cli.tables import ResultTable
 from geograph_types.distance import Distance
 from geograph_types.errors import InputError, PhotoError, PhotoFault
-from geograph_types.photos import SUFFIXES, find_photos
+from geograph_types.photos import SUFFIXES, find_photos, real_path
 from geograph_types.pipeline import embed_photos
 from geograph_types.records import PhotoRecord, read_records
 from geograph_types.report import write_report
@@ -47,6 +48,7 @@ __all__ = ["tag"]
 @click.option("--report", type=output_path, metavar="FILE", help="Write a page of thumbnails here.")
 @device_option
 @threads_option
+@exact_option
 def tag(
     photos: tuple[Path, ...],
     bundle: Path,
@@ -55,6 +57,7 @@ def tag(
     report: Path | None,
     device: Device,
     threads: int | None,
+    exact: bool,
 ) -> int:
     """Predict the Type tags of photographs.
 
@@ -77,7 +80,7 @@ def tag(
     with ExitStack() as stack:
         stream = stack.enter_context(new_file(out)) if out else None
         table = ResultTable() if stream is None and sys.stdout.isatty() else None
-        for result in track(tag_photos(tagger, paths, records), "photos", len(paths)):
+        for result in track(tag_photos(tagger, paths, records, exact), "photos", len(paths)):
             if report:
                 results.append(result)
             if result.error is not None:
@@ -98,7 +101,7 @@ def tag(
 def _records(labels: Path, paths: list[Path]) -> dict[Path, PhotoRecord]:
     """Read what is known of the photos, and say for how many it is nothing."""
     records = read_records(labels)
-    missing = sum(path.resolve() not in records for path in paths)
+    missing = sum(real_path(path) not in records for path in paths)
     if missing == len(paths):
         raise InputError(
             f"{labels} names none of the {len(paths)} photos: its column 'photo' is relative to "
@@ -110,11 +113,11 @@ def _records(labels: Path, paths: list[Path]) -> dict[Path, PhotoRecord]:
 
 
 def tag_photos(
-    tagger: TypeTagger, paths: list[Path], records: dict[Path, PhotoRecord]
+    tagger: TypeTagger, paths: list[Path], records: dict[Path, PhotoRecord], exact: bool
 ) -> Iterator[PhotoResult]:
     """Tag photos in order, each with the distance that its record gives."""
-    for photo in embed_photos(tagger, paths):
-        record = records.get(photo.path.resolve())
+    for photo in embed_photos(tagger, paths, exact=exact):
+        record = records.get(real_path(photo.path))
         types = record.types if record else ""
         error = photo.error
         if error is None and record and record.error:
@@ -124,7 +127,7 @@ def tag_photos(
             continue
         distance = record.distance if record else Distance.unknown()
         prediction = tagger.predict(photo.embedding[None, :], [distance])[0]
-        yield PhotoResult(photo.path, prediction, None, types)
+        yield PhotoResult(photo.path, prediction, None, types, photo.truncated)
 
 
 def _encodable(result: PhotoResult) -> dict[str, object]:
