@@ -3,6 +3,8 @@
     python benchmarks/encoder.py [--weights random:0] [--bundle DIR] [--json FILE]
     python benchmarks/encoder.py --start
 
+`--start` measures time to the first tag and memory instead.
+
 The contenders are the modules of `benchmarks/contenders`: the same weights, photos and threads,
 from uint8 pixels to embeddings, each in a process of its own of which one computes at a time. They
 take memory all at once, about 7 GB. Those whose libraries are missing are named as left out:
@@ -17,15 +19,14 @@ from pathlib import Path
 import click
 import msgspec
 
-from encoder_results import markdown
-from encoder_speed import PHOTOS, measure_speed
+from contenders import CONTENDERS
 from geograph_types.atomic import new_file
 from geograph_types.cpu import usable_cpus
 from geograph_types.errors import GeographTypesError
-from start import measure_start, start_markdown
-from workspace import make_workspace
 
 DEFAULT_WORK = Path(__file__).parent / "work"
+MOST_PHOTOS = 32
+"""As many scenes are drawn."""
 ROUNDS = 15
 START_ROUNDS = 5
 
@@ -35,7 +36,7 @@ def default_threads() -> tuple[int, ...]:
     return tuple(sorted({1, usable_cpus()}))
 
 
-@click.command(help=__doc__)
+@click.command(epilog="Example: python benchmarks/encoder.py --threads 1 --json encoder.json")
 @click.option("--weights", default="random:0", show_default=True, help="As `export` takes them.")
 @click.option(
     "--bundle",
@@ -54,7 +55,7 @@ def default_threads() -> tuple[int, ...]:
 @click.option(
     "--batch",
     "batches",
-    type=click.IntRange(1, PHOTOS),
+    type=click.IntRange(1, MOST_PHOTOS),
     multiple=True,
     default=(1, 8),
     show_default=True,
@@ -64,7 +65,9 @@ def default_threads() -> tuple[int, ...]:
 @click.option(
     "--contender",
     "names",
+    type=click.Choice(list(CONTENDERS)),
     multiple=True,
+    metavar="NAME",
     help="Several, besides our int8 and open_clip; all otherwise.",
 )
 @click.option("--start", is_flag=True, help="Measure time to the first tag, and memory.")
@@ -86,6 +89,16 @@ def main(
     start: bool,
     out: Path | None,
 ) -> None:
+    """Measure the encoder against the other ways to run it, in one alternating run.
+
+    Tables go to standard output. The exit status is 1 where a contender failed.
+    """
+    # Contenders' processes import this file: what is heavy would be in all of them.
+    from encoder_results import markdown
+    from encoder_speed import measure_speed
+    from start import measure_start, start_markdown
+    from workspace import make_workspace
+
     try:
         given = make_workspace(weights, bundle, work, say)
         chosen = threads or default_threads()

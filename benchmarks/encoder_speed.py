@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,16 +11,12 @@ from contenders.interface import Given
 from contenders.process import ContenderError, ContenderProcess
 from encoder_results import EncoderResults, Fidelity, Speed, speeds
 from geograph_types import Bundle
-from geograph_types.errors import InputError
 from geograph_types_export.gate import compare
 from geograph_types_export.verify import check_photos
 from machine import this_machine
 from rounds import alternate
 
-__all__ = ["PHOTOS", "measure_speed"]
-
-PHOTOS: Final = 32
-"""Drawn scenes; the most that fit into one run."""
+__all__ = ["measure_speed"]
 
 
 class _Measurement:
@@ -105,13 +100,7 @@ def measure_speed(
         rounds: turns of each contender.
         names: of contenders besides our int8 and open_clip; all if there are none.
         say: takes a line about progress.
-
-    Raises:
-        InputError: there is no such contender.
     """
-    unknown = sorted(set(names) - CONTENDERS.keys())
-    if unknown:
-        raise InputError(f"no contender {unknown[0]!r}: there are {', '.join(CONTENDERS)}")
     wanted = {OURS, OPEN_CLIP, *names} if names else CONTENDERS.keys()
     measurement = _Measurement(given, [name for name in CONTENDERS if name in wanted], say)
     bundle = Bundle.open(given.bundle)
