@@ -9,7 +9,7 @@ The contenders are the modules of `benchmarks/contenders`: the same weights, pho
 from uint8 pixels to embeddings, each in a process of its own of which one computes at a time. They
 take memory all at once, about 7 GB. Those whose libraries are missing are named as left out:
 
-    pip install transformers openvino nncf
+    pip install 'geograph-types[bench]'
 """
 
 import sys

@@ -71,5 +71,7 @@ def unless_installed(*modules: str) -> LeftOut | None:
     """Leave a contender out for the first of these modules that is not installed."""
     for module in modules:
         if find_spec(module) is None:
-            return LeftOut(Reason.NOT_INSTALLED, f"pip install {module}")
+            return LeftOut(
+                Reason.NOT_INSTALLED, f"it needs {module}: pip install 'geograph-types[bench]'"
+            )
     return None

@@ -2,20 +2,26 @@
 
 import os
 import time
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from types import TracebackType
+from typing import Final, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from contenders import CONTENDERS
 from contenders.interface import Encode, Given
 from geograph_types.errors import GeographTypesError
 
 __all__ = ["ContenderError", "ContenderProcess"]
 
-LEAVE_SECONDS = 10
+LEAVE_SECONDS: Final = 10
+Result = TypeVar("Result")
 
 
 class ContenderError(GeographTypesError):
@@ -148,25 +154,25 @@ def _serve(connection: Connection, contender: str, given: Given, threads: int) -
     """Prepare, and answer until the other end is closed."""
     # Libraries print; standard output is for results.
     os.dup2(2, 1)
-    try:
+    with suppress(EOFError, BrokenPipeError, KeyboardInterrupt):
         pixels = connection.recv()
-        try:
-            encode = _prepare(contender, given, threads)
-            connection.send(None)
-            while True:
-                connection.send(_answer(encode, pixels, connection.recv()))
-        except (EOFError, BrokenPipeError):
-            raise
-        except Exception as error:  # a dozen libraries raise whatever they like
-            problem = f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
-            connection.send(_Problem(problem))
-    except (EOFError, BrokenPipeError, KeyboardInterrupt):
-        return
+        encode = _attempt(partial(_prepare, contender, given, threads))
+        if isinstance(encode, _Problem):
+            connection.send(encode)
+            return
+        connection.send(None)
+        while True:
+            connection.send(_attempt(partial(_answer, encode, pixels, connection.recv())))
+
+
+def _attempt(step: Callable[[], Result]) -> Result | _Problem:
+    try:
+        return step()
+    except Exception as error:  # a dozen libraries raise whatever they like
+        return _Problem(f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}")
 
 
 def _prepare(contender: str, given: Given, threads: int) -> Encode:
-    from contenders import CONTENDERS
-
     return CONTENDERS[contender].prepare(given, threads)
 
 
