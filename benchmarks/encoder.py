@@ -1,106 +1,133 @@
 """How fast the encoder runs here, against the other ways to run it, in one alternating run.
 
-    python benchmarks/encoder.py BUNDLE [--weights random:0] [--threads 2] [--rounds 15]
+    python benchmarks/encoder.py [--weights random:0] [--bundle DIR] [--json FILE]
+    python benchmarks/encoder.py --start
 
-Contenders: open_clip in torch, that tower traced to ONNX, every encoder of the bundle, and
-OpenVINO with the traced model where it is installed. Each round runs every contender once, in a
-new order, so that whatever else the machine does falls on all alike. Figures are medians.
+`--start` measures time to the first tag and memory instead.
+
+The contenders are the modules of `benchmarks/contenders`: the same weights, photos and threads,
+from uint8 pixels to embeddings, each in a process of its own of which one computes at a time. They
+take memory all at once, about 7 GB. Those whose libraries are missing are named as left out:
+
+    pip install 'geograph-types[bench]'
 """
 
-import argparse
-import io
-import random
-import statistics
-import time
-from collections.abc import Callable
-from importlib.util import find_spec
+import sys
+from collections.abc import Iterable
+from pathlib import Path
 
-import numpy as np
-import torch
-from numpy.typing import NDArray
+import click
+import msgspec
 
-from geograph_types.bundle import Bundle
-from geograph_types.preprocess import normalise
-from geograph_types.session import Session
-from geograph_types_export.reference import ReferenceTower
-from geograph_types_export.verify import check_photos
-from geograph_types_export.weights import EncoderWeights, load_weights
+from contenders import CONTENDERS
+from geograph_types.atomic import new_file
+from geograph_types.cpu import usable_cpus
+from geograph_types.errors import GeographTypesError
 
-Contender = Callable[[NDArray[np.uint8]], object]
-BASELINE = "open_clip, torch fp32"
+DEFAULT_WORK = Path(__file__).parent / "work"
+MOST_PHOTOS = 32
+"""As many scenes are drawn."""
+ROUNDS = 15
+START_ROUNDS = 5
 
 
-def traced(weights: EncoderWeights) -> bytes:
-    """Export open_clip's tower the usual way, by tracing it."""
-    tower = ReferenceTower(weights.state).module
-    file = io.BytesIO()
-    torch.onnx.export(
-        tower,
-        (torch.zeros(1, 3, 224, 224),),
-        file,
-        input_names=["pixels"],
-        output_names=["image_embeds"],
-        dynamic_axes={"pixels": {0: "batch"}, "image_embeds": {0: "batch"}},
-        dynamo=False,
-    )
-    return file.getvalue()
+def default_threads() -> tuple[int, ...]:
+    """Give one thread, and all."""
+    return tuple(sorted({1, usable_cpus()}))
 
 
-def contenders(bundle: Bundle, weights: EncoderWeights, threads: int) -> dict[str, Contender]:
-    torch.set_num_threads(threads)
-    plain = traced(weights)
-    usual = Session(plain, "cpu", threads)
-    found: dict[str, Contender] = {
-        BASELINE: ReferenceTower(weights.state).embed,
-        "traced ONNX fp32": lambda p: usual.run("image_embeds", pixels=normalise(p)),
-    }
-    for precision in bundle.manifest.precisions:
-        session = Session(bundle.read(bundle.find("encoder", precision)), "cpu", threads)
-        found[f"bundle {precision}"] = lambda p, s=session: s.run("image_embeds", pixels=p)
-    if find_spec("openvino") is not None:
-        found["OpenVINO fp32"] = openvino(plain, threads)
-    return found
+@click.command(epilog="Example: python benchmarks/encoder.py --threads 1 --json encoder.json")
+@click.option("--weights", default="random:0", show_default=True, help="As `export` takes them.")
+@click.option(
+    "--bundle",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="Made of these weights; exported to the work folder otherwise, which takes minutes.",
+)
+@click.option(
+    "--work",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=DEFAULT_WORK,
+    help="Folder for files that are used again, a few GB; benchmarks/work otherwise.",
+)
+@click.option(
+    "--threads", type=click.IntRange(min=1), multiple=True, help="Several: 1 and all otherwise."
+)
+@click.option(
+    "--batch",
+    "batches",
+    type=click.IntRange(1, MOST_PHOTOS),
+    multiple=True,
+    default=(1, 8),
+    show_default=True,
+    help="Several.",
+)
+@click.option("--rounds", type=click.IntRange(min=1), help="15, or 5 with --start.")
+@click.option(
+    "--contender",
+    "names",
+    type=click.Choice(list(CONTENDERS)),
+    multiple=True,
+    metavar="NAME",
+    help="Several, besides our int8 and open_clip; all otherwise.",
+)
+@click.option("--start", is_flag=True, help="Measure time to the first tag, and memory.")
+@click.option(
+    "--json",
+    "out",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Every measurement, for machines.",
+)
+def main(
+    weights: str,
+    bundle: Path | None,
+    work: Path,
+    threads: tuple[int, ...],
+    batches: tuple[int, ...],
+    rounds: int | None,
+    names: tuple[str, ...],
+    start: bool,
+    out: Path | None,
+) -> None:
+    """Measure the encoder against the other ways to run it, in one alternating run.
+
+    Tables go to standard output. The exit status is 1 where a contender failed.
+    """
+    # Contenders' processes import this file: what is heavy would be in all of them.
+    from encoder_results import markdown
+    from encoder_speed import measure_speed
+    from start import measure_start, start_markdown
+    from workspace import make_workspace
+
+    try:
+        given = make_workspace(weights, bundle, work, say)
+        chosen = threads or default_threads()
+        if start:
+            started = measure_start(given, max(chosen), rounds or START_ROUNDS, say)
+            report(start_markdown(started), started, out)
+            sys.exit(0)
+        speed = measure_speed(given, chosen, batches, rounds or ROUNDS, names, say)
+        report(markdown(speed), speed, out)
+        sys.exit(1 if speed.failed else 0)
+    except GeographTypesError as error:
+        say(f"error: {error}")
+        sys.exit(error.exit_status)
+    except KeyboardInterrupt:
+        say("error: interrupted")
+        sys.exit(130)
 
 
-def openvino(model: bytes, threads: int) -> Contender:
-    import openvino as ov
-
-    options = {"INFERENCE_NUM_THREADS": threads, "INFERENCE_PRECISION_HINT": "f32"}
-    compiled = ov.Core().compile_model(ov.Core().read_model(io.BytesIO(model)), "CPU", options)
-    return lambda pixels: compiled(normalise(pixels))
-
-
-def measure(
-    found: dict[str, Contender], pixels: NDArray[np.uint8], rounds: int
-) -> dict[str, float]:
-    """Give milliseconds an image, the median of the rounds."""
-    times: dict[str, list[float]] = {name: [] for name in found}
-    order = list(found)
-    for name in order:
-        found[name](pixels)
-    for _ in range(rounds):
-        random.shuffle(order)
-        for name in order:
-            start = time.perf_counter()
-            found[name](pixels)
-            times[name].append(time.perf_counter() - start)
-    return {name: 1e3 * statistics.median(times[name]) / len(pixels) for name in found}
+def report(lines: Iterable[str], results: msgspec.Struct, out: Path | None) -> None:
+    """Show the tables, and write the file if one is asked for."""
+    for line in lines:
+        click.echo(line)
+    if out is not None:
+        with new_file(out) as stream:
+            stream.write(msgspec.json.format(msgspec.json.encode(results), indent=1) + b"\n")
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("bundle")
-    parser.add_argument("--weights", default="random:0")
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--rounds", type=int, default=15)
-    options = parser.parse_args()
-    bundle = Bundle.open(options.bundle)
-    found = contenders(bundle, load_weights(options.weights), options.threads)
-    for batch in (1, 8):
-        results = measure(found, check_photos()[:batch], options.rounds)
-        print(f"batch {batch}, {options.threads} threads")
-        for name, value in sorted(results.items(), key=lambda item: item[1]):
-            print(f"  {name:24} {value:8.1f} ms an image  {results[BASELINE] / value:5.2f} x")
+def say(line: str) -> None:
+    click.echo(line, err=True)
 
 
 if __name__ == "__main__":

@@ -107,11 +107,13 @@ def _positions(generator: torch.Generator) -> torch.Tensor:
 
     It fills the channels of `_PLACE` only, with the same size for every patch.
     """
-    cosines = _cosines(_GRID, 3)
-    amplitudes = torch.randn(_PLACE.stop, 3, 3, generator=generator)
+    # In float64, so that the last bits, which depend on the number of threads, are rounded away.
+    cosines = _cosines(_GRID, 3).double()
+    amplitudes = torch.randn(_PLACE.stop, 3, 3, generator=generator).double()
     smooth = torch.einsum("wij,ir,jc->rcw", amplitudes, cosines, cosines).reshape(-1, _PLACE.stop)
+    normal = torch.nn.functional.layer_norm(smooth, (_PLACE.stop,))
     positions = torch.zeros(_GRID * _GRID + 1, _WIDTH)
-    positions[1:, _PLACE] = _PLACE_SIZE * torch.nn.functional.layer_norm(smooth, (_PLACE.stop,))
+    positions[1:, _PLACE] = (_PLACE_SIZE * normal).float()
     return positions
 
 

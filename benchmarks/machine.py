@@ -1,0 +1,80 @@
+"""What was measured on: the machine, the versions, and how busy it was."""
+
+import os
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from importlib import metadata
+
+import msgspec
+
+from geograph_types.cpu import usable_cpus
+from geograph_types.doctor import examine
+
+__all__ = ["Machine", "this_machine"]
+
+LIBRARIES = (
+    "geograph-types",
+    "numpy",
+    "pillow",
+    "onnx",
+    "onnxruntime",
+    "torch",
+    "open_clip_torch",
+    "transformers",
+    "openvino",
+    "nncf",
+)
+BUSY = 0.25
+"""Load a processor from which others' work disturbs the figures."""
+
+
+class Machine(msgspec.Struct, frozen=True):
+    """A machine at a moment.
+
+    Attributes:
+        time: UTC, in ISO 8601.
+        findings: what `doctor` finds: Python, processors and their features, memory.
+        versions: of the libraries that are installed.
+        cpus: that this process may use.
+        load: average number of waiting or running processes over the last minute.
+    """
+
+    time: str
+    findings: dict[str, str]
+    versions: dict[str, str]
+    cpus: int
+    load: float
+
+    @property
+    def busy(self) -> bool:
+        """Whether others' work is likely to disturb what is measured from now on."""
+        return self.load > BUSY * self.cpus
+
+    def markdown(self, after: "Machine") -> Iterator[str]:
+        """Show it as lines of a list, with how busy it was before and after measuring."""
+        yield from (f"* {what}: {state}" for what, state in self.findings.items())
+        yield "* versions: " + ", ".join(
+            f"{name} {version}" for name, version in self.versions.items()
+        )
+        yield f"* load average {self.load:.2f} before, {after.load:.2f} after"
+        if self.busy:
+            yield f"* **noisy**: load {self.load:.2f} before measuring: other work disturbs it"
+
+
+def this_machine() -> Machine:
+    """Look at this machine as it is now."""
+    kept = ("python", "processors", "memory")
+    return Machine(
+        time=datetime.now(UTC).isoformat(timespec="seconds"),
+        findings={found.what: found.state for found in examine() if found.what in kept},
+        versions={name: version for name in LIBRARIES if (version := _version(name))},
+        cpus=usable_cpus(),
+        load=os.getloadavg()[0],
+    )
+
+
+def _version(distribution: str) -> str | None:
+    try:
+        return metadata.version(distribution)
+    except metadata.PackageNotFoundError:
+        return None

@@ -1,0 +1,71 @@
+"""The encoder's benchmark, with the contenders that the tests' own libraries bring."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from geograph_types import Bundle
+
+ENCODER = Path(__file__).parents[2] / "benchmarks" / "encoder.py"
+OURS, TRACED, OPEN_CLIP = "ours, fp32", "traced ONNX, fp32", "open_clip, torch fp32"
+INT8 = "ours, int8"
+"""Left out: the tests' bundle has none."""
+
+
+def run(*arguments: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-W", "ignore", ENCODER, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+    )
+
+
+def work_folder(bundle: Path, work: Path) -> Path:
+    """The folder in which the benchmark keeps what it makes of this bundle's weights."""
+    source = Bundle.open(bundle).manifest.encoder
+    assert source is not None
+    folder = work / source.sha256[:12]
+    folder.mkdir(parents=True)
+    return folder
+
+
+def test_contenders_compute_the_same_and_one_that_fails_costs_itself(
+    bundle: Path, tmp_path: Path
+) -> None:
+    (work_folder(bundle, tmp_path) / "traced.int8.onnx").write_bytes(b"\x08\x08cut off")
+    out = tmp_path / "results.json"
+    broken = "traced ONNX, dynamic int8"
+    chosen = [part for name in (OURS, TRACED, broken) for part in ("--contender", name)]
+    sizes = ["--threads", 1, "--batch", 2, "--rounds", 2]
+    done = run("--bundle", bundle, "--work", tmp_path, *sizes, *chosen, "--json", out)
+    assert done.returncode == 1, done.stderr
+    assert f"error: {broken}: " in done.stderr
+    results = json.loads(out.read_text())
+    assert list(results["failed"]) == [broken]
+    assert results["left_out"].keys() == {INT8}
+    assert "not in the bundle" in results["left_out"][INT8]
+    taken = {(speed["contender"], speed["batch"]) for speed in results["speeds"]}
+    assert taken == {(name, 2) for name in (OURS, TRACED, OPEN_CLIP)}
+    for speed in results["speeds"]:
+        assert len(speed["seconds"]) == 2
+        assert min(speed["seconds"]) > 0
+        assert (speed["of_open_clip"]["median"] == 1) == (speed["contender"] == OPEN_CLIP)
+        assert speed["of_ours"] is None
+        assert f"| {speed['contender']} | {speed['milliseconds']['median']:.1f} (" in done.stdout
+    for row in results["fidelity"]:
+        assert row["centred_cosine_low"] > 0.9999
+    assert f"left out: {INT8}: not in the bundle" in done.stdout
+
+
+def test_a_contender_that_does_not_exist_is_refused_with_those_that_do() -> None:
+    done = run("--contender", "nonsense")
+    assert done.returncode == 2
+    assert f"'{OPEN_CLIP}'" in done.stderr
+
+
+def test_a_bundle_of_other_weights_is_refused(bundle: Path, tmp_path: Path) -> None:
+    done = run("--bundle", bundle, "--work", tmp_path, "--weights", "random:1")
+    assert done.returncode == 2
+    assert "name the bundle's weights with --weights" in done.stderr
+    assert "Traceback" not in done.stderr
