@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from geograph_types.cpu import usable_cpus
 from geograph_types.errors import BackendError, DeviceError, InputError
+from geograph_types.memory import return_freed_memory
 
 __all__ = [
     "BACKENDS",
@@ -131,6 +132,7 @@ class Session:
             raise DeviceError(
                 device, loaded, "CUDA or cuDNN could not be loaded: see 'geograph-types doctor'"
             )
+        return_freed_memory()
         self.device: Literal["cpu", "cuda"] = "cuda" if loaded[0] == CUDA else "cpu"
         self.outputs = tuple(output.name for output in self._session.get_outputs())
 
