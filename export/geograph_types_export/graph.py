@@ -183,7 +183,9 @@ def _float_weight(graph: GraphBuilder, name: str, product: Linear | RoundedLinea
         return weight
     scale = graph.constant(f"{name}.weight_scale", product.scale)
     steps = graph.node("Cast", f"{name}.weight.steps", [weight], to=TensorProto.FLOAT)
-    return graph.node("Mul", f"{name}.weight.scaled", [steps, scale])
+    scaled = graph.node("Mul", f"{name}.weight.scaled", [steps, scale])
+    rows = graph.integers(FREE, product.weight.shape[-1])
+    return graph.node("Reshape", f"{name}.weight.rows", [scaled, rows])
 
 
 def _integer_product(graph: GraphBuilder, name: str, steps: str, product: QuantisedLinear) -> str:

@@ -35,6 +35,8 @@ WEIGHT_LIMIT: Final = 64
 what is larger: 2 * 255 * 64 = 32640 never is, so the file is right on every processor."""
 ROUNDED_LIMIT: Final = 127
 """Largest integer weight where the product itself is computed in float32."""
+GROUP: Final = 64
+"""Inputs whose weights share a step there."""
 STEPS: Final = 255
 TRIAL_ROWS: Final = 512
 """Rows on which choices are compared; all rows decide the rounding."""
@@ -96,11 +98,11 @@ def fit_product(linear: Linear, rows: torch.Tensor, *, smooth: bool) -> Fitted:
 
 
 def _round(linear: Linear, inputs: torch.Tensor) -> RoundedLinear:
-    """Round weights to the nearest step; with twice the steps that is near enough."""
-    weight = torch.from_numpy(linear.weight)
+    """Round weights to the nearest step; an unusually large one coarsens its own group only."""
+    weight = torch.from_numpy(linear.weight).reshape(-1, GROUP, linear.weight.shape[1])
     scale = _weight_scale(weight, ROUNDED_LIMIT)
     steps = (weight / scale).round()
-    bias = inputs.mean(dim=0) @ (weight - steps * scale)
+    bias = inputs.mean(dim=0) @ (weight - steps * scale).flatten(0, 1)
     return RoundedLinear(
         weight=steps.to(torch.int8).numpy(),
         scale=scale.numpy(),
@@ -154,7 +156,9 @@ def _error(weight: torch.Tensor, rows: torch.Tensor, choice: _Choice) -> float:
 
 
 def _weight_scale(weight: torch.Tensor, limit: int = WEIGHT_LIMIT) -> torch.Tensor:
-    return weight.abs().amax(dim=0).clamp(min=1e-12) / limit
+    """Give the size of a step for each output (and group): [..., inputs, outputs] to one row."""
+    scale = weight.abs().amax(dim=-2, keepdim=weight.ndim > 2)
+    return scale.clamp(min=1e-12) / limit
 
 
 def _input_steps(inputs: torch.Tensor, share: float) -> tuple[float, int]:

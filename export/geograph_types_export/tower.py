@@ -44,11 +44,11 @@ class Linear:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RoundedLinear:
-    """A product in float32, `x @ (scale * weight) + bias`, whose weights are stored as integers.
+    """A product in float32 whose weights are stored as integers, with a step for each group.
 
     Attributes:
-        weight: int8 [inputs, outputs], symmetric.
-        scale: float32 [outputs]; of the weights.
+        weight: int8 [groups, inputs / groups, outputs], symmetric.
+        scale: float32 [groups, 1, outputs]; of the weights.
         bias: float32 [outputs].
     """
 
@@ -58,7 +58,7 @@ class RoundedLinear:
 
     def columns(self, part: slice) -> "RoundedLinear":
         """Give some of the outputs."""
-        return RoundedLinear(self.weight[:, part], self.scale[part], self.bias[part])
+        return RoundedLinear(self.weight[..., part], self.scale[..., part], self.bias[part])
 
 
 @dataclass(frozen=True, slots=True, eq=False)

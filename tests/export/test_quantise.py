@@ -13,7 +13,7 @@ from geograph_types_export.quantise import WEIGHT_LIMIT, Fitted, fit_product
 from geograph_types_export.rounding import round_weights
 from geograph_types_export.tower import Linear
 
-INPUTS, OUTPUTS = 96, 40
+INPUTS, OUTPUTS = 128, 40
 
 
 @pytest.fixture(scope="module")
