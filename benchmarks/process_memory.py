@@ -1,0 +1,50 @@
+"""Memory of a process and all that it started (Linux)."""
+
+import subprocess
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+__all__ = ["run_watched"]
+
+SECONDS_BETWEEN_LOOKS = 0.1
+
+
+def run_watched(command: Sequence[str]) -> tuple[str, float]:
+    """Run a command to its end.
+
+    Returns:
+        What it printed, and the most memory that it and its children had at one time, in MB; pages
+        that they share count once.
+
+    Raises:
+        CalledProcessError: it failed.
+    """
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    peak = 0.0
+    while process.poll() is None:
+        peak = max(peak, sum(_megabytes(pid) for pid in _family(process.pid)))
+        time.sleep(SECONDS_BETWEEN_LOOKS)
+    printed = process.stdout.read() if process.stdout else ""
+    if process.returncode:
+        raise subprocess.CalledProcessError(process.returncode, command)
+    return printed, peak
+
+
+def _family(pid: int) -> Iterator[int]:
+    yield pid
+    try:
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            for child in (task / "children").read_text().split():
+                yield from _family(int(child))
+    except OSError:
+        return  # it has ended meanwhile
+
+
+def _megabytes(pid: int) -> float:
+    """Read a process's share of memory; 0 once it has ended."""
+    try:
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    except OSError:
+        return 0.0
+    return next((int(line.split()[1]) / 1024 for line in lines if line.startswith("Pss:")), 0.0)

@@ -1,0 +1,205 @@
+"""How many photos a second, from files to tags, against the plain way, in one alternating run.
+
+    python benchmarks/tagging.py [--bundle DIR] [--photos 96] [--rounds 5] [--json FILE]
+
+Ours is the int8 encoder with `embed_photos`' own settings. The plain way decodes and prepares
+photos one after the other with Pillow and open_clip's transform, and runs batches of 32 in torch or
+in the traced ONNX file, with their default threads. Each run is a process of its own; models are
+loaded and warm before the clock starts. `--memory 2000` measures memory over so many photos of
+12 MP.
+"""
+
+import random
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+import msgspec
+import numpy as np
+from PIL import Image
+
+from contenders.interface import Given
+from encoder import DEFAULT_WORK
+from geograph_types.atomic import new_file
+from geograph_types.errors import GeographTypesError
+from machine import Machine, this_machine
+from process_memory import run_watched
+from spread import Spread, ratio, spread
+from workspace import HEAD, make_workspace
+
+SCRIPTS = Path(__file__).parent / "whole_way"
+SIZES = {"640 px": (640, 480), "12 MP": (4000, 3000)}
+SCENES = 16
+SEED = 11
+GRAIN = 5.0
+"""Standard deviation of the noise that gives drawn photos the file size of real ones."""
+OURS = "ours, int8"
+
+
+class Way(msgspec.Struct, frozen=True):
+    """One way over one size of photos.
+
+    Attributes:
+        size: of the photos.
+        way: its name.
+        photos_a_second: of every round.
+        megabytes: the most memory in any round.
+        rate: over the rounds.
+        ours_is: our rate as a multiple of this one's in the same round.
+    """
+
+    size: str
+    way: str
+    photos_a_second: list[float]
+    megabytes: float
+    rate: Spread
+    ours_is: Spread
+
+
+class TaggingResults(msgspec.Struct, frozen=True):
+    """One run of this benchmark."""
+
+    before: Machine
+    after: Machine
+    photos: int
+    rounds: int
+    ways: list[Way]
+
+
+def make_photos(folder: Path, size: tuple[int, int]) -> list[Path]:
+    """Draw scenes of a size as JPEG files, unless they are there."""
+    from geograph_types_trainer.scenes import draw_scenes
+
+    rng = np.random.default_rng(SEED)
+    paths = []
+    folder.mkdir(parents=True, exist_ok=True)
+    for number, scene in enumerate(draw_scenes(SCENES, SEED)):
+        path = folder / f"{number:02}.jpg"
+        paths.append(path)
+        if not path.exists():
+            pixels = np.asarray(scene.resize(size), np.float32)
+            pixels = pixels + rng.normal(0, GRAIN, (size[1], size[0], 1))
+            with new_file(path) as stream:
+                Image.fromarray(pixels.clip(0, 255).astype(np.uint8)).save(
+                    stream, "JPEG", quality=90
+                )
+    return paths
+
+
+def traced_tower(given: Given) -> Path:
+    """Write the tower as torch's exporter does, unless it is there."""
+    path = given.work / "traced-tower.onnx"
+    if not path.exists():
+        import torch
+
+        from geograph_types_export.reference import ReferenceTower
+
+        state = torch.load(given.weights, weights_only=True)
+        unfinished = path.with_suffix(".unfinished")
+        torch.onnx.export(
+            ReferenceTower(state).module,
+            (torch.zeros(2, 3, 224, 224),),
+            unfinished,
+            input_names=["inputs"],
+            output_names=["image_embeds"],
+            dynamic_axes={"inputs": {0: "batch"}, "image_embeds": {0: "batch"}},
+            dynamo=False,
+        )
+        unfinished.rename(path)
+    return path
+
+
+def commands(given: Given, listed: Path) -> dict[str, list[str]]:
+    """Give the command of each way, ours first."""
+    plain = [sys.executable, str(SCRIPTS / "plain.py")]
+    head = str(given.work / HEAD)
+    return {
+        OURS: [sys.executable, str(SCRIPTS / "ours.py"), str(given.bundle), str(listed)],
+        "plain, torch fp32": [*plain, "torch", str(given.weights), head, str(listed)],
+        "plain, traced ONNX fp32": [*plain, "onnx", str(traced_tower(given)), head, str(listed)],
+    }
+
+
+def measure(given: Given, size: str, photos: int, rounds: int) -> list[Way]:
+    """Run every way once a round, in a new order each round."""
+    paths = make_photos(given.work / size.replace(" ", "-"), SIZES[size])
+    listed = _list_of(paths, photos, given.work)
+    ways = commands(given, listed)
+    rates: dict[str, list[float]] = {name: [] for name in ways}
+    memory = dict.fromkeys(ways, 0.0)
+    shuffled = random.Random(0)
+    for number in range(rounds):
+        order = list(ways)
+        shuffled.shuffle(order)
+        for name in order:
+            click.echo(f"{size}, round {number + 1} of {rounds}: {name}", err=True)
+            printed, peak = run_watched(ways[name])
+            rates[name].append(photos / float(printed))
+            memory[name] = max(memory[name], peak)
+    return [
+        Way(size, name, values, memory[name], spread(values), ratio(rates[OURS], values))
+        for name, values in rates.items()
+    ]
+
+
+def _list_of(paths: Sequence[Path], count: int, work: Path) -> Path:
+    """Write the paths over and over, so many in all."""
+    listed = work / f"{paths[0].parent.name}-{count}.txt"
+    lines = [str(paths[number % len(paths)]) for number in range(count)]
+    listed.write_text("\n".join(lines) + "\n")
+    return listed
+
+
+def markdown(results: TaggingResults) -> str:
+    """Show the results as a table."""
+    lines = [
+        *results.before.markdown(results.after),
+        "",
+        "| photos | way | photos a second | ours is times as fast | MB at most |",
+        "|---|---|---|---|---|",
+    ]
+    for way in results.ways:
+        rate, times = way.rate.text(1), way.ours_is.text(2)
+        lines.append(f"| {way.size} | {way.way} | {rate} | {times} | {way.megabytes:.0f} |")
+    return "\n".join(lines)
+
+
+@click.command()
+@click.option("--weights", default="random:0", show_default=True, help="As `export` takes them.")
+@click.option("--bundle", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.option("--work", type=click.Path(path_type=Path, file_okay=False), default=DEFAULT_WORK)
+@click.option("--photos", type=click.IntRange(min=32), default=96, show_default=True)
+@click.option("--rounds", type=click.IntRange(min=1), default=5, show_default=True)
+@click.option("--memory", type=click.IntRange(min=32), help="Photos of 12 MP; nothing else then.")
+@click.option("--json", "target", type=click.Path(path_type=Path), help="Write all figures here.")
+def main(
+    weights: str,
+    bundle: Path | None,
+    work: Path,
+    photos: int,
+    rounds: int,
+    memory: int | None,
+    target: Path | None,
+) -> None:
+    """Measure and print a table."""
+    try:
+        given = make_workspace(weights, bundle, work, lambda line: click.echo(line, err=True))
+    except GeographTypesError as error:
+        raise click.ClickException(str(error)) from None
+    if memory is not None:
+        paths = make_photos(given.work / "12-MP", SIZES["12 MP"])
+        command = commands(given, _list_of(paths, memory, given.work))[OURS]
+        printed, peak = run_watched(command)
+        click.echo(f"{memory} photos of 12 MP: {float(printed):.0f} s, {peak:.0f} MB at most")
+        return
+    before = this_machine()
+    ways = [way for size in SIZES for way in measure(given, size, photos, rounds)]
+    results = TaggingResults(before, this_machine(), photos, rounds, ways)
+    click.echo(markdown(results))
+    if target is not None:
+        target.write_bytes(msgspec.json.encode(results))
+
+
+if __name__ == "__main__":
+    main()
