@@ -4,6 +4,7 @@ import base64
 import os
 from collections.abc import Iterator, Mapping
 from html import escape
+from pathlib import Path
 from typing import Final
 
 from geograph_types.crossing import Crossing
@@ -53,17 +54,24 @@ def photo_card(result: PhotoResult, picture: bytes | None, thresholds: Mapping[s
     if result.types:
         parts, data = _with_moderators(result, parts, data)
     attributes = "".join(f' data-{name}="{escape(value)}"' for name, value in data.items())
-    name = os.fsencode(result.path).decode(errors="backslashreplace")
-    # bdi: a name with letters that turn the direction of writing turns nothing but itself.
-    end = f"<p class=name><bdi>{escape(name)}</bdi></p>"
-    return f"<article{attributes}>{''.join(parts)}{end}</article>\n"
+    return f"<article{attributes}>{''.join(parts)}{_name(result.path)}</article>\n"
+
+
+def _name(path: Path) -> str:
+    """Write a path as two lines; bytes that are not UTF-8 as escapes, as in JSON Lines."""
+    name, folder = (
+        escape(os.fsencode(part).decode(errors="backslashreplace"))
+        for part in (path.name, path.parent)
+    )
+    # bdi: letters that turn the direction of writing turn nothing but the name itself.
+    return f"<p class=name><bdi>{name}</bdi></p><p class=folder><bdi>{folder}</bdi></p>"
 
 
 def _failure(result: PhotoResult) -> list[str]:
     fault, detail = (result.error.fault.value, result.error.detail) if result.error else ("", "")
     return [
         "<div class=none>No picture</div><h2>Failed</h2>"
-        f"<p class=bad>{escape(fault.replace('_', ' '))}</p><p>{escape(detail)}</p>"
+        f"<p class=bad>{escape(fault)}</p><p>{escape(detail)}</p>"
     ]
 
 
@@ -92,12 +100,13 @@ def _tagged(
 def _with_moderators(
     result: PhotoResult, parts: list[str], data: dict[str, str]
 ) -> tuple[list[str], dict[str, str]]:
+    given = ", ".join(tag.strip() for tag in result.types.split(","))
     verdict = ""
     if result.prediction is not None:
         same = same_tags(result.prediction.tags, result.types)
         data = data | {"moderators": "agree" if same else "differ"}
         verdict = " <span class=good>agree</span>" if same else " <span class=bad>differ</span>"
-    return [*parts, f"<p>Moderators: {escape(result.types)}{verdict}</p>"], data
+    return [*parts, f"<p>Moderators: {escape(given)}{verdict}</p>"], data
 
 
 def _picture(picture: bytes | None) -> str:
@@ -105,9 +114,8 @@ def _picture(picture: bytes | None) -> str:
         return "<div class=none>The photo can no longer be opened</div>"
     data = base64.b64encode(picture).decode()
     # The name and the tags beside it say all that is known of the picture.
-    return (
-        f'<img alt="" width={SIDE} height={SIDE} decoding=async src="data:image/webp;base64,{data}">'
-    )
+    source = f"data:image/webp;base64,{data}"
+    return f'<img alt="" width={SIDE} height={SIDE} decoding=async src="{source}">'
 
 
 def _bars(prediction: Prediction, thresholds: Mapping[str, float]) -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 import io
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from concurrent.futures import Future
 from contextlib import closing
 from itertools import islice
@@ -29,8 +29,8 @@ AHEAD: Final = 4
 
 def with_thumbnails(
     results: Iterable[PhotoResult], jobs: int | None = None
-) -> Iterator[tuple[PhotoResult, bytes | None]]:
-    """Add to each result a thumbnail: the square in the middle of the photo, as the encoder sees it.
+) -> Generator[tuple[PhotoResult, bytes | None], None, None]:
+    """Add a thumbnail to each result: the middle square of the photo, as the encoder sees it.
 
     Photos are decoded as they are for the encoder, in processes of their own, a few ahead.
 

@@ -14,7 +14,7 @@ const cards = Array.from(main.children, (element, place) => {
     low: "low" in data,
     truncated: "truncated" in data,
     failed: "failed" in data,
-    name: fold(element.querySelector(".name").textContent),
+    name: fold(`${text(element, ".folder")}/${text(element, ".name")}`),
   };
 });
 const form = document.getElementById("filters");
@@ -24,8 +24,12 @@ const names = new Intl.Collator("en", { numeric: true });
 let sorted = "";
 let writing = 0;
 
-function fold(text) {
-  return text.normalize().toLowerCase();
+function text(element, selector) {
+  return element.querySelector(selector).textContent;
+}
+
+function fold(words) {
+  return words.normalize().toLowerCase();
 }
 
 // The probability that the confidence filters and the sorting speak of: of the chosen class, or

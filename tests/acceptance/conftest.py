@@ -5,39 +5,44 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+import pytest
 from PIL import Image
 from sklearn.datasets import load_sample_images
 
-from geograph_types.distance import Distance
+from geograph_types import Bundle, Distance, Prediction
 from geograph_types.errors import PhotoError, PhotoFault
-from geograph_types.prediction import Prediction
 from geograph_types.results import PhotoResult
 from geograph_types.tags import final_tags
 from geograph_types.taxonomy import CLASSES
 
-__all__ = ["draw_results"]
-
+COUNT: Final = 5_000
 PICTURES: Final = 100
 SIDE: Final = 384
+NAMES: Final = ("IMG_{}.jpg", "Walk {}.JPG", "<img src=x onerror=hacked()> {}.jpg", "été_{}.jpg")
 TYPES: Final = ("Geograph", "Inside", "From Above", "Cross Grid,Geograph", "Close Look,Extra")
 
 
-def draw_results(
-    folder: Path, count: int, thresholds: dict[str, float], seed: int
-) -> Iterator[PhotoResult]:
-    """Link photos into a folder and invent what a tagger would say of them."""
-    chance = random.Random(seed)
+@pytest.fixture(scope="session")
+def many_results(
+    head_bundle: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Bundle, list[PhotoResult]]:
+    """A bundle, and what a tagger might say of photos that are there; no encoder ran."""
+    bundle = Bundle.open(head_bundle)
+    folder = tmp_path_factory.mktemp("photos")
+    chance = random.Random(1)
     pictures = list(_pictures(folder, chance))
-    for number in range(count):
-        path = folder / f"{chance.choice(('IMG', 'DSC', 'walk'))}_{number:04}.jpg"
+    results = []
+    for number in range(COUNT):
+        path = folder / chance.choice(NAMES).format(number)
         types = chance.choice(TYPES) if chance.random() < 0.4 else ""
         if chance.random() < 0.01:
             error = PhotoError(str(path), PhotoFault.DAMAGED, "broken data stream")
-            yield PhotoResult(path, None, error, types)
+            results.append(PhotoResult(path, None, error, types))
             continue
         path.hardlink_to(chance.choice(pictures))
-        prediction = _prediction(chance, thresholds)
-        yield PhotoResult(path, prediction, None, types, truncated=chance.random() < 0.01)
+        said = _prediction(chance, bundle)
+        results.append(PhotoResult(path, said, None, types, truncated=chance.random() < 0.01))
+    return bundle, results
 
 
 def _pictures(folder: Path, chance: random.Random) -> Iterator[Path]:
@@ -50,15 +55,10 @@ def _pictures(folder: Path, chance: random.Random) -> Iterator[Path]:
         yield path
 
 
-def _prediction(chance: random.Random, thresholds: dict[str, float]) -> Prediction:
+def _prediction(chance: random.Random, bundle: Bundle) -> Prediction:
     values = [chance.betavariate(0.3, 1.5) for _ in CLASSES]
     metres = chance.choice([None, chance.uniform(1, 20_000)])
-    tags, low_confidence = final_tags(values, thresholds, None)
-    return Prediction(
-        dict(zip(CLASSES, values, strict=True)),
-        tags,
-        low_confidence,
-        Distance.from_metres(metres),
-        "drawn 1",
-        stand_in=True,
-    )
+    tags, low_confidence = final_tags(values, bundle.manifest.thresholds, None)
+    probabilities = dict(zip(CLASSES, values, strict=True))
+    distance = Distance.from_metres(metres)
+    return Prediction(probabilities, tags, low_confidence, distance, bundle.label, False)
