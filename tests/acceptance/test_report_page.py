@@ -174,6 +174,17 @@ def test_sorting_by_confidence(
     assert shown(page) == [result.path.name for result in results]
 
 
+def test_a_filter_leads_back_to_the_first_photo(page: Page) -> None:
+    choose(page, {})
+    page.evaluate("scrollTo(0, document.body.scrollHeight / 2)")
+    page.select_option("[name=class]", "Inside")
+    first, form = (
+        page.evaluate(f"document.querySelector({selector!r}).getBoundingClientRect().toJSON()")
+        for selector in ("article:not([hidden])", "#filters")
+    )
+    assert form["bottom"] <= first["top"] <= WIDE["height"]
+
+
 def test_sorting_by_name_counts_numbers(page: Page, results: Results) -> None:
     choose(page, {"sort": "name", "name": "IMG_"})
     numbers = [int(name.removeprefix("IMG_").removesuffix(".jpg")) for name in shown(page)]

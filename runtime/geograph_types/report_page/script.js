@@ -118,6 +118,8 @@ function writeAddress() {
 
 function change() {
   apply();
+  // Whoever had scrolled down sees the first of the photos that are left.
+  if (main.getBoundingClientRect().top < 0) main.scrollIntoView();
   // Browsers refuse an address that changes with each letter typed.
   clearTimeout(writing);
   writing = setTimeout(writeAddress, 250);
