@@ -1,48 +1,36 @@
 """One self-contained page of photos with their tags and probabilities."""
 
 import base64
-import html
-import io
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Iterable, Mapping
+from contextlib import closing
+from html import escape
+from importlib.resources import files
 from pathlib import Path
+from string import Template
 from typing import Final
-
-from PIL import Image
 
 from geograph_types.atomic import new_file
 from geograph_types.bundle import Bundle
-from geograph_types.errors import PhotoError
-from geograph_types.images import open_photo
-from geograph_types.prediction import Prediction
+from geograph_types.report_card import photo_card
 from geograph_types.results import PhotoResult
-from geograph_types.taxonomy import CLASSES
+from geograph_types.taxonomy import CLASSES, CROSS_FAR, CROSS_GRID
+from geograph_types.thumbnails import with_thumbnails
 
 __all__ = ["write_report"]
 
-THUMBNAIL: Final = (224, 168)
-"""Largest width and height of a thumbnail, in pixels."""
-
-STYLE: Final = """
-:root { color-scheme: light dark; --line: #8886; --bar: #2a6fb0; --on: #c2570c; }
-body { font: 15px/1.45 system-ui, sans-serif; margin: 1.5rem auto; max-width: 80rem;
-  padding: 0 1rem; }
-h1 { font-size: 1.4rem; } .notice { border-left: 4px solid var(--on); padding: .3rem .8rem; }
-main { display: grid; gap: 1rem; grid-template-columns: repeat(auto-fill, minmax(14.5rem, 1fr)); }
-article { border: 1px solid var(--line); border-radius: 8px; overflow: hidden;
-  padding-bottom: .6rem; content-visibility: auto; contain-intrinsic-size: 15rem 26rem; }
-article img { display: block; width: 100%; aspect-ratio: 4 / 3; object-fit: cover; }
-h2 { font-size: .95rem; margin: .5rem .7rem .1rem; } article p { margin: .1rem .7rem; }
-.small { font-size: .8rem; opacity: .8; overflow-wrap: anywhere; }
-dl { display: grid; grid-template-columns: 5.4rem 1fr 2.4rem; gap: .1rem .4rem; margin: .5rem .7rem;
-  font-size: .8rem; align-items: center; }
-dt, dd { margin: 0; } .track { background: var(--line); height: .6rem; border-radius: 3px; }
-.fill { background: var(--bar); height: 100%; border-radius: 3px; } .on { background: var(--on); }
-.number { text-align: right; font-variant-numeric: tabular-nums; }
-"""
+PARTS: Final = files("geograph_types").joinpath("report_page")
+STAND_IN: Final = (
+    "<p class=notice>The encoder has stand-in weights, not CLIP&#8217;s: these tags mean "
+    "something on drawn practice scenes only.</p>"
+)
 
 
-def write_report(path: Path, results: Sequence[PhotoResult], bundle: Bundle) -> None:
+def write_report(path: Path, results: Iterable[PhotoResult], bundle: Bundle) -> None:
     """Write the page; it needs nothing from elsewhere, and is there in full or not at all.
+
+    Results are taken one at a time and their photos opened once more, for thumbnails; memory does
+    not grow with their number. A photo that can no longer be opened costs its thumbnail only.
 
     Args:
         path: the HTML file.
@@ -51,66 +39,52 @@ def write_report(path: Path, results: Sequence[PhotoResult], bundle: Bundle) -> 
 
     Raises:
         OSError: it cannot be written.
+        DecoderError: no process can be started to decode in.
     """
     thresholds = bundle.manifest.thresholds
-    notice = (
-        '<p class="notice">The encoder has stand-in weights, not CLIP&#8217;s: these tags mean '
-        "something on drawn practice scenes only.</p>"
-        if bundle.is_stand_in
-        else ""
-    )
-    failed = sum(result.error is not None for result in results)
-    with new_file(path) as stream:
-        stream.write(
-            f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8">\n'
-            f'<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-            f"<title>Type tags of {len(results)} photos</title><style>{STYLE}</style></head>\n"
-            f"<body><h1>Type tags of {len(results)} photos</h1>{notice}\n"
-            f"<p>{html.escape(bundle.label)}; {failed} failed. "
-            "Orange bars reach their threshold.</p><main>\n".encode()
+    page = PARTS.joinpath("page.html").read_text("utf-8")
+    top, bottom = (Template(part) for part in page.split("$cards"))
+    script = PARTS.joinpath("script.js").read_text("utf-8")
+    style = PARTS.joinpath("style.css").read_text("utf-8") + _numbers(thresholds)
+    count = failed = 0
+    with new_file(path) as stream, closing(with_thumbnails(results)) as illustrated:
+        start = top.substitute(
+            policy=_policy(style, script),
+            style=style,
+            notice=STAND_IN if bundle.is_stand_in else "",
+            bundle=escape(bundle.label),
+            options="".join(f"<option>{_tag(name)}</option>" for name in CLASSES),
         )
-        for result in results:
-            stream.write(_article(result, thresholds).encode(errors="replace"))
-        stream.write(b"</main></body></html>\n")
+        stream.write(start.encode())
+        for result, picture in illustrated:
+            count += 1
+            failed += result.error is not None
+            card = photo_card(result, picture, thresholds)
+            stream.write(card.encode(errors="backslashreplace"))
+        end = bottom.substitute(count=f"{count:,}", failed=f"{failed:,}", script=script)
+        stream.write(end.encode())
 
 
-def _article(result: PhotoResult, thresholds: dict[str, float]) -> str:
-    name = html.escape(result.path.name)
-    given = f'<p class="small">Moderators: {html.escape(result.types)}</p>' if result.types else ""
-    if result.prediction is None:
-        reason = html.escape(str(result.error.fault.value if result.error else ""))
-        return f'<article><h2>{reason}</h2><p class="small">{name}</p>{given}</article>\n'
-    prediction = result.prediction
-    tags = ", ".join(prediction.tags) + (" (best guess)" if prediction.low_confidence else "")
-    metres = prediction.distance.metres
-    far = prediction.distance.basis.value if metres is None else f"{metres:,.0f} m"
-    return (
-        f'<article><img loading="lazy" alt="{name}" src="{_thumbnail(result.path)}">'
-        f"<h2>{html.escape(tags)}</h2>{given}"
-        f'<p class="small">Distance: {html.escape(far)}</p>'
-        f"<dl>{_bars(prediction, thresholds)}</dl>"
-        f'<p class="small">{name}</p></article>\n'
+def _tag(name: str) -> str:
+    return CROSS_GRID if name == CROSS_FAR else name
+
+
+def _numbers(thresholds: Mapping[str, float]) -> str:
+    """Give the widths of bars and the places of thresholds: the page allows no inline styles."""
+    widths = "".join(f".p{percent} {{ --value: {percent}%; }}\n" for percent in range(101))
+    places = "".join(
+        f"li:nth-child({place}) {{ --threshold: {thresholds[name]:.1%}; }}\n"
+        for place, name in enumerate(CLASSES, start=1)
     )
+    return widths + places
 
 
-def _bars(prediction: Prediction, thresholds: dict[str, float]) -> str:
-    return "".join(
-        f'<dt>{name}</dt><dd class="track"><div class="fill'
-        f'{" on" if prediction.probabilities[name] >= thresholds[name] else ""}" '
-        f'style="width:{prediction.probabilities[name]:.0%}"></div></dd>'
-        f'<dd class="number">{prediction.probabilities[name]:.2f}</dd>'
-        for name in CLASSES
+def _policy(style: str, script: str) -> str:
+    """Allow this style and this script by their digests, pictures inside the page, and no more."""
+    kinds = (("style-src", style), ("script-src", script))
+    digests = (
+        f"{kind} 'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+        for kind, text in kinds
     )
-
-
-def _thumbnail(path: Path) -> str:
-    """Draw a photo small, as a data address; empty where it has gone since it was tagged."""
-    try:
-        image = open_photo(path)
-    except PhotoError:
-        return ""
-    image = image.convert("RGB")
-    image.thumbnail(THUMBNAIL, Image.Resampling.BILINEAR)
-    buffer = io.BytesIO()
-    image.save(buffer, "JPEG", quality=72)
-    return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode()}"
+    fixed = "default-src 'none'; img-src data:; base-uri 'none'; form-action 'none'"
+    return "; ".join((fixed, *digests))

@@ -1,10 +1,10 @@
 """From probabilities to the final tags."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
-from geograph_types.taxonomy import CLASSES, CROSS_FAR, CROSS_GRID
+from geograph_types.taxonomy import CLASSES, CROSS_FAR, CROSS_GRID, FROM_ABOVE, FROM_DRONE
 
-__all__ = ["final_tags"]
+__all__ = ["final_tags", "same_tags"]
 
 
 def final_tags(
@@ -36,3 +36,15 @@ def final_tags(
         chosen.add(CROSS_FAR)
     tags = (name for name in CLASSES if name in chosen)
     return tuple(CROSS_GRID if name == CROSS_FAR else name for name in tags), low_confidence
+
+
+def same_tags(tags: Collection[str], types: str) -> bool:
+    """Tell whether final tags are those that the moderators gave.
+
+    Args:
+        tags: final tags.
+        types: the moderators' comma-separated raw tags; From Above counts as From Drone, the class
+            that it trains.
+    """
+    given = {tag.strip() for tag in types.split(",")} - {""}
+    return set(tags) == {FROM_DRONE if tag == FROM_ABOVE else tag for tag in given}

@@ -2,7 +2,15 @@
 
 from typing import Final
 
-__all__ = ["CLASSES", "CLASS_INDEX", "CROSS_FAR", "CROSS_GRID", "RAW_TAGS"]
+__all__ = [
+    "CLASSES",
+    "CLASS_INDEX",
+    "CROSS_FAR",
+    "CROSS_GRID",
+    "FROM_ABOVE",
+    "FROM_DRONE",
+    "RAW_TAGS",
+]
 
 CLASSES: Final[tuple[str, ...]] = (
     "Aerial",
@@ -22,6 +30,11 @@ CROSS_FAR: Final = "Cross Far"
 
 CROSS_GRID: Final = "Cross Grid"
 """The moderators' tag: camera and subject stand in different 1 km squares."""
+
+FROM_DRONE: Final = "From Drone"
+
+FROM_ABOVE: Final = "From Above"
+"""The moderators' tag that stands for the class From Drone."""
 
 RAW_TAGS: Final[tuple[str, ...]] = (
     "Aerial",

@@ -41,10 +41,13 @@ def test_a_photo_is_tagged_without_torch(
     environment: Path, bundle: Path, photo: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "tags.jsonl"
-    run(environment / "geograph-types", "tag", photo, "--bundle", bundle, "--out", out)
+    page = tmp_path / "page.html"
+    command = [environment / "geograph-types", "tag", photo, "--bundle", bundle]
+    run(*command, "--out", out, "--report", page)
     (row,) = map(json.loads, out.read_text().splitlines())
     assert row["status"] == "ok"
     assert len(row["probabilities"]) == 7
+    assert "</script>" in page.read_text(encoding="utf-8")
     packages = json.loads(run(environment / "python", "-m", "pip", "list", "--format", "json"))
     names = {package["name"].lower() for package in packages}
     assert "onnxruntime" in names

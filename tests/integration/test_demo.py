@@ -32,6 +32,6 @@ def test_the_demo_reaches_its_scores(tmp_path: Path) -> None:
     tags = [json.loads(line) for line in (demo / "tags.jsonl").read_text().splitlines()]
     assert len(tags) == 210
     assert {row["status"] for row in tags} == {"ok"}
-    assert (demo / "report.html").read_text(encoding="utf-8").count("<article>") == 210
+    assert (demo / "report.html").read_text(encoding="utf-8").count("<article ") == 210
     for line in ("bundle", "tags", "page"):
         assert re.search(rf"^{line} +{re.escape(str(demo))}", done.stdout, re.MULTILINE)

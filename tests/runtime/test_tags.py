@@ -1,6 +1,6 @@
 """Final tags: thresholds, the best guess, and geometry's word on Cross Grid."""
 
-from geograph_types.tags import final_tags
+from geograph_types.tags import final_tags, same_tags
 from geograph_types.taxonomy import CLASSES
 
 HALF = dict.fromkeys(CLASSES, 0.5)
@@ -40,3 +40,13 @@ def test_geometry_does_not_hide_that_the_picture_told_nothing() -> None:
 
 def test_a_long_view_that_geometry_confirms_is_no_guess() -> None:
     assert final_tags(scores(Cross_Far=0.9, Geograph=0.3), HALF, True) == (("Cross Grid",), False)
+
+
+def test_moderators_tags_are_compared_as_a_set() -> None:
+    assert same_tags(("Geograph", "Inside"), "Inside, Geograph")
+    assert same_tags(("From Drone",), "From Above")
+    assert same_tags(("From Drone",), "From Above,From Drone")
+    assert same_tags(("Cross Grid",), "Cross Grid")
+    assert not same_tags(("Geograph",), "Geograph,Inside")
+    assert not same_tags(("Geograph", "Inside"), "Geograph")
+    assert not same_tags(("Geograph",), "geograf")

@@ -11,15 +11,21 @@ from numpy.typing import NDArray
 
 from geograph_types.distance import Distance
 from geograph_types.errors import DistanceError, RowError, RowFault
-from geograph_types.taxonomy import CLASS_INDEX, CLASSES, CROSS_FAR, CROSS_GRID, RAW_TAGS
+from geograph_types.taxonomy import (
+    CLASS_INDEX,
+    CLASSES,
+    CROSS_FAR,
+    CROSS_GRID,
+    FROM_ABOVE,
+    FROM_DRONE,
+    RAW_TAGS,
+)
 
 __all__ = ["CrossGridRule", "RowTarget", "Targets", "target_of", "targets_of"]
 
 FAR_METRES: Final = 256.0
 """Beyond this distance a photo tagged Cross Grid is taken for a long view."""
 
-FROM_ABOVE: Final = "From Above"
-FROM_DRONE: Final = "From Drone"
 GEOGRAPH: Final = "Geograph"
 
 

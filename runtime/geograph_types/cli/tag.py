@@ -94,7 +94,8 @@ def tag(
         if table is not None:
             table.show()
     if report:
-        write_report(report, results, tagger.bundle)
+        pictured = track(results, "thumbnails", len(results))
+        write_report(report, pictured, tagger.bundle)
     return _summary(len(paths), faults)
 
 

@@ -1,0 +1,64 @@
+"""Thousands of results with photos to show: pieces of photographs under many names."""
+
+import random
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import pytest
+from PIL import Image
+from sklearn.datasets import load_sample_images
+
+from geograph_types import Bundle, Distance, Prediction
+from geograph_types.errors import PhotoError, PhotoFault
+from geograph_types.results import PhotoResult
+from geograph_types.tags import final_tags
+from geograph_types.taxonomy import CLASSES
+
+COUNT: Final = 5_000
+PICTURES: Final = 100
+SIDE: Final = 384
+NAMES: Final = ("IMG_{}.jpg", "Walk {}.JPG", "<img src=x onerror=hacked()> {}.jpg", "été_{}.jpg")
+TYPES: Final = ("Geograph", "Inside", "From Above", "Cross Grid,Geograph", "Close Look,Extra")
+
+
+@pytest.fixture(scope="session")
+def many_results(
+    head_bundle: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Bundle, list[PhotoResult]]:
+    """A bundle, and what a tagger might say of photos that are there; no encoder ran."""
+    bundle = Bundle.open(head_bundle)
+    folder = tmp_path_factory.mktemp("photos")
+    chance = random.Random(1)
+    pictures = list(_pictures(folder, chance))
+    results = []
+    for number in range(COUNT):
+        path = folder / chance.choice(NAMES).format(number)
+        types = chance.choice(TYPES) if chance.random() < 0.4 else ""
+        if chance.random() < 0.01:
+            error = PhotoError(str(path), PhotoFault.DAMAGED, "broken data stream")
+            results.append(PhotoResult(path, None, error, types))
+            continue
+        path.hardlink_to(chance.choice(pictures))
+        said = _prediction(chance, bundle)
+        results.append(PhotoResult(path, said, None, types, truncated=chance.random() < 0.01))
+    return bundle, results
+
+
+def _pictures(folder: Path, chance: random.Random) -> Iterator[Path]:
+    photographs = [Image.fromarray(pixels) for pixels in load_sample_images().images]
+    for number in range(PICTURES):
+        whole = chance.choice(photographs)
+        left, top = chance.randrange(whole.width - SIDE), chance.randrange(whole.height - SIDE)
+        path = folder / f".picture{number}.jpg"
+        whole.crop((left, top, left + SIDE, top + SIDE)).save(path, quality=90)
+        yield path
+
+
+def _prediction(chance: random.Random, bundle: Bundle) -> Prediction:
+    values = [chance.betavariate(0.3, 1.5) for _ in CLASSES]
+    metres = chance.choice([None, chance.uniform(1, 20_000)])
+    tags, low_confidence = final_tags(values, bundle.manifest.thresholds, None)
+    probabilities = dict(zip(CLASSES, values, strict=True))
+    distance = Distance.from_metres(metres)
+    return Prediction(probabilities, tags, low_confidence, distance, bundle.label, False)
