@@ -232,10 +232,13 @@ class TypeTagger:
             threshold: of all classes, 0 to 1; `None` takes each class's own from the bundle.
 
         Raises:
-            As `score`.
+            InputError: a threshold that is none.
+            Further as `score`.
         """
         thresholds = self.bundle.manifest.thresholds
         if threshold is not None:
+            if not 0 <= threshold <= 1:
+                raise InputError(f"threshold {threshold} is not between 0 and 1")
             thresholds = dict.fromkeys(CLASSES, threshold)
         known = [Distance.of(distance) for distance in distances]
         return [

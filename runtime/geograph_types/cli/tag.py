@@ -1,5 +1,6 @@
 """The command `tag`."""
 
+import math
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -38,6 +39,12 @@ from geograph_types.tagging import embed_into, encoding_of, keep_results, tag_ph
 __all__ = ["tag"]
 
 
+def _a_number(_: click.Context, __: click.Parameter, value: float | None) -> float | None:
+    if value is not None and math.isnan(value):
+        raise click.BadParameter("nan is not in the range 0<=x<=1.")
+    return value
+
+
 @click.command(
     epilog="Example: geograph-types tag holiday/ --bundle model --catalog tags.catalog "
     "--out tags.csv"
@@ -71,6 +78,7 @@ __all__ = ["tag"]
 @click.option(
     "--threshold",
     type=click.FloatRange(0, 1),
+    callback=_a_number,
     help="Probability from which a tag is set, for all classes; else each has the bundle's own.",
 )
 @click.option(
