@@ -6,7 +6,7 @@ import resource
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -19,6 +19,9 @@ from geograph_types.catalog import open_catalog
 PHOTOS = 64
 POINTS = int(os.environ.get("GEOGRAPH_TYPES_FULL_DISK", "3"))
 """How often the disk is full; `make acceptance` takes 20."""
+
+OBEDIENT = ["setpriv", "--bounding-set", "-dac_override", "--inh-caps", "-dac_override"]
+"""Has root obey the modes of folders, as everybody else does."""
 
 NO_SPACE = (
     "disk is full",
@@ -48,8 +51,9 @@ def tag(
         if largest is not None:
             resource.setrlimit(resource.RLIMIT_FSIZE, (largest, largest))
 
+    obedient = OBEDIENT if os.geteuid() == 0 and largest is None else []
     return subprocess.run(
-        [sys.executable, "-m", "geograph_types.cli", "tag", *map(str, arguments)],
+        [*obedient, sys.executable, "-m", "geograph_types.cli", "tag", *map(str, arguments)],
         capture_output=True,
         text=True,
         cwd=cwd,
@@ -132,8 +136,7 @@ def test_a_place_that_cannot_be_written_is_one_line(
     place = tmp_path / "place"
     option = "--catalog" if name.endswith("catalog") else "--out"
     arguments = [photos, "--bundle", tiny_bundle, option, place / name]
-    with read_only(place) as refused:
-        assert refused(place)
+    with read_only(place):
         one_clear_line(tag(*arguments), "cannot be written", "nothing can be written in")
     assert list(place.iterdir()) == []
 
@@ -145,8 +148,7 @@ def test_photos_in_a_place_that_cannot_be_written_are_tagged_and_sidecars_report
     shutil.copytree(photos, place)
     catalog, out = tmp_path / "tags.catalog", tmp_path / "tags.jsonl"
     arguments = ["place", "--bundle", tiny_bundle, "--catalog", catalog, "--out", out]
-    with read_only(place) as refused:
-        assert refused(place)
+    with read_only(place):
         assert tag(*arguments, cwd=tmp_path).returncode == 0
         done = tag(*arguments, "--xmp", cwd=tmp_path)
         assert done.returncode == 1
@@ -161,22 +163,14 @@ def test_photos_in_a_place_that_cannot_be_written_are_tagged_and_sidecars_report
 
 
 @contextmanager
-def read_only(folder: Path) -> Iterator[Callable[[Path], bool]]:
-    """Have a folder that refuses writing also to root: mounted upon itself, or by its mode."""
+def read_only(folder: Path) -> Iterator[None]:
+    """Have a folder in which nothing can be written."""
     folder.mkdir(exist_ok=True)
-    mounted = os.geteuid() == 0
-    if mounted:
-        subprocess.run(["mount", "--bind", str(folder), str(folder)], check=True)
-        subprocess.run(["mount", "-o", "remount,ro,bind", str(folder)], check=True)
-    else:
-        folder.chmod(0o555)
+    folder.chmod(0o555)
     try:
-        yield lambda place: not os.access(place, os.W_OK)
+        yield
     finally:
-        if mounted:
-            subprocess.run(["umount", str(folder)], check=True)
-        else:
-            folder.chmod(0o755)
+        folder.chmod(0o755)
 
 
 def test_of_four_runs_on_one_catalogue_one_completes_and_the_others_say_why_not(
