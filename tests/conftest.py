@@ -2,12 +2,20 @@
 
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from onnx import TensorProto
 
 from geograph_types.cli.main import main
+from geograph_types.manifest import EncoderSource, Fidelity, HeadSource, tensor_contract
+from geograph_types.taxonomy import CLASSES
+from geograph_types_export.bundle_writer import write_bundle
+from geograph_types_export.onnx_builder import GraphBuilder, serialise
+from geograph_types_export.parts import EncoderPart, HeadPart
 from geograph_types_trainer.checkpoint import save_checkpoint
 from geograph_types_trainer.head import TypeHead
 from geograph_types_trainer.scenes import write_scenes
@@ -53,6 +61,56 @@ def bundle(head_bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copytree(head_bundle, folder)
     assert main(["export", "encoder", "--weights", "random:0", "--bundle", str(folder)]) == 0
     return folder
+
+
+def tiny_encoder(seed: int) -> bytes:
+    """Mean colours of seven strips, mixed at random: an encoder that takes no time or room."""
+    graph = GraphBuilder("encoder")
+    pixels = graph.node("Cast", "cast", ["pixels"], to=TensorProto.FLOAT)
+    mean = graph.node("ReduceMean", "mean", [pixels, graph.integers(1)], keepdims=0)
+    strips = graph.node("Reshape", "strips", [mean, graph.integers(-1, 7, 32, 3)])
+    colours = graph.node("ReduceMean", "colours", [strips, graph.integers(2)], keepdims=0)
+    row = graph.node("Reshape", "row", [colours, graph.integers(-1, 21)])
+    weight = np.random.default_rng(seed).normal(0, 0.006, (21, 512)).astype(np.float32)
+    graph.node("MatMul", "product", [row, graph.constant("w", weight)], outputs=["image_embeds"])
+    return serialise(graph.model(*tensor_contract("encoder")))
+
+
+def tiny_head(seed: int) -> bytes:
+    """Random weights for embedding and bucket."""
+    graph = GraphBuilder("head")
+    rng = np.random.default_rng(seed)
+    weight = graph.constant("weight", rng.normal(0, 0.03, (512, 7)).astype(np.float32))
+    table = graph.constant("table", rng.normal(0, 1, (23, 7)).astype(np.float32))
+    seen = graph.node("MatMul", "seen", ["image_embeds", weight])
+    bias = graph.node("Gather", "bias", [table, "distance_bucket"])
+    logits = graph.node("Add", "sum", [seen, bias], outputs=["logits"])
+    graph.node("Sigmoid", "sigmoid", [logits], outputs=["probabilities"])
+    return serialise(graph.model(*tensor_contract("head")))
+
+
+def write_tiny_bundle(folder: Path, encoder: int = 0, head: int = 0) -> Path:
+    """Write a real bundle of a tenth of a megabyte, which loads and runs in milliseconds."""
+    fidelity = Fidelity("visual.fp32.onnx", "torch", 32, 0.999999, 2e-6)
+    source = EncoderSource(f"random:{encoder}", "b" * 64, stand_in=True)
+    write_bundle(folder, EncoderPart(tiny_encoder(encoder), "fp32", source, fidelity))
+    fidelity = Fidelity("head.onnx", "torch", 736, None, 2e-7)
+    thresholds = dict.fromkeys(CLASSES, 0.6)
+    source_of_head = HeadSource(f"run {head}", "c" * 64)
+    write_bundle(folder, HeadPart(tiny_head(head), source_of_head, fidelity, thresholds))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bundle for tests that need many runs and no meaning; not to be changed."""
+    return write_tiny_bundle(tmp_path_factory.mktemp("tiny") / "bundle")
+
+
+@pytest.fixture(scope="session")
+def another_bundle() -> Callable[..., Path]:
+    """Write a bundle like `tiny_bundle` with another encoder or head: (folder, encoder, head)."""
+    return write_tiny_bundle
 
 
 @pytest.fixture(scope="session")

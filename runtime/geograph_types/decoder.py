@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from geograph_types.decoder_worker import READY, Refusal, Reply
 from geograph_types.errors import DecoderError, PhotoError, PhotoFault
+from geograph_types.exif_position import ExifWhereabouts
 from geograph_types.preprocess import CROP
 
 __all__ = ["TIME_LIMIT", "DecoderPool", "PhotoPixels"]
@@ -50,10 +51,14 @@ class PhotoPixels:
     Attributes:
         pixels: uint8 [224, 224, 3].
         truncated: the file was cut off, and is used as far as it goes.
+        exif: where camera and subject stood, as the file says.
+        sha256: of the file, where the pool was asked for it.
     """
 
     pixels: NDArray[np.uint8]
     truncated: bool
+    exif: ExifWhereabouts
+    sha256: bytes | None
 
 
 class DecoderPool:
@@ -63,15 +68,22 @@ class DecoderPool:
     photo that it had is refused.
     """
 
-    def __init__(self, jobs: int, exact: bool = False, time_limit: float = TIME_LIMIT) -> None:
+    def __init__(
+        self,
+        jobs: int,
+        exact: bool = False,
+        time_limit: float = TIME_LIMIT,
+        digest: bool = False,
+    ) -> None:
         """Prepare the pool; nothing is started yet.
 
         Args:
             jobs: how many processes.
             exact: decode large JPEG files in full.
             time_limit: seconds that a photo may take.
+            digest: compute the SHA-256 of each file as well.
         """
-        self._workers = [_Worker(exact, time_limit) for _ in range(jobs)]
+        self._workers = [_Worker(exact, time_limit, digest) for _ in range(jobs)]
         # The last one that was used is the next: few photos start few processes.
         self._idle: LifoQueue[_Worker] = LifoQueue()
         for worker in self._workers:
@@ -107,8 +119,8 @@ class DecoderPool:
 class _Worker:
     """One process, started anew when it was lost."""
 
-    def __init__(self, exact: bool, time_limit: float) -> None:
-        self._exact = exact
+    def __init__(self, exact: bool, time_limit: float, digest: bool) -> None:
+        self._options = ["exact"] * exact + ["digest"] * digest
         self._time_limit = time_limit
         self._running: tuple[subprocess.Popen[bytes], Connection] | None = None
         self._closed = False
@@ -135,7 +147,7 @@ class _Worker:
         if isinstance(reply, Refusal):
             raise PhotoError(str(path), reply.fault, reply.detail)
         pixels = np.frombuffer(reply.data, np.uint8).reshape(CROP, CROP, 3)
-        return PhotoPixels(pixels, reply.truncated)
+        return PhotoPixels(pixels, reply.truncated, reply.exif, reply.sha256)
 
     def kill(self) -> None:
         """End the process for good, from any thread; `decode` then fails."""
@@ -158,7 +170,7 @@ class _Worker:
         ours, theirs = Pipe()
         # -P: a module in the current folder, where strangers' photos may lie, is never imported.
         command = [sys.executable, "-P", "-m", "geograph_types.decoder_worker"]
-        command += [str(theirs.fileno()), str(self._time_limit), "exact" if self._exact else "fast"]
+        command += [str(theirs.fileno()), str(self._time_limit), *self._options]
         search_path = os.pathsep.join(filter(None, sys.path))
         with self._lock, theirs:
             if self._closed:

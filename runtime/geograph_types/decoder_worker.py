@@ -5,11 +5,13 @@ What it says is data (msgpack), never code: a decoder that was taken over by a p
 further through it.
 """
 
+import hashlib
 import os
 import resource
 import signal
 import sys
 import warnings
+from dataclasses import replace
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Final, TypeAlias
@@ -18,6 +20,7 @@ import msgspec
 from PIL import AvifImagePlugin
 
 from geograph_types.errors import PhotoError, PhotoFault
+from geograph_types.exif_position import ExifWhereabouts
 from geograph_types.images import decode_photo
 from geograph_types.preprocess import preprocess
 
@@ -36,10 +39,14 @@ class Pixels(msgspec.Struct, frozen=True, tag=True):
     Attributes:
         data: uint8 [224, 224, 3], as bytes.
         truncated: the file was cut off.
+        exif: where camera and subject stood, as the file says.
+        sha256: of the file, where it was asked for.
     """
 
     data: bytes
     truncated: bool
+    exif: ExifWhereabouts
+    sha256: bytes | None
 
 
 class Refusal(msgspec.Struct, frozen=True, tag=True):
@@ -52,7 +59,7 @@ class Refusal(msgspec.Struct, frozen=True, tag=True):
 Reply: TypeAlias = Pixels | Refusal
 
 
-def main(descriptor: int, time_limit: float, exact: bool) -> None:
+def main(descriptor: int, time_limit: float, exact: bool, digest: bool) -> None:
     """Answer until the other side closes the connection."""
     # Ctrl-C reaches the whole group: the parent decides what becomes of its workers.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -68,7 +75,7 @@ def main(descriptor: int, time_limit: float, exact: bool) -> None:
             path = Path(os.fsdecode(connection.recv_bytes()))
             # The parent keeps the time; this ends a hanging decoder whose parent is gone.
             signal.setitimer(signal.ITIMER_REAL, 2 * time_limit + 1)
-            connection.send_bytes(msgspec.msgpack.encode(_reply(path, exact)))
+            connection.send_bytes(msgspec.msgpack.encode(_reply(path, exact, digest)))
             signal.setitimer(signal.ITIMER_REAL, 0)
         except (EOFError, OSError):
             return
@@ -82,15 +89,37 @@ def _limit_memory() -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
-def _reply(path: Path, exact: bool) -> Reply:
+def _reply(path: Path, exact: bool, digest: bool) -> Reply:
     try:
         photo = decode_photo(path, exact)
-        return Pixels(preprocess(photo.image).tobytes(), photo.truncated)
+        pixels = preprocess(photo.image).tobytes()
+        sha256 = _sha256(path) if digest else None
+        return Pixels(pixels, photo.truncated, _sendable(photo.exif), sha256)
     except PhotoError as error:
         return Refusal(error.fault, error.detail.encode(errors="backslashreplace").decode())
     except MemoryError:
         return Refusal(PhotoFault.TOO_MUCH_MEMORY, "resizing takes too much memory")
 
 
+def _sendable(exif: ExifWhereabouts) -> ExifWhereabouts:
+    """Have the texts in UTF-8; what they quote may be anything."""
+    problems = (text.encode(errors="backslashreplace").decode() for text in exif.problems)
+    return replace(exif, problems=tuple(problems))
+
+
+def _sha256(path: Path) -> bytes:
+    """Give the digest of a file, which the system still has in memory.
+
+    Raises:
+        PhotoError: it has gone since it was decoded.
+    """
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").digest()
+    except OSError as error:
+        detail = error.strerror or str(error)
+        raise PhotoError(str(path), PhotoFault.UNREADABLE, detail) from None
+
+
 if __name__ == "__main__":
-    main(int(sys.argv[1]), float(sys.argv[2]), sys.argv[3] == "exact")
+    main(int(sys.argv[1]), float(sys.argv[2]), "exact" in sys.argv[3:], "digest" in sys.argv[3:])

@@ -8,6 +8,7 @@ __all__ = [
     "EMBEDDING_ADVICE",
     "BackendError",
     "BundleError",
+    "CatalogError",
     "DecoderError",
     "DeviceError",
     "DistanceError",
@@ -17,6 +18,7 @@ __all__ = [
     "GridError",
     "InputError",
     "MissingExtraError",
+    "OutputError",
     "PhotoError",
     "PhotoFault",
     "RowError",
@@ -195,6 +197,33 @@ class BundleError(GeographTypesError):
 
     def __init__(self, path: Path, problem: str) -> None:
         super().__init__(f"bundle {path}: {problem}")
+        self.path = path
+
+
+class CatalogError(GeographTypesError):
+    """A catalogue that is none, is in use, or cannot be read or written.
+
+    Attributes:
+        path: the catalogue.
+    """
+
+    def __init__(self, path: Path, problem: str) -> None:
+        super().__init__(f"catalogue {path}: {problem}")
+        self.path = path
+
+
+class OutputError(GeographTypesError):
+    """Results that could not be written; what was at their place before is still there.
+
+    Attributes:
+        path: where they were to go.
+    """
+
+    def __init__(self, path: Path, problem: str) -> None:
+        super().__init__(
+            f"{path} cannot be written ({problem}): make room, or name another place, "
+            "and run this again"
+        )
         self.path = path
 
 

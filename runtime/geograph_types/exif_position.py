@@ -15,9 +15,9 @@ from typing import Any, Final
 from PIL import Image
 
 from geograph_types.coordinates import Coordinates
-from geograph_types.whereabouts import NOWHERE, Whereabouts
+from geograph_types.whereabouts import Whereabouts
 
-__all__ = ["ExifWhereabouts", "read_exif_whereabouts"]
+__all__ = ["NO_EXIF", "ExifWhereabouts", "read_exif_whereabouts"]
 
 GPS_IFD: Final = 0x8825
 
@@ -49,12 +49,25 @@ class ExifWhereabouts:
     """What EXIF says, and what of it makes no sense.
 
     Attributes:
-        whereabouts: camera, subject and distance, each `None` where missing or unusable.
+        camera: where it stood; `None` where that is missing or unusable.
+        subject: where it was; likewise.
+        metres: from the camera to the subject; likewise.
         problems: a line for each field that is there and cannot be used.
     """
 
-    whereabouts: Whereabouts = NOWHERE
+    camera: Coordinates | None = None
+    subject: Coordinates | None = None
+    metres: float | None = None
     problems: tuple[str, ...] = ()
+
+    @property
+    def whereabouts(self) -> Whereabouts:
+        """All that can be used."""
+        return Whereabouts(self.camera, self.subject, self.metres)
+
+
+NO_EXIF: Final = ExifWhereabouts()
+"""Of a photo that says nothing."""
 
 
 def read_exif_whereabouts(exif: Image.Exif) -> ExifWhereabouts:
@@ -89,7 +102,7 @@ def read_exif_whereabouts(exif: Image.Exif) -> ExifWhereabouts:
             metres = _metres(gps)
         except ValueError as error:
             problems.append(f"EXIF {error}")
-    return ExifWhereabouts(Whereabouts(camera, subject, metres), tuple(problems))
+    return ExifWhereabouts(camera, subject, metres, tuple(problems))
 
 
 def _degrees(gps: Mapping[int, Any], tag: GpsTag, directions: str, limit: int) -> float:

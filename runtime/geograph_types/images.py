@@ -10,6 +10,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from geograph_types.bit_depth import to_8_bits
 from geograph_types.errors import InputError, MissingExtraError, PhotoError, PhotoFault
+from geograph_types.exif_position import NO_EXIF, ExifWhereabouts, read_exif_whereabouts
 from geograph_types.jpeg import MISSING_LIMIT, complete_jpeg, missing_share, reduce_jpeg
 from geograph_types.photos import RAW_SUFFIXES
 
@@ -48,10 +49,12 @@ class DecodedPhoto:
     Attributes:
         image: upright, in the mode that the file has, deeper channels scaled to 8 bits.
         truncated: the file was cut off; rows are missing at its end, or detail.
+        exif: where camera and subject stood, as the file says.
     """
 
     image: Image.Image
     truncated: bool = False
+    exif: ExifWhereabouts = NO_EXIF
 
 
 def photo_name(photo: PhotoLike) -> str:
@@ -120,8 +123,10 @@ def _decode(file: BinaryIO, size: int, name: str, exact: bool) -> DecodedPhoto:
             if image.format not in ("JPEG", "MPO"):
                 raise
             image = _rest_of_jpeg(file, name, exact)
-            return DecodedPhoto(_upright(image, in_place=True), truncated=True)
-        return DecodedPhoto(to_8_bits(_upright(image, in_place=True)))
+            exif = _exif_whereabouts(image)
+            return DecodedPhoto(_upright(image, in_place=True), truncated=True, exif=exif)
+        exif = _exif_whereabouts(image)
+        return DecodedPhoto(to_8_bits(_upright(image, in_place=True)), exif=exif)
     except PhotoError as error:
         raise PhotoError(name, error.fault, error.detail) from None
     except MemoryError:
@@ -179,6 +184,15 @@ def _rest_of_jpeg(file: BinaryIO, name: str, exact: bool) -> Image.Image:
             name, PhotoFault.DAMAGED, f"the file is cut off: {missing:.0%} of the rows are missing"
         )
     return image
+
+
+def _exif_whereabouts(image: Image.Image) -> ExifWhereabouts:
+    try:
+        return read_exif_whereabouts(image.getexif())
+    except MemoryError:
+        raise
+    except Exception as error:  # damaged EXIF, in any way; the pixels are good
+        return ExifWhereabouts(problems=(f"EXIF cannot be read ({error})",))
 
 
 def _upright(image: Image.Image, in_place: bool = False) -> Image.Image:

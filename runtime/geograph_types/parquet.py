@@ -1,26 +1,38 @@
-"""Datasets of embeddings as Parquet; the only module that imports pyarrow.
+"""Datasets of embeddings, and results, as Parquet; the only module that imports pyarrow.
 
 A dataset has the published schema: `gridimage_id`, `types`, `distance`, `embeddings`, `weight`,
 `split`, with the embeddings as fixed-size lists of 512 float16 or float32.
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Final, Literal, TypeAlias
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from geograph_types.atomic import new_file
+from geograph_types.columns import COLUMNS, Cell, Kind, as_cells
 from geograph_types.distance import Distance
 from geograph_types.embedding import EMBEDDING_DIMENSION
-from geograph_types.errors import DistanceError, InputError, RowError, RowFault
+from geograph_types.errors import (
+    DistanceError,
+    InputError,
+    MissingExtraError,
+    RowError,
+    RowFault,
+)
 from geograph_types.published import RowBatch, embedding_row_faults
+from geograph_types.results import PhotoResult
+
+try:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+except ModuleNotFoundError:
+    raise MissingExtraError("pyarrow", "parquet") from None
 
 __all__ = [
     "METADATA_KEY",
@@ -32,6 +44,7 @@ __all__ = [
     "new_dataset",
     "read_dataset",
     "read_parquet_rows",
+    "results_writer",
 ]
 
 EmbeddingType: TypeAlias = Literal["float16", "float32"]
@@ -245,3 +258,32 @@ def read_parquet_rows(path: Path) -> Iterator[RowBatch]:
             buckets[keep],
             tuple(faults[index] for index in sorted(faults)),
         )
+
+
+CELL_TYPES: Final[dict[Kind, pa.DataType]] = {
+    "text": pa.string(),
+    "list": pa.list_(pa.string()),
+    "flag": pa.bool_(),
+    "number": pa.float64(),
+    "whole": pa.int8(),
+}
+
+
+@contextmanager
+def results_writer(stream: BinaryIO) -> Iterator[Callable[[PhotoResult], None]]:
+    """Write a row a photo with the columns of `geograph_types.columns`, in constant memory."""
+    schema = pa.schema([(name, CELL_TYPES[kind]) for name, kind in COLUMNS.items()])
+    rows: list[dict[str, Cell]] = []
+    with pq.ParquetWriter(stream, schema, compression="zstd") as writer:
+
+        def write(result: PhotoResult) -> None:
+            rows.append(as_cells(result))
+            if len(rows) == ROW_GROUP:
+                flush()
+
+        def flush() -> None:
+            writer.write_table(pa.Table.from_pylist(rows, schema))
+            rows.clear()
+
+        yield write
+        flush()

@@ -2,10 +2,12 @@
 
 import os
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Final
 
-__all__ = ["RAW_SUFFIXES", "SUFFIXES", "find_photos", "real_path"]
+__all__ = ["RAW_SUFFIXES", "SUFFIXES", "NameFilter", "find_photos", "real_path"]
 
 SUFFIXES: Final = frozenset(
     {".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".avif", ".heic", ".heif", ".hif"}
@@ -22,7 +24,41 @@ RAW_SUFFIXES: Final = frozenset(
 """Names of sensor data, which cameras write instead of a photo or beside it."""
 
 
-def find_photos(paths: Iterable[Path]) -> Iterator[Path]:
+@dataclass(frozen=True, slots=True)
+class NameFilter:
+    """Which photos of a folder are meant, by shell patterns (`*`, `?`, `[...]`) in any case.
+
+    A pattern with "/" is compared with the path from the folder that is searched, one without with
+    each name on it: `private` leaves out all folders of that name.
+
+    Attributes:
+        include: a photo has to fit one of them; none stands for every photo.
+        exclude: neither a photo nor a folder above it may fit any of them.
+    """
+
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+
+    def takes(self, photo: Path) -> bool:
+        """Whether a photo is meant, by its path from the folder that is searched."""
+        return not self.leaves_out(photo) and (
+            not self.include or any(_fits(photo, pattern) for pattern in self.include)
+        )
+
+    def leaves_out(self, path: Path) -> bool:
+        """Whether a photo or folder is excluded by itself, whatever is above it."""
+        return any(_fits(path, pattern) for pattern in self.exclude)
+
+
+def _fits(path: Path, pattern: str) -> bool:
+    text = path.as_posix() if "/" in pattern else path.name
+    return fnmatchcase(text.casefold(), pattern.strip("/").casefold())
+
+
+EVERY_NAME: Final = NameFilter()
+
+
+def find_photos(paths: Iterable[Path], names: NameFilter = EVERY_NAME) -> Iterator[Path]:
     """List photos: files as they are given, folders searched through in the order of names.
 
     In a folder, a RAW file stands back for the photo of the same name beside it. One that stands
@@ -31,10 +67,14 @@ def find_photos(paths: Iterable[Path]) -> Iterator[Path]:
 
     Links to folders are not followed, so a loop of links cannot be entered. A path that does not
     exist is listed too: opening it gives the error.
+
+    Args:
+        paths: files and folders.
+        names: which of the folders' photos are meant; files that are given always are.
     """
     for path in paths:
         if path.is_dir():
-            yield from _in_folder(path)
+            yield from _in_folder(path, names)
         else:
             yield path
 
@@ -44,22 +84,26 @@ def real_path(path: Path) -> Path:
     return Path(os.path.realpath(path))
 
 
-def _in_folder(folder: Path) -> Iterator[Path]:
+def _in_folder(folder: Path, filtered: NameFilter) -> Iterator[Path]:
     unreadable: list[Path] = []
     for root, folders, files in os.walk(folder, onerror=lambda e: unreadable.append(e.filename)):
         here = Path(root)
         yield from map(Path, unreadable)
         unreadable.clear()
-        folders.sort()
+        inside = here.relative_to(folder)
+        empty = not (files or folders)
+        folders[:] = sorted(name for name in folders if not filtered.leaves_out(inside / name))
         photos = {name for name in files if _suffix(name) in SUFFIXES}
         taken = {Path(name).stem.casefold() for name in photos}
+        listed = []
         for name in sorted(files):
             alone = _suffix(name) in RAW_SUFFIXES and Path(name).stem.casefold() not in taken
             if name in photos or alone:
-                yield here / name
+                listed.append(name)
         links = [name for name in folders if (here / name).is_symlink()]
-        yield from (here / name for name in links if _suffix(name) in SUFFIXES)
-        if not (files or folders) and _suffix(here.name) in SUFFIXES:
+        listed += [name for name in links if _suffix(name) in SUFFIXES]
+        yield from (here / name for name in listed if filtered.takes(inside / name))
+        if empty and _suffix(here.name) in SUFFIXES and (here == folder or filtered.takes(inside)):
             yield here
 
 

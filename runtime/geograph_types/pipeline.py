@@ -1,7 +1,7 @@
 """Many photos: decoded beside one another while the encoder runs, a bounded number at a time."""
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import Future
 from contextlib import closing
 from dataclasses import dataclass
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from geograph_types.cpu import usable_cpus
 from geograph_types.decoder import TIME_LIMIT, DecoderPool, PhotoPixels
 from geograph_types.errors import PhotoError
+from geograph_types.exif_position import NO_EXIF, ExifWhereabouts
 from geograph_types.tagger import ENCODER_BATCH, TypeTagger
 
 __all__ = ["EmbeddedPhoto", "embed_photos"]
@@ -28,12 +29,16 @@ class EmbeddedPhoto:
         embedding: float32 [512], or `None` where it could not be used.
         error: why not.
         truncated: the file was cut off, and was used as far as it goes.
+        exif: where camera and subject stood, as the file says.
+        sha256: of the file, where it was asked for and could be used.
     """
 
     path: Path
     embedding: NDArray[np.float32] | None
     error: PhotoError | None
     truncated: bool = False
+    exif: ExifWhereabouts = NO_EXIF
+    sha256: bytes | None = None
 
 
 def embed_photos(
@@ -42,7 +47,8 @@ def embed_photos(
     jobs: int | None = None,
     exact: bool = False,
     time_limit: float = TIME_LIMIT,
-) -> Iterator[EmbeddedPhoto]:
+    digest: bool = False,
+) -> Generator[EmbeddedPhoto, None, None]:
     """Embed photos one batch after the other, in the order in which they come.
 
     At most two batches are decoded ahead, so memory does not grow with the number of photos.
@@ -53,6 +59,7 @@ def embed_photos(
         jobs: decoding processes; `None` follows the CPU quota.
         exact: decode large JPEG files in full, instead of at a fraction of their size.
         time_limit: seconds that decoding a photo may take.
+        digest: compute the SHA-256 of each file as well.
 
     Yields:
         One result a photo; a photo that cannot be used costs itself only, even where it kills its
@@ -63,7 +70,7 @@ def embed_photos(
         DecoderError: no process can be started to decode in.
     """
     remaining = iter(paths)
-    with closing(DecoderPool(jobs or usable_cpus(), exact, time_limit)) as decoders:
+    with closing(DecoderPool(jobs or usable_cpus(), exact, time_limit, digest)) as decoders:
         waiting: deque[tuple[Path, Future[PhotoPixels]]] = deque()
 
         def refill() -> None:
@@ -95,4 +102,6 @@ def _embed_batch(
         if photo is None:
             yield EmbeddedPhoto(path, None, error)
         else:
-            yield EmbeddedPhoto(path, next(vectors), None, photo.truncated)
+            yield EmbeddedPhoto(
+                path, next(vectors), None, photo.truncated, photo.exif, photo.sha256
+            )

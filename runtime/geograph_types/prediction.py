@@ -5,6 +5,7 @@ from typing import Any
 import msgspec
 
 from geograph_types.distance import Distance
+from geograph_types.taxonomy import CROSS_GRID
 
 __all__ = ["Prediction"]
 
@@ -27,6 +28,13 @@ class Prediction(msgspec.Struct, frozen=True):
     distance: Distance
     model: str
     stand_in: bool
+
+    @property
+    def certain_tags(self) -> tuple[str, ...]:
+        """The tags without a best guess: those above their threshold, and what geometry decides."""
+        if not self.low_confidence:
+            return self.tags
+        return (CROSS_GRID,) if self.distance.crosses_grid else ()
 
     def as_dict(self) -> dict[str, Any]:
         """Give plain values for JSON; probabilities have seven decimals."""

@@ -20,6 +20,7 @@ class PhotoResult:
         error: why it says nothing.
         types: the moderators' raw tags, where a labels file gives them.
         truncated: the photo's file was cut off, and was used as far as it goes.
+        problems: what its EXIF says of positions and could not be used; the photo is tagged.
     """
 
     path: Path
@@ -27,6 +28,7 @@ class PhotoResult:
     error: PhotoError | None
     types: str = ""
     truncated: bool = False
+    problems: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if (self.prediction is None) == (self.error is None):

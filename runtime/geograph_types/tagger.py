@@ -1,6 +1,6 @@
 """Embedding and distance to prediction: the Python interface to a bundle."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from os import PathLike
 from typing import Final, Literal, TypeAlias, get_args
@@ -218,24 +218,37 @@ class TypeTagger:
             )
         return scores
 
-    def predict(self, embeddings: ArrayLike, distances: Sequence[DistanceLike]) -> list[Prediction]:
+    def predict(
+        self,
+        embeddings: ArrayLike,
+        distances: Sequence[DistanceLike],
+        threshold: float | None = None,
+    ) -> list[Prediction]:
         """Score stored embeddings and choose their tags.
 
         Args:
             embeddings: [N, 512] raw CLIP embeddings.
             distances: N distances.
+            threshold: of all classes, 0 to 1; `None` takes each class's own from the bundle.
 
         Raises:
-            As `score`.
+            InputError: a threshold that is none.
+            Further as `score`.
         """
+        thresholds = self.bundle.manifest.thresholds
+        if threshold is not None:
+            if not 0 <= threshold <= 1:
+                raise InputError(f"threshold {threshold} is not between 0 and 1")
+            thresholds = dict.fromkeys(CLASSES, threshold)
         known = [Distance.of(distance) for distance in distances]
         return [
-            self._prediction(row, distance)
+            self._prediction(row, distance, thresholds)
             for row, distance in zip(self.score(embeddings, known).tolist(), known, strict=True)
         ]
 
-    def _prediction(self, probabilities: list[float], distance: Distance) -> Prediction:
-        thresholds = self.bundle.manifest.thresholds
+    def _prediction(
+        self, probabilities: list[float], distance: Distance, thresholds: Mapping[str, float]
+    ) -> Prediction:
         tags, low_confidence = final_tags(probabilities, thresholds, distance.crosses_grid)
         return Prediction(
             probabilities=dict(zip(CLASSES, probabilities, strict=True)),

@@ -7,6 +7,18 @@ __all__ = ["COMMANDS"]
 COMMANDS = (
     CommandEntry("tag", "Predict the tags of photos.", "geograph_types.cli.tag:tag", "cpu"),
     CommandEntry(
+        "catalog",
+        "Show or export what 'tag --catalog' keeps.",
+        "geograph_types.cli.catalog:catalog",
+        "cpu",
+    ),
+    CommandEntry(
+        "sidecars",
+        "Take tags out of sidecars again.",
+        "geograph_types.cli.sidecars:sidecars",
+        "xmp",
+    ),
+    CommandEntry(
         "score",
         "Predict from stored embeddings and distances, without photos.",
         "geograph_types.cli.score:score",

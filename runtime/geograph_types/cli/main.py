@@ -10,6 +10,7 @@ from typing import Final
 import click
 
 from geograph_types.cli.command import CommandEntry, installed_commands, load_command
+from geograph_types.display import displayable
 from geograph_types.errors import GeographTypesError, MissingExtraError
 
 __all__ = ["main", "run"]
@@ -110,7 +111,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _fail(message: str, status: int) -> int:
-    click.echo(f"error: {' '.join(message.split())}", err=True)
+    click.echo(displayable(f"error: {' '.join(message.split())}"), err=True)
     return status
 
 

@@ -3,13 +3,14 @@
 import click
 
 from geograph_types.bundle import Bundle
+from geograph_types.display import displayable
 
 __all__ = ["note", "warn_of_stand_in"]
 
 
 def note(line: str) -> None:
-    """Say one line."""
-    click.echo(line, err=True)
+    """Say one line; what a terminal would act upon, as in the name of a file, is escaped."""
+    click.echo(displayable(line), err=True)
 
 
 def warn_of_stand_in(bundle: Bundle) -> None:

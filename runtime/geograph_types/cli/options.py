@@ -1,5 +1,6 @@
 """Options that several commands share, so that they read alike everywhere."""
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -56,7 +57,7 @@ def check_outputs(outputs: Iterable[Path | None], inputs: Iterable[Path | None])
         inputs: files and folders that are read.
 
     Raises:
-        InputError: an output is an input or another output, or has no folder to stand in.
+        InputError: an output is an input or another output, or has no folder that can be written.
     """
     taken = {real_path(path): "is read by this command" for path in inputs if path is not None}
     for output in filter(None, outputs):
@@ -67,4 +68,6 @@ def check_outputs(outputs: Iterable[Path | None], inputs: Iterable[Path | None])
             raise InputError(f"{output} {taken[place]}: give the output another name")
         if not place.parent.is_dir():
             raise InputError(f"there is no folder {output.parent}: make it first")
+        if not os.access(place.parent, os.W_OK):
+            raise InputError(f"nothing can be written in {output.parent}: name another folder")
         taken[place] = "is written by this command already"

@@ -1,5 +1,6 @@
 """Tables for people at a terminal."""
 
+from geograph_types.display import displayable
 from geograph_types.results import PhotoResult
 
 __all__ = ["ResultTable"]
@@ -22,7 +23,7 @@ class ResultTable:
         """Add a photo's line."""
         from rich.markup import escape
 
-        name = escape(str(result.path).encode(errors="replace").decode())
+        name = escape(displayable(str(result.path)))
         if result.prediction is None:
             self._table.add_row(name, f"[red]{result.error.fault if result.error else ''}[/red]")
             return

@@ -1,15 +1,14 @@
 """The command `tag`."""
 
+import math
 import sys
-from collections import Counter
-from collections.abc import Iterator
-from contextlib import ExitStack
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import click
-import msgspec
 
-from geograph_types.atomic import new_file
+from geograph_types.catalog import Catalog, open_catalog
 from geograph_types.cli.notices import note, warn_of_stand_in
 from geograph_types.cli.options import (
     bundle_option,
@@ -20,83 +19,164 @@ from geograph_types.cli.options import (
     output_path,
     threads_option,
 )
+from geograph_types.cli.photo_list import photos_of
 from geograph_types.cli.progress import track
 from geograph_types.cli.tables import ResultTable
-from geograph_types.distance import Distance
-from geograph_types.errors import InputError, PhotoError, PhotoFault
-from geograph_types.photos import SUFFIXES, find_photos, real_path
-from geograph_types.pipeline import embed_photos
+from geograph_types.cli.tag_sidecars import SidecarOutput
+from geograph_types.cli.tag_summary import TagSummary
+from geograph_types.errors import InputError
+from geograph_types.json_results import json_line
+from geograph_types.outputs import check_suffix, new_results
+from geograph_types.photos import real_path
+from geograph_types.pipeline import EmbeddedPhoto, embed_photos
 from geograph_types.records import PhotoRecord, read_records
 from geograph_types.report import write_report
 from geograph_types.results import PhotoResult
 from geograph_types.session import Device
 from geograph_types.tagger import TypeTagger
+from geograph_types.tagging import embed_into, encoding_of, keep_results, tag_photos
 
 __all__ = ["tag"]
 
 
-@click.command(epilog="Example: geograph-types tag holiday/ --bundle model --out tags.jsonl")
+def _a_number(_: click.Context, __: click.Parameter, value: float | None) -> float | None:
+    if value is not None and math.isnan(value):
+        raise click.BadParameter("nan is not in the range 0<=x<=1.")
+    return value
+
+
+@click.command(
+    epilog="Example: geograph-types tag holiday/ --bundle model --catalog tags.catalog "
+    "--out tags.csv"
+)
 @click.argument("photos", nargs=-1, required=True, type=existing_path)
 @bundle_option
+@click.option(
+    "--catalog",
+    type=output_path,
+    metavar="FILE",
+    help="Keep embeddings and results here, and open only photos that are new or changed.",
+)
 @click.option(
     "--labels",
     type=existing_path,
     metavar="CSV",
     help="Positions or distances of the photos, a row each (column 'photo' names it).",
 )
-@click.option("--out", type=output_path, metavar="FILE", help="Write JSON Lines here.")
+@click.option(
+    "--include",
+    multiple=True,
+    metavar="PATTERN",
+    help="Of folders, only photos that fit, as '*.jpg' or '2024/*'; may be given again.",
+)
+@click.option(
+    "--exclude",
+    multiple=True,
+    metavar="PATTERN",
+    help="Of folders, leave out photos and folders that fit; may be given again.",
+)
+@click.option(
+    "--threshold",
+    type=click.FloatRange(0, 1),
+    callback=_a_number,
+    help="Probability from which a tag is set, for all classes; else each has the bundle's own.",
+)
+@click.option(
+    "--out",
+    type=output_path,
+    metavar="FILE",
+    help="Write results here: FILE.jsonl, FILE.csv or FILE.parquet.",
+)
 @click.option("--report", type=output_path, metavar="FILE", help="Write a page of thumbnails here.")
+@click.option(
+    "--xmp", is_flag=True, help="Write tags into sidecars beside the photos, photo.jpg.xmp."
+)
+@click.option(
+    "--dry-run",
+    is_flag=True,
+    help="With --xmp: show what would change in sidecars, and write none.",
+)
+@click.option(
+    "--jobs",
+    type=click.IntRange(1, 1024),
+    help="Processes that decode photos; follows the CPU quota if left out.",
+)
 @device_option
 @threads_option
 @exact_option
 def tag(
     photos: tuple[Path, ...],
     bundle: Path,
+    catalog: Path | None,
     labels: Path | None,
+    include: tuple[str, ...],
+    exclude: tuple[str, ...],
+    threshold: float | None,
     out: Path | None,
     report: Path | None,
+    xmp: bool,
+    dry_run: bool,
+    jobs: int | None,
     device: Device,
     threads: int | None,
     exact: bool,
 ) -> int:
     """Predict the Type tags of photographs.
 
-    PHOTOS are files and folders. Without --out, results go to standard output: a table on a
-    terminal, JSON Lines elsewhere.
+    PHOTOS are files and folders, or "-" for a list of them on standard input. Without --out,
+    results go to standard output: a table on a terminal, JSON Lines elsewhere.
+
+    With --catalog, a run that was stopped goes on where it was, and another bundle's head tags
+    again without opening a photo. With --xmp, tags that are only a best guess are left out.
     """
+    if dry_run and not xmp:
+        raise InputError("--dry-run shows what --xmp would do: give both")
     tagger = TypeTagger(bundle, device=device, threads=threads)
-    warn_of_stand_in(tagger.bundle)
-    paths = list(find_photos(photos))
-    if not paths:
-        raise InputError(
-            f"no photos in {', '.join(map(str, photos))}: name files, or folders with "
-            f"{', '.join(sorted(SUFFIXES))}"
-        )
-    check_outputs([out, report], [*paths, labels])
-    records = _records(labels, paths) if labels else {}
     tagger.bundle.find("head")
-    results: list[PhotoResult] = []
-    faults: Counter[str] = Counter()
+    warn_of_stand_in(tagger.bundle)
+    paths = photos_of(photos, include, exclude)
+    check_outputs([out, report, catalog], [*paths, labels])
+    if out:
+        check_suffix(out)
+    sidecars = SidecarOutput(dry_run) if xmp else None
+    records = _records(labels, paths) if labels else {}
+    summary = TagSummary()
+    shown: list[PhotoResult] = []
     with ExitStack() as stack:
-        stream = stack.enter_context(new_file(out)) if out else None
-        table = ResultTable() if stream is None and sys.stdout.isatty() else None
-        for result in track(tag_photos(tagger, paths, records, exact), "photos", len(paths)):
+        opened = stack.enter_context(open_catalog(catalog)) if catalog else None
+        if opened is not None:
+            _open_new(opened, tagger, paths, exact, jobs)
+            embedded: Iterable[EmbeddedPhoto] = opened.photos(paths)
+        else:
+            embedded = embed_photos(tagger, paths, jobs, exact)
+        results = tag_photos(tagger, embedded, records, threshold)
+        if opened is not None:
+            results = keep_results(opened, results, tagger.bundle)
+        write = stack.enter_context(_output(out, quiet=dry_run))
+        for result in track(results, "photos", len(paths)):
+            summary.add(result)
+            write(result)
+            if sidecars:
+                sidecars.write(result)
             if report:
-                results.append(result)
-            if result.error is not None:
-                faults[result.error.fault.value] += 1
-                note(f"error: {result.error}")
-            if table is not None:
-                table.add(result)
-            else:
-                line = msgspec.json.encode(_encodable(result))
-                (stream or sys.stdout.buffer).write(line + b"\n")
-        if table is not None:
-            table.show()
+                shown.append(result)
     if report:
-        pictured = track(results, "thumbnails", len(results))
-        write_report(report, pictured, tagger.bundle)
-    return _summary(len(paths), faults)
+        write_report(report, track(shown, "thumbnails", len(shown)), tagger.bundle)
+    if sidecars:
+        sidecars.show()
+        summary.failed_sidecars = sidecars.failed
+    return summary.show()
+
+
+def _open_new(
+    catalog: Catalog, tagger: TypeTagger, paths: list[Path], exact: bool, jobs: int | None
+) -> None:
+    """Open the photos that the catalogue does not know as they are."""
+    pending = catalog.pending(paths, encoding_of(tagger, exact))
+    for _ in track(embed_into(catalog, tagger, pending, exact, jobs), "photos", len(pending)):
+        pass
+    known = len(set(paths)) - len(pending)
+    note(f"{len(pending)} photos opened, {known} taken from {catalog.path}")
 
 
 def _records(labels: Path, paths: list[Path]) -> dict[Path, PhotoRecord]:
@@ -109,40 +189,25 @@ def _records(labels: Path, paths: list[Path]) -> dict[Path, PhotoRecord]:
             f"{labels.resolve().parent}"
         )
     if missing:
-        note(f"{missing} of {len(paths)} photos are not in {labels}: their distance is unknown")
+        note(f"{missing} of {len(paths)} photos are not in {labels}: their EXIF alone tells")
     return records
 
 
-def tag_photos(
-    tagger: TypeTagger, paths: list[Path], records: dict[Path, PhotoRecord], exact: bool
-) -> Iterator[PhotoResult]:
-    """Tag photos in order, each with the distance that its record gives."""
-    for photo in embed_photos(tagger, paths, exact=exact):
-        record = records.get(real_path(photo.path))
-        types = record.types if record else ""
-        error = photo.error
-        if error is None and record and record.error:
-            error = PhotoError(str(photo.path), PhotoFault.BAD_DISTANCE, record.error)
-        if error is not None or photo.embedding is None:
-            yield PhotoResult(photo.path, None, error, types)
-            continue
-        distance = record.distance if record else Distance.unknown()
-        prediction = tagger.predict(photo.embedding[None, :], [distance])[0]
-        yield PhotoResult(photo.path, prediction, None, types, photo.truncated)
+@contextmanager
+def _output(out: Path | None, quiet: bool) -> Iterator[Callable[[PhotoResult], None]]:
+    """Write to a file; or on standard output a table on a terminal, JSON Lines elsewhere."""
+    if out:
+        with new_results(out) as write:
+            yield write
+    elif quiet:
+        yield lambda _: None
+    elif sys.stdout.isatty():
+        table = ResultTable()
+        yield table.add
+        table.show()
+    else:
+        yield lambda result: _print(json_line(result))
 
 
-def _encodable(result: PhotoResult) -> dict[str, object]:
-    """Escape bytes of a file name that are not UTF-8, so that the line is JSON."""
-    row = result.as_dict()
-    row["photo"] = row["photo"].encode(errors="surrogateescape").decode(errors="backslashreplace")
-    return row
-
-
-def _summary(count: int, faults: Counter[str]) -> int:
-    if not faults:
-        note(f"{count} photos tagged")
-        return 0
-    failed = sum(faults.values())
-    reasons = ", ".join(f"{number} {fault}" for fault, number in faults.most_common())
-    note(f"{count - failed} photos tagged, {failed} failed: {reasons}")
-    return 1
+def _print(line: bytes) -> None:
+    sys.stdout.buffer.write(line)

@@ -1,0 +1,299 @@
+"""What is known of photos, in one SQLite file: a second run does only what is new.
+
+The table `photos` holds what came of opening each file, `results` what the last run made of it.
+Both are written in batches; a batch that was written outlasts a kill and a power cut.
+"""
+
+import os
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+import numpy as np
+
+from geograph_types.bundle import Bundle
+from geograph_types.catalog_file import open_database, reported
+from geograph_types.catalog_prediction import prediction_columns, read_prediction
+from geograph_types.embedding import as_embeddings
+from geograph_types.errors import PhotoError, PhotoFault
+from geograph_types.exif_position import ExifWhereabouts
+from geograph_types.pipeline import EmbeddedPhoto
+from geograph_types.results import PhotoResult
+
+__all__ = ["Catalog", "Encoding", "FileStamp", "PendingPhoto", "open_catalog"]
+
+LASTING_FAULTS: Final = frozenset(
+    {
+        PhotoFault.EMPTY,
+        PhotoFault.NOT_AN_IMAGE,
+        PhotoFault.DAMAGED,
+        PhotoFault.TOO_MANY_PIXELS,
+        PhotoFault.TOO_ELONGATED,
+    }
+)
+"""Reasons that lie in a file's bytes; the others may be gone the next time."""
+
+
+@dataclass(frozen=True, slots=True)
+class FileStamp:
+    """What tells without opening a file that it has not changed.
+
+    Attributes:
+        size: bytes.
+        mtime_ns: when it was last written, in nanoseconds since 1970.
+    """
+
+    size: int
+    mtime_ns: int
+
+    @classmethod
+    def of(cls, path: Path) -> "FileStamp | None":
+        """Read it from the system; `None` where there is no such file."""
+        try:
+            status = path.stat()
+        except (OSError, ValueError):
+            return None
+        return cls(status.st_size, status.st_mtime_ns)
+
+
+@dataclass(frozen=True, slots=True)
+class Encoding:
+    """What embeddings depend on beside the photo.
+
+    Attributes:
+        encoder: sha256 of the encoder's file.
+        exact: large JPEG files were decoded in full.
+    """
+
+    encoder: str
+    exact: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PendingPhoto:
+    """A photo that is to be opened.
+
+    Attributes:
+        path: the photo.
+        stamp: as it was before it was opened, so that a change meanwhile is seen the next time.
+    """
+
+    path: Path
+    stamp: FileStamp | None
+
+
+COUNTS: Final = {
+    "encoder": (
+        "SELECT encoder, count(*) FROM photos WHERE embedding IS NOT NULL GROUP BY 1 "
+        "ORDER BY 2 DESC, 1"
+    ),
+    "fault": (
+        "SELECT fault, count(*) FROM results WHERE fault IS NOT NULL GROUP BY 1 ORDER BY 2 DESC, 1"
+    ),
+    "model": (
+        "SELECT model, count(*) FROM results WHERE fault IS NULL GROUP BY 1 ORDER BY 2 DESC, 1"
+    ),
+    "tags": (
+        "SELECT value, count(*) FROM results, json_each(results.tags) GROUP BY 1 ORDER BY 2 DESC, 1"
+    ),
+}
+
+
+class Catalog:
+    """An open catalogue; made by `open_catalog`.
+
+    All methods raise `CatalogError` where the file cannot be read or written; what was written
+    before stays.
+
+    Attributes:
+        path: the file.
+    """
+
+    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
+        self.path = path
+        self._connection = connection
+
+    def pending(self, paths: Iterable[Path], encoding: Encoding) -> list[PendingPhoto]:
+        """List the photos that have to be opened, each once.
+
+        Those are the ones that are new, have changed, or have an embedding that was made otherwise,
+        in the order given; and behind them those that failed for a reason that may have passed.
+        """
+        new: list[PendingPhoto] = []
+        again: list[PendingPhoto] = []
+        for path in dict.fromkeys(paths):
+            stamp = FileStamp.of(path)
+            row = self._row(
+                "SELECT size, mtime_ns, encoder, exact, fault FROM photos WHERE path = ?", path
+            )
+            if row is None or row[:2] != _columns(stamp):
+                new.append(PendingPhoto(path, stamp))
+            elif row[4] is not None:
+                if row[4] not in LASTING_FAULTS:
+                    again.append(PendingPhoto(path, stamp))
+            elif row[2:4] != (encoding.encoder, encoding.exact):
+                new.append(PendingPhoto(path, stamp))
+        return new + again
+
+    def store_photos(
+        self, photos: Sequence[tuple[PendingPhoto, EmbeddedPhoto]], encoding: Encoding
+    ) -> None:
+        """Write what came of opening photos, all of them or none, in place of what was known."""
+        rows = [
+            (
+                _key(photo.path),
+                *_columns(pending.stamp),
+                photo.sha256,
+                encoding.encoder,
+                encoding.exact,
+                None if photo.embedding is None else photo.embedding.astype("<f4").tobytes(),
+                photo.truncated,
+                msgspec.json.encode(photo.exif).decode(),
+                *_failure(photo.error),
+            )
+            for pending, photo in photos
+        ]
+        with self._transaction():
+            self._connection.executemany(
+                f"INSERT OR REPLACE INTO photos VALUES ({', '.join('?' * 11)})", rows
+            )
+            self._connection.executemany(
+                "DELETE FROM results WHERE path = ?", [(row[0],) for row in rows]
+            )
+
+    def photos(self, paths: Iterable[Path]) -> Iterator[EmbeddedPhoto]:
+        """Give what is known of photos that have been opened, in the order given.
+
+        Yields:
+            One a path; none for a path that the catalogue does not have.
+        """
+        for path in paths:
+            row = self._row(
+                "SELECT embedding, truncated, exif, sha256, fault, detail FROM photos "
+                "WHERE path = ?",
+                path,
+            )
+            if row is not None:
+                with reported(self.path):
+                    photo = _photo(path, row)
+                yield photo
+
+    def store_results(self, results: Iterable[PhotoResult], bundle: Bundle) -> None:
+        """Write results, all of them or none, in place of earlier ones."""
+        rows = [
+            (
+                _key(result.path),
+                result.types,
+                result.truncated,
+                *_failure(result.error),
+                *prediction_columns(result.prediction),
+                bundle.manifest.sha256,
+            )
+            for result in results
+        ]
+        with self._transaction():
+            self._connection.executemany(
+                f"INSERT OR REPLACE INTO results VALUES ({', '.join('?' * 12)})", rows
+            )
+
+    def results(self) -> Iterator[PhotoResult]:
+        """Give the last result of each photo, by absolute path."""
+        with reported(self.path):
+            for row in self._connection.execute(
+                "SELECT path, types, truncated, fault, detail, tags, low_confidence, "
+                "probabilities, distance, model, stand_in FROM results ORDER BY path"
+            ):
+                path = Path(os.fsdecode(row[0]))
+                error = _error(path, row[3], row[4])
+                yield PhotoResult(
+                    path, None if error else read_prediction(row[5:]), error, row[1], bool(row[2])
+                )
+
+    def photo_count(self) -> int:
+        """Count the photos that were opened."""
+        with reported(self.path):
+            return int(self._connection.execute("SELECT count(*) FROM photos").fetchone()[0])
+
+    def untagged(self) -> int:
+        """Count the photos that were opened and have no result yet."""
+        query = "SELECT count(*) FROM photos WHERE path NOT IN (SELECT path FROM results)"
+        with reported(self.path):
+            return int(self._connection.execute(query).fetchone()[0])
+
+    def counts(self, column: str) -> dict[str, int]:
+        """Count photos by what they have in common, most frequent first.
+
+        Args:
+            column: "encoder" of those that have an embedding; "fault", "model" or "tags" of
+                the last results.
+
+        Raises:
+            KeyError: another column.
+        """
+        with reported(self.path):
+            return dict(self._connection.execute(COUNTS[column]))
+
+    def _row(self, query: str, path: Path) -> tuple[Any, ...] | None:
+        with reported(self.path):
+            row: tuple[Any, ...] | None = self._connection.execute(query, (_key(path),)).fetchone()
+        return row
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        with reported(self.path):
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                self._connection.execute("COMMIT")
+            except BaseException:
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+                raise
+
+
+@contextmanager
+def open_catalog(path: Path, read_only: bool = False) -> Iterator[Catalog]:
+    """Open a catalogue, and make it where there is none.
+
+    Args:
+        path: the file.
+        read_only: it has to be there, and may be in use by a run.
+
+    Raises:
+        CatalogError: it is no catalogue, of a newer version, in use by another run, or cannot be
+            read or written.
+    """
+    with open_database(path, read_only) as connection:
+        yield Catalog(path, connection)
+
+
+def _key(path: Path) -> bytes:
+    return os.fsencode(os.path.abspath(path))  # noqa: PTH100  Path.absolute keeps ".."
+
+
+def _columns(stamp: FileStamp | None) -> tuple[int | None, int | None]:
+    return (None, None) if stamp is None else (stamp.size, stamp.mtime_ns)
+
+
+def _failure(error: PhotoError | None) -> tuple[str | None, str | None]:
+    return (None, None) if error is None else (error.fault.value, error.detail)
+
+
+def _photo(path: Path, row: Sequence[Any]) -> EmbeddedPhoto:
+    embedding, truncated, exif, sha256, fault, detail = row
+    return EmbeddedPhoto(
+        path,
+        None if embedding is None else as_embeddings(np.frombuffer(embedding, "<f4"))[0],
+        _error(path, fault, detail),
+        bool(truncated),
+        msgspec.json.decode(exif, type=ExifWhereabouts),
+        sha256,
+    )
+
+
+def _error(path: Path, fault: str | None, detail: str | None) -> PhotoError | None:
+    return None if fault is None else PhotoError(str(path), PhotoFault(fault), detail or "")

@@ -1,0 +1,66 @@
+"""The commands `catalog export` and `catalog stats`."""
+
+from pathlib import Path
+
+import click
+
+from geograph_types.catalog import Catalog, open_catalog
+from geograph_types.cli.notices import note
+from geograph_types.cli.options import check_outputs, existing_path, output_path
+from geograph_types.outputs import check_suffix, new_results
+
+__all__ = ["catalog"]
+
+
+@click.group(epilog="Example: geograph-types catalog stats tags.catalog")
+def catalog() -> None:
+    """Show or export what 'tag --catalog' keeps."""
+
+
+@catalog.command(epilog="Example: geograph-types catalog export tags.catalog --out tags.csv")
+@click.argument("file", type=existing_path)
+@click.option(
+    "--out",
+    type=output_path,
+    required=True,
+    metavar="FILE",
+    help="Write results here: FILE.jsonl, FILE.csv or FILE.parquet.",
+)
+def export(file: Path, out: Path) -> int:
+    """Write the last result of every photo in a catalogue, in the order of absolute paths."""
+    check_outputs([out], [file])
+    check_suffix(out)
+    count = 0
+    with open_catalog(file, read_only=True) as opened:
+        with new_results(out) as write:
+            for result in opened.results():
+                write(result)
+                count += 1
+        note(f"{count} results written to {out}")
+        return _untagged(opened)
+
+
+@catalog.command(epilog="Example: geograph-types catalog stats tags.catalog")
+@click.argument("file", type=existing_path)
+def stats(file: Path) -> int:
+    """Count what is in a catalogue: photos, failures by reason, tags, models."""
+    with open_catalog(file, read_only=True) as opened:
+        click.echo(f"photos     {opened.photo_count()} ({file.stat().st_size / 1e6:.1f} MB)")
+        for heading, column in (
+            ("encoder", "encoder"),
+            ("bundle", "model"),
+            ("tag", "tags"),
+            ("failed", "fault"),
+        ):
+            for name, number in opened.counts(column).items():
+                shown = name[:12] if column == "encoder" else name
+                click.echo(f"{heading:<10} {shown:<24} {number}")
+        return _untagged(opened)
+
+
+def _untagged(opened: Catalog) -> int:
+    """Say what a run that was stopped has left undone."""
+    count = opened.untagged()
+    if count:
+        note(f"{count} photos are not tagged yet, as a run was stopped: run it again")
+    return 1 if count else 0

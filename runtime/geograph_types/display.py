@@ -1,0 +1,20 @@
+"""Names of photos as text that neither a terminal nor a spreadsheet acts upon."""
+
+import unicodedata
+
+__all__ = ["displayable", "without_surrogates"]
+
+
+def without_surrogates(text: str) -> str:
+    r"""Write bytes of a file name that are not UTF-8 as escapes, for instance `caf\xe9.jpg`."""
+    return text.encode(errors="surrogateescape").decode(errors="backslashreplace")
+
+
+def displayable(text: str) -> str:
+    r"""Write control characters and line ends as escapes too, for instance `\x1b` or `\n`."""
+    return "".join(
+        character.encode("unicode_escape").decode()
+        if unicodedata.category(character) in ("Cc", "Zl", "Zp")
+        else character
+        for character in without_surrogates(text)
+    )
