@@ -7,24 +7,23 @@ A dataset has the published schema: `gridimage_id`, `types`, `distance`, `embedd
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Final, Literal, TypeAlias
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from geograph_types.atomic import new_file
-from geograph_types.distance import Distance
-from geograph_types.embedding import EMBEDDING_DIMENSION
-from geograph_types.errors import DistanceError, InputError, RowError, RowFault
-from geograph_types.published import RowBatch, embedding_row_faults
+from geograph_types.dataset_batch import DatasetBatch
+from geograph_types.embedding import EMBEDDING_DIMENSION, widen
+from geograph_types.errors import InputError, RowError, RowFault
+from geograph_types.row_batch import RowBatch, check_rows, metres_of
 
 __all__ = [
     "METADATA_KEY",
-    "DatasetBatch",
     "DatasetWriter",
     "EmbeddingType",
     "dataset_metadata",
@@ -40,27 +39,9 @@ METADATA_KEY: Final = b"geograph_types"
 """Key of the file's metadata that holds provenance and counts, as JSON."""
 
 ROW_GROUP: Final = 8192
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class DatasetBatch:
-    """Consecutive rows of a dataset.
-
-    Attributes:
-        ids: int64 [N], `gridimage_id`.
-        types: N comma-separated raw tags.
-        distances: N texts as published: metres, "" or "Unknown".
-        embeddings: float16 or float32 [N, 512].
-        weights: float32 [N].
-        splits: N of "tra", "val", "tes".
-    """
-
-    ids: NDArray[np.int64]
-    types: Sequence[str]
-    distances: Sequence[str]
-    embeddings: NDArray[np.floating]
-    weights: NDArray[np.float32]
-    splits: Sequence[str]
+BATCH_ROWS: Final = 4096
+READ_BYTES: Final = 1 << 20
+"""Read of a column at once: without a limit, it is a whole row group of any size."""
 
 
 def dataset_schema(embedding_type: EmbeddingType) -> pa.Schema:
@@ -134,14 +115,17 @@ def new_dataset(path: Path, embedding_type: EmbeddingType = "float32") -> Iterat
         writer.finish()
 
 
-def _open(path: Path, columns: Sequence[str]) -> pq.ParquetFile:
+def _open(path: Path, columns: Sequence[str], buffer_size: int = 0) -> pq.ParquetFile:
     try:
-        file = pq.ParquetFile(path)
+        file = pq.ParquetFile(path, buffer_size=buffer_size)
     except (OSError, pa.ArrowException) as error:
         raise InputError(f"{path} is no readable Parquet file ({error})") from None
     missing = set(columns) - set(file.schema_arrow.names)
     if missing:
-        raise InputError(f"{path} has no column {', '.join(sorted(missing))}")
+        raise InputError(
+            f"{path} has no column {', '.join(sorted(missing))}: add or rename it; "
+            f"the columns are {', '.join(columns)}"
+        )
     return file
 
 
@@ -205,43 +189,82 @@ def _vectors(path: Path, column: pa.ChunkedArray) -> NDArray[np.floating]:
 
 
 def read_parquet_rows(path: Path) -> Iterator[RowBatch]:
-    """Read what scoring needs, a row group at a time.
+    """Read what scoring needs, in constant memory however large the row groups are.
+
+    Embeddings may be lists of any length, of float16, float32 or float64: the lists that have not
+    512 numbers are errors of their rows.
 
     Yields:
         Batches in order; a bad row becomes an error of its batch.
 
     Raises:
-        InputError: not a Parquet file, or without ids, embeddings and distances.
+        InputError: not a Parquet file, damaged, or without ids, embeddings and distances.
     """
     names = ["gridimage_id", "distance", "embeddings"]
-    file = _open(path, names)
+    file = _open(path, names, buffer_size=READ_BYTES)
+    _check_row_types(path, file.schema_arrow)
     first = 1
-    for group in range(file.num_row_groups):
-        table = file.read_row_group(group, columns=names)
-        rows = np.arange(first, first + len(table), dtype=np.int64)
-        first += len(table)
-        embeddings = _vectors(path, table["embeddings"]).astype(np.float32, copy=False)
-        faults = embedding_row_faults(embeddings, rows)
-        buckets = np.zeros(len(table), np.int64)
-        known: dict[str | None, int] = {}
-        for index, text in enumerate(table["distance"].to_pylist()):
-            try:
-                bucket = known.get(text)
-                if bucket is None:
-                    bucket = known[text] = Distance.parse(
-                        "Unknown" if text is None else text
-                    ).bucket
-                buckets[index] = bucket
-            except DistanceError as error:
-                faults.setdefault(
-                    index, RowError(int(rows[index]), RowFault.BAD_DISTANCE, str(error))
-                )
-        keep = np.ones(len(table), bool)
-        keep[list(faults)] = False
-        yield RowBatch(
-            rows[keep],
-            table["gridimage_id"].to_numpy()[keep],
-            embeddings[keep] if faults else embeddings,
-            buckets[keep],
-            tuple(faults[index] for index in sorted(faults)),
+    try:
+        for batch in file.iter_batches(BATCH_ROWS, columns=names):
+            yield _row_batch(batch, first)
+            first += len(batch)
+    except (OSError, pa.ArrowException) as error:
+        raise InputError(f"{path} is damaged ({error}): fetch or make it again") from None
+
+
+def _check_row_types(path: Path, schema: pa.Schema) -> None:
+    identity, distance, vector = (
+        schema.field(name).type for name in ("gridimage_id", "distance", "embeddings")
+    )
+    if not pa.types.is_integer(identity):
+        raise InputError(f"{path}: column gridimage_id is {identity}: store whole numbers")
+    if pa.types.is_dictionary(distance):
+        distance = distance.value_type
+    if not (pa.types.is_string(distance) or pa.types.is_large_string(distance)):
+        raise InputError(
+            f"{path}: column distance is {distance}: store text, metres such as '16', '' for 0, "
+            "or 'Unknown'"
         )
+    fixed = pa.types.is_fixed_size_list(vector) and vector.list_size == EMBEDDING_DIMENSION
+    free = pa.types.is_list(vector) or pa.types.is_large_list(vector)
+    if not ((fixed or free) and pa.types.is_floating(vector.value_type)):
+        raise InputError(
+            f"{path}: column embeddings is {vector}: store lists of {EMBEDDING_DIMENSION} floats"
+        )
+
+
+def _row_batch(batch: pa.RecordBatch, first: int) -> RowBatch:
+    identity, distance, vector = batch.columns
+    rows = np.arange(first, first + len(batch), dtype=np.int64)
+    lengths = pc.list_value_length(vector).fill_null(-1).to_numpy(zero_copy_only=False)
+    whole, known = lengths == EMBEDDING_DIMENSION, identity.is_valid().to_numpy(False)
+    errors = [_unreadable(int(rows[i]), known[i], lengths[i]) for i in np.flatnonzero(~whole)]
+    errors += [_unreadable(int(rows[i]), False, 0) for i in np.flatnonzero(whole & ~known)]
+    usable = pa.array(whole & known)
+    if errors:
+        identity, distance, vector = (
+            column.filter(usable) for column in (identity, distance, vector)
+        )
+    if not pa.types.is_dictionary(distance.type):
+        distance = distance.dictionary_encode("encode")
+    metres, bad_texts = metres_of(distance.dictionary.to_pylist())
+    places = distance.indices.to_numpy(zero_copy_only=False)
+    values = vector.flatten().to_numpy(zero_copy_only=False).reshape(-1, EMBEDDING_DIMENSION)
+    read = RowBatch(
+        rows=rows[whole & known],
+        ids=identity.to_numpy(zero_copy_only=False).astype(np.int64, copy=False),
+        embeddings=widen(values),
+        metres=metres[places],
+        errors=tuple(sorted(errors, key=lambda error: error.row)),
+    )
+    bad = np.flatnonzero(np.isin(places, list(bad_texts))).tolist() if bad_texts else []
+    return check_rows(read, [(index, bad_texts[int(places[index])]) for index in bad])
+
+
+def _unreadable(row: int, has_id: bool, length: int) -> RowError:
+    if not has_id:
+        return RowError(row, RowFault.WRONG_SCHEMA, "gridimage_id is missing")
+    if length < 0:
+        return RowError(row, RowFault.WRONG_SCHEMA, "embeddings are missing")
+    detail = f"{length} numbers, not {EMBEDDING_DIMENSION}"
+    return RowError(row, RowFault.WRONG_LENGTH, detail)
