@@ -1,4 +1,4 @@
-"""Datasets of embeddings as Parquet; the only module that imports pyarrow.
+"""Parquet: datasets of embeddings, and tables of results; the only module that imports pyarrow.
 
 A dataset has the published schema: `gridimage_id`, `types`, `distance`, `embeddings`, `weight`,
 `split`, with the embeddings as fixed-size lists of 512 float16 or float32.
@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from geograph_types.atomic import new_file
+from geograph_types.columns import Choice, Column
 from geograph_types.dataset_batch import DatasetBatch
 from geograph_types.embedding import EMBEDDING_DIMENSION, widen
 from geograph_types.errors import InputError, RowError, RowFault
@@ -26,9 +27,11 @@ __all__ = [
     "METADATA_KEY",
     "DatasetWriter",
     "EmbeddingType",
+    "TableWriter",
     "dataset_metadata",
     "dataset_rows",
     "new_dataset",
+    "new_table",
     "read_dataset",
     "read_parquet_rows",
 ]
@@ -39,6 +42,7 @@ METADATA_KEY: Final = b"geograph_types"
 """Key of the file's metadata that holds provenance and counts, as JSON."""
 
 ROW_GROUP: Final = 8192
+TABLE_ROW_GROUP: Final = 1 << 16
 BATCH_ROWS: Final = 4096
 READ_BYTES: Final = 1 << 20
 """Read of a column at once: without a limit, it is a whole row group of any size."""
@@ -111,6 +115,74 @@ def new_dataset(path: Path, embedding_type: EmbeddingType = "float32") -> Iterat
         OSError: it cannot be written. What was at `path` stays.
     """
     with new_file(path) as stream, closing(DatasetWriter(stream, embedding_type)) as writer:
+        yield writer
+        writer.finish()
+
+
+class TableWriter:
+    """Append columns to a table that `new_table` opened.
+
+    Attributes:
+        rows: how many there are by now.
+        metadata: kept as JSON in the file when it is finished.
+    """
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+        self._writer: pq.ParquetWriter | None = None
+        self._waiting: list[pa.Table] = []
+        self.rows = 0
+        self.metadata: Mapping[str, Any] = {}
+
+    def write(self, columns: Mapping[str, Column]) -> None:
+        """Append rows; every call has the same columns of the same types."""
+        arrays = {name: _arrow(column) for name, column in columns.items()}
+        self._waiting.append(pa.table(arrays))
+        self.rows += len(self._waiting[-1])
+        if sum(map(len, self._waiting)) >= TABLE_ROW_GROUP:
+            self._flush()
+
+    def _flush(self) -> None:
+        if not self._waiting:
+            return
+        table = pa.concat_tables(self._waiting)
+        self._waiting.clear()
+        if self._writer is None:
+            self._writer = pq.ParquetWriter(self._stream, table.schema)
+        self._writer.write_table(table, row_group_size=TABLE_ROW_GROUP)
+
+    def finish(self) -> None:
+        """Write what waits, and the metadata; call it when all rows are there, before `close`."""
+        self._flush()
+        if self._writer is not None:
+            kept = {METADATA_KEY: json.dumps(self.metadata, sort_keys=True)}
+            self._writer.add_key_value_metadata(kept)
+
+    def close(self) -> None:
+        """Let go of the stream, which is still open."""
+        if self._writer is not None:
+            self._writer.close()
+
+
+def _arrow(column: Column) -> pa.Array:
+    if not isinstance(column, Choice):
+        return pa.array(np.ma.getdata(column), mask=np.ma.getmaskarray(column))
+    kind = pa.list_(pa.string()) if column.lists else pa.string()
+    places = np.where(column.places < 0, 0, column.places).astype(np.int32)
+    indices = pa.array(places, mask=column.places < 0)
+    return pa.array(column.choices, kind).take(indices)
+
+
+@contextmanager
+def new_table(path: Path) -> Iterator[TableWriter]:
+    """Write a table batch by batch, in constant memory; it is there when the block ends well.
+
+    A table needs one `write` at least, for its columns; it may be of no rows.
+
+    Raises:
+        OSError: it cannot be written. What was at `path` stays.
+    """
+    with new_file(path) as stream, closing(TableWriter(stream)) as writer:
         yield writer
         writer.finish()
 
@@ -195,7 +267,7 @@ def read_parquet_rows(path: Path) -> Iterator[RowBatch]:
     512 numbers are errors of their rows.
 
     Yields:
-        Batches in order; a bad row becomes an error of its batch.
+        Batches in order, at least one; a bad row becomes an error of its batch.
 
     Raises:
         InputError: not a Parquet file, damaged, or without ids, embeddings and distances.
@@ -206,8 +278,11 @@ def read_parquet_rows(path: Path) -> Iterator[RowBatch]:
     first = 1
     try:
         for batch in file.iter_batches(BATCH_ROWS, columns=names):
-            yield _row_batch(batch, first)
+            yield _row_batch(*(batch[name] for name in names), first)
             first += len(batch)
+        if first == 1:
+            empty = file.schema_arrow.empty_table()
+            yield _row_batch(*(empty[name].combine_chunks() for name in names), first)
     except (OSError, pa.ArrowException) as error:
         raise InputError(f"{path} is damaged ({error}): fetch or make it again") from None
 
@@ -233,9 +308,8 @@ def _check_row_types(path: Path, schema: pa.Schema) -> None:
         )
 
 
-def _row_batch(batch: pa.RecordBatch, first: int) -> RowBatch:
-    identity, distance, vector = batch.columns
-    rows = np.arange(first, first + len(batch), dtype=np.int64)
+def _row_batch(identity: pa.Array, distance: pa.Array, vector: pa.Array, first: int) -> RowBatch:
+    rows = np.arange(first, first + len(identity), dtype=np.int64)
     lengths = pc.list_value_length(vector).fill_null(-1).to_numpy(zero_copy_only=False)
     whole, known = lengths == EMBEDDING_DIMENSION, identity.is_valid().to_numpy(False)
     errors = [_unreadable(int(rows[i]), known[i], lengths[i]) for i in np.flatnonzero(~whole)]
@@ -245,8 +319,9 @@ def _row_batch(batch: pa.RecordBatch, first: int) -> RowBatch:
         identity, distance, vector = (
             column.filter(usable) for column in (identity, distance, vector)
         )
-    if not pa.types.is_dictionary(distance.type):
-        distance = distance.dictionary_encode("encode")
+    if pa.types.is_dictionary(distance.type):
+        distance = distance.dictionary_decode()
+    distance = distance.dictionary_encode("encode")
     metres, bad_texts = metres_of(distance.dictionary.to_pylist())
     places = distance.indices.to_numpy(zero_copy_only=False)
     values = vector.flatten().to_numpy(zero_copy_only=False).reshape(-1, EMBEDDING_DIMENSION)

@@ -93,9 +93,7 @@ def _metres(text: str) -> float:
     return math.nan if metres is None else metres
 
 
-def check_rows(
-    batch: RowBatch, bad_distances: Iterable[tuple[int, str]] = ()
-) -> RowBatch:
+def check_rows(batch: RowBatch, bad_distances: Iterable[tuple[int, str]] = ()) -> RowBatch:
     """Turn rows that must not be scored into errors.
 
     Args:

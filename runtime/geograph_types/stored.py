@@ -1,6 +1,6 @@
 """Read stored embeddings from whichever file holds them: Parquet, JSON Lines or a numpy array."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -12,7 +12,7 @@ from geograph_types.lines import read_lines
 from geograph_types.published import read_json_rows
 from geograph_types.row_batch import RowBatch, check_rows, metres_of
 
-__all__ = ["read_rows"]
+__all__ = ["count_rows", "read_rows"]
 
 PARQUET_MAGIC: Final = b"PAR1"
 NUMPY_MAGIC: Final = b"\x93NUMPY"
@@ -65,6 +65,22 @@ def read_rows(path: Path, distances: Path | None = None) -> Iterator[RowBatch]:
         )
     yield first
     yield from batches
+
+
+def count_rows(paths: Iterable[Path]) -> int | None:
+    """Count the rows of files that tell without being read; `None` where one of them does not."""
+    total = 0
+    for path in paths:
+        try:
+            with path.open("rb") as stream:
+                if stream.read(len(PARQUET_MAGIC)) != PARQUET_MAGIC:
+                    return None
+            from geograph_types.parquet import dataset_rows
+
+            total += dataset_rows(path)
+        except (OSError, InputError):
+            return None
+    return total
 
 
 def _read_array(path: Path, distances: Path | None) -> Iterator[RowBatch]:
