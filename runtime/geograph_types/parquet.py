@@ -278,11 +278,11 @@ def read_parquet_rows(path: Path) -> Iterator[RowBatch]:
     first = 1
     try:
         for batch in file.iter_batches(BATCH_ROWS, columns=names):
-            yield _row_batch(*(batch[name] for name in names), first)
+            yield _row_batch([batch[name] for name in names], first)
             first += len(batch)
         if first == 1:
             empty = file.schema_arrow.empty_table()
-            yield _row_batch(*(empty[name].combine_chunks() for name in names), first)
+            yield _row_batch([empty[name].combine_chunks() for name in names], first)
     except (OSError, pa.ArrowException) as error:
         raise InputError(f"{path} is damaged ({error}): fetch or make it again") from None
 
@@ -308,7 +308,8 @@ def _check_row_types(path: Path, schema: pa.Schema) -> None:
         )
 
 
-def _row_batch(identity: pa.Array, distance: pa.Array, vector: pa.Array, first: int) -> RowBatch:
+def _row_batch(columns: Sequence[pa.Array], first: int) -> RowBatch:
+    identity, distance, vector = columns
     rows = np.arange(first, first + len(identity), dtype=np.int64)
     lengths = pc.list_value_length(vector).fill_null(-1).to_numpy(zero_copy_only=False)
     whole, known = lengths == EMBEDDING_DIMENSION, identity.is_valid().to_numpy(False)
