@@ -13,7 +13,7 @@ from geograph_types.tag_sets import FINAL_TAGS
 
 __all__ = ["draw_changes"]
 
-WIDTH: Final = 960
+WIDTH: Final = 1040
 MARGIN: Final = 32
 BAR_HEIGHT: Final = 16
 BAR_STEP: Final = 26
@@ -28,7 +28,9 @@ NODE_WIDTH: Final = 12
 NODE_GAP: Final = 12
 NODE_LEAST: Final = 5.0
 """Least height of a flow, so that it can be seen."""
-LEFT: Final = 270
+SHOWN_TAGS: Final = 3
+"""Of a set; the bands' titles name them all."""
+LEFT: Final = 320
 RIGHT: Final = WIDTH - LEFT - NODE_WIDTH
 
 COLOURS: Final = dict(
@@ -169,7 +171,9 @@ def _stack(nodes: Iterable[Node], top: float) -> float:
 
 def _node(x: float, text_x: float, style: str, node: Node) -> Iterator[str]:
     yield _rect(x, node.top, NODE_WIDTH, node.height, COLOURS[node.tags[0]])
-    name = f"{', '.join(node.tags)} ({node.photos:,})"
+    more = len(node.tags) - SHOWN_TAGS
+    name = ", ".join(node.tags[:SHOWN_TAGS]) + (f" +{more}" if more > 0 else "")
+    name += f" ({node.photos:,})"
     yield _text(text_x, node.top + node.height / 2 + 5, name, style)
 
 
