@@ -146,9 +146,7 @@ def measure(folder: Path, rows: int, rounds: int) -> ArchiveResults:
         say(f"round {number + 1} of {rounds} ...")
         for name in shuffled.sample(list(turns), len(turns)):
             measured[name].append(turns[name][1]())
-    contenders = {
-        name: summary(name, turns[name][0], values) for name, values in measured.items()
-    }
+    contenders = {name: summary(name, turns[name][0], values) for name, values in measured.items()}
     return ArchiveResults(
         before=before,
         after=this_machine(),

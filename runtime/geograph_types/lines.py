@@ -50,7 +50,7 @@ def _lines(blocks: Iterable[bytes]) -> Iterator[bytes]:
     for block in blocks:
         *whole, rest = (rest + block).split(b"\n")
         for line in whole:
-            yield line + b"\n"
+            yield line[:LINE_LIMIT] + b"\n"
         rest = rest[:LINE_LIMIT]
     if rest:
         yield rest

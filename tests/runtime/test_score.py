@@ -15,6 +15,7 @@ import pytest
 from geograph_types import CLASSES, TypeTagger
 from geograph_types.cli.main import main
 from geograph_types.dataset_batch import DatasetBatch
+from geograph_types.manifest import decode_manifest, encode_manifest
 from geograph_types.parquet import dataset_metadata, new_dataset
 from geograph_types.score_rows import probability_column
 from geograph_types.tags import final_tags
@@ -116,7 +117,7 @@ def test_rows_of_an_array_have_no_id(head_bundle: Path, tmp_path: Path) -> None:
         out = tmp_path / f"{name}.parquet"
         assert score(rows, "--bundle", head_bundle, "--out", out) == 0
     assert score(rows, "--bundle", head_bundle, "--out", tmp_path / "out.jsonl") == 0
-    assert "gridimage_id" not in json.loads((tmp_path / "out.jsonl").open().readline())
+    assert "gridimage_id" not in json.loads((tmp_path / "out.jsonl").read_text().splitlines()[0])
     whole, half = (pq.read_table(tmp_path / f"{n}.parquet") for n in ("rows", "half"))
     assert whole["gridimage_id"].null_count == 5000
     assert whole["p_extra"] == half["p_extra"]
@@ -131,9 +132,7 @@ def test_a_folder_gives_a_shard_an_input_and_goes_on_where_it_stopped(
     arguments = (archive, "--bundle", head_bundle, "--out", out)
     assert score(*arguments) == 0
     assert "60 rows scored" in capsys.readouterr().err
-    shards = {
-        path.relative_to(out).as_posix(): path for path in out.rglob("*") if path.is_file()
-    }
+    shards = {path.relative_to(out).as_posix(): path for path in out.rglob("*") if path.is_file()}
     assert sorted(shards) == [
         "a.jsonl.scores.parquet",
         "a.parquet.scores.parquet",
@@ -154,9 +153,9 @@ def test_shards_of_another_bundle_are_not_taken_for_finished(
     out = tmp_path / "scores"
     assert score(archive, "--bundle", head_bundle, "--out", out) == 0
     other = Path(shutil.copytree(head_bundle, tmp_path / "other"))
-    manifest = json.loads((other / "manifest.json").read_text())
-    manifest["thresholds"]["Extra"] = 0.25
-    (other / "manifest.json").write_text(json.dumps(manifest))
+    manifest = decode_manifest((other / "manifest.json").read_bytes())
+    manifest.thresholds["Extra"] = 0.25
+    (other / "manifest.json").write_bytes(encode_manifest(manifest))
     capsys.readouterr()
     assert score(archive, "--bundle", other, "--out", out) == 2
     assert "was made otherwise (another thresholds)" in capsys.readouterr().err
