@@ -121,7 +121,7 @@ def _draw_bars(changes: TagChanges, top: float) -> Iterator[str]:
         less, more = (BAR_REACH * count / most for count in (lost[tag], gained[tag]))
         yield _text(middle, line, tag, "middle")
         yield _rect(left - less, y, less, BAR_HEIGHT, LOST)
-        yield _text(left - less - 6, line, f"−{lost[tag]:,}" if lost[tag] else "0", "end")
+        yield _text(left - less - 6, line, f"-{lost[tag]:,}" if lost[tag] else "0", "end")
         yield _rect(right, y, more, BAR_HEIGHT, GAINED)
         yield _text(right + more + 6, line, f"+{gained[tag]:,}" if gained[tag] else "0")
 

@@ -156,11 +156,16 @@ class TableWriter:
         self._writer.write_table(table, row_group_size=TABLE_ROW_GROUP)
 
     def finish(self) -> None:
-        """Write what waits, and the metadata; call it when all rows are there, before `close`."""
+        """Write what waits, and the metadata; call it when all rows are there, before `close`.
+
+        Raises:
+            InputError: nothing was written, not even columns.
+        """
         self._flush()
-        if self._writer is not None:
-            kept = {METADATA_KEY: json.dumps(self.metadata, sort_keys=True)}
-            self._writer.add_key_value_metadata(kept)
+        if self._writer is None:
+            raise InputError("no input could be read, so no Parquet file is written: see above")
+        kept = {METADATA_KEY: json.dumps(self.metadata, sort_keys=True)}
+        self._writer.add_key_value_metadata(kept)
 
     def close(self) -> None:
         """Let go of the stream, which is still open."""
@@ -191,6 +196,7 @@ def new_table(path: Path) -> Iterator[TableWriter]:
     A table needs one `write` at least, for its columns; it may be of no rows.
 
     Raises:
+        InputError: there was none.
         OSError: it cannot be written. What was at `path` stays.
     """
     with new_file(path) as stream, closing(TableWriter(stream)) as writer:

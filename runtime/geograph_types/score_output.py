@@ -101,10 +101,10 @@ class ScoreTable:
         def write(scored: ScoredBatch) -> None:
             self._table.write(score_columns(scored, file.name))
             self._faults.update(error.fault.value for error in scored.read.errors)
+            counts = {"rows": self._table.rows, "failed": dict(self._faults)}
+            self._table.metadata = self._provenance | counts
 
         yield write
-        counts = {"rows": self._table.rows, "failed": dict(self._faults)}
-        self._table.metadata = self._provenance | counts
 
 
 class ScoreShards:

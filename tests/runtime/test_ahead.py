@@ -30,7 +30,9 @@ def test_no_more_is_taken_than_may_wait() -> None:
 
     def items() -> Iterator[int]:
         nonlocal taken
-        for taken in range(1, 1000):
+        taken = 0
+        while True:
+            taken += 1
             yield taken
 
     for stream in (read_ahead(items(), 3), map_ahead(int, items(), 3)):

@@ -184,6 +184,26 @@ def test_a_damaged_file_costs_itself_and_is_tried_again(
     assert table["file"].to_pylist()[::20] == ["a.jsonl", "a.parquet", "a.parquet"]
 
 
+def test_where_nothing_can_be_read_nothing_is_written(
+    head_bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "archive").mkdir()
+    for name in ("a.parquet", "b.jsonl", "c.npy"):
+        (tmp_path / "archive" / name).write_bytes(b"PAR1 or nothing at all")
+    out = tmp_path / "out.parquet"
+    assert score(tmp_path / "archive", "--bundle", head_bundle, "--out", out) == 2
+    assert "no Parquet file is written" in capsys.readouterr().err
+    assert not out.exists()
+
+
+def test_rows_of_no_rows_are_a_table_of_none(head_bundle: Path, tmp_path: Path) -> None:
+    write_parquet(tmp_path / "rows.parquet", vectors_of(3, 1)[:0])
+    out = tmp_path / "out.parquet"
+    assert score(tmp_path / "rows.parquet", "--bundle", head_bundle, "--out", out) == 0
+    assert pq.read_table(out).num_rows == 0
+    assert "p_from_drone" in pq.read_table(out).column_names
+
+
 def test_a_skipped_shard_with_bad_rows_still_gives_status_1(
     head_bundle: Path, archive: Path, tmp_path: Path
 ) -> None:
