@@ -161,6 +161,15 @@ class Distance:
         # frexp gives m * 2^e with 0.5 <= m < 1: e is floor(log2) + 1, exactly, with no rounding.
         return max(math.frexp(self.metres)[1], 0) if self.metres >= 1 else 0
 
+    def as_dict(self) -> dict[str, float | int | str | None]:
+        """Give plain values for JSON."""
+        return {
+            "metres": self.metres,
+            "bucket": self.bucket,
+            "basis": self.basis.value,
+            "source": self.source.value,
+        }
+
 
 DistanceLike: TypeAlias = Distance | float | int | None
 """What is taken wherever a distance is: a `Distance`, metres, or `None` for unknown."""

@@ -28,6 +28,10 @@ __all__ = [
 ]
 
 
+SHOWN_CHARACTERS = 80
+"""Of a value that a message quotes; hostile ones have megabytes."""
+
+
 class GeographTypesError(Exception):
     """Base of all errors of this project; its text is one line that says what to do next."""
 
@@ -46,8 +50,11 @@ class DistanceError(InputError):
     """
 
     def __init__(self, value: object) -> None:
+        shown = repr(value)
+        if len(shown) > SHOWN_CHARACTERS:
+            shown = f"{shown[:SHOWN_CHARACTERS]}..."
         super().__init__(
-            f"{value!r} is not a distance: give metres (0 or more), nothing, or 'Unknown'"
+            f"{shown} is not a distance: give metres (0 or more), nothing, or 'Unknown'"
         )
         self.value = value
 
@@ -177,15 +184,19 @@ class RowError(GeographTypesError):
         row: its number in the file, from 1.
         fault: the reason, from the closed list.
         detail: what was wrong with it.
+        gridimage_id: of the photo, where the row still tells.
     """
 
     exit_status: ClassVar[int] = 1
 
-    def __init__(self, row: int, fault: RowFault, detail: str) -> None:
+    def __init__(
+        self, row: int, fault: RowFault, detail: str, gridimage_id: int | None = None
+    ) -> None:
         super().__init__(f"row {row}: {fault.value}: {detail}")
         self.row = row
         self.fault = fault
         self.detail = detail
+        self.gridimage_id = gridimage_id
 
 
 class BundleError(GeographTypesError):

@@ -1,4 +1,4 @@
-"""Datasets of embeddings, and results, as Parquet; the only module that imports pyarrow.
+"""Parquet: datasets of embeddings, and tables of results; the only module that imports pyarrow.
 
 A dataset has the published schema: `gridimage_id`, `types`, `distance`, `embeddings`, `weight`,
 `split`, with the embeddings as fixed-size lists of 512 float16 or float32.
@@ -7,7 +7,6 @@ A dataset has the published schema: `gridimage_id`, `types`, `distance`, `embedd
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Final, Literal, TypeAlias
 
@@ -16,32 +15,29 @@ from numpy.typing import NDArray
 
 from geograph_types.atomic import new_file
 from geograph_types.columns import COLUMNS, Cell, Kind, as_cells
-from geograph_types.distance import Distance
-from geograph_types.embedding import EMBEDDING_DIMENSION
-from geograph_types.errors import (
-    DistanceError,
-    InputError,
-    MissingExtraError,
-    RowError,
-    RowFault,
-)
-from geograph_types.published import RowBatch, embedding_row_faults
+from geograph_types.dataset_batch import DatasetBatch
+from geograph_types.embedding import EMBEDDING_DIMENSION, widen
+from geograph_types.errors import InputError, MissingExtraError, RowError, RowFault
 from geograph_types.results import PhotoResult
+from geograph_types.row_batch import RowBatch, check_rows, metres_of
+from geograph_types.table import Choice, Column
 
 try:
     import pyarrow as pa
+    import pyarrow.compute as pc
     import pyarrow.parquet as pq
 except ModuleNotFoundError:
     raise MissingExtraError("pyarrow", "parquet") from None
 
 __all__ = [
     "METADATA_KEY",
-    "DatasetBatch",
     "DatasetWriter",
     "EmbeddingType",
+    "TableWriter",
     "dataset_metadata",
     "dataset_rows",
     "new_dataset",
+    "new_table",
     "read_dataset",
     "read_parquet_rows",
     "results_writer",
@@ -53,27 +49,10 @@ METADATA_KEY: Final = b"geograph_types"
 """Key of the file's metadata that holds provenance and counts, as JSON."""
 
 ROW_GROUP: Final = 8192
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class DatasetBatch:
-    """Consecutive rows of a dataset.
-
-    Attributes:
-        ids: int64 [N], `gridimage_id`.
-        types: N comma-separated raw tags.
-        distances: N texts as published: metres, "" or "Unknown".
-        embeddings: float16 or float32 [N, 512].
-        weights: float32 [N].
-        splits: N of "tra", "val", "tes".
-    """
-
-    ids: NDArray[np.int64]
-    types: Sequence[str]
-    distances: Sequence[str]
-    embeddings: NDArray[np.floating]
-    weights: NDArray[np.float32]
-    splits: Sequence[str]
+TABLE_ROW_GROUP: Final = 1 << 16
+BATCH_ROWS: Final = 4096
+READ_BYTES: Final = 1 << 20
+"""Read of a column at once: without a limit, it is a whole row group of any size."""
 
 
 def dataset_schema(embedding_type: EmbeddingType) -> pa.Schema:
@@ -147,14 +126,103 @@ def new_dataset(path: Path, embedding_type: EmbeddingType = "float32") -> Iterat
         writer.finish()
 
 
-def _open(path: Path, columns: Sequence[str]) -> pq.ParquetFile:
+class TableWriter:
+    """Append columns to a table that `new_table` opened.
+
+    Attributes:
+        rows: how many there are by now.
+        metadata: kept as JSON in the file when it is finished.
+    """
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+        self._writer: pq.ParquetWriter | None = None
+        self._waiting: list[pa.Table] = []
+        self.rows = 0
+        self.metadata: Mapping[str, Any] = {}
+
+    def write(self, columns: Mapping[str, Column]) -> None:
+        """Append rows; every call has the same columns of the same types."""
+        arrays = {name: _arrow(column) for name, column in columns.items()}
+        self._waiting.append(pa.table(arrays))
+        self.rows += len(self._waiting[-1])
+        if sum(map(len, self._waiting)) >= TABLE_ROW_GROUP:
+            self._flush()
+
+    def _flush(self) -> None:
+        if not self._waiting:
+            return
+        table = pa.concat_tables(self._waiting)
+        self._waiting.clear()
+        if self._writer is None:
+            # Numbers that hardly repeat, as probabilities do, are written faster as they are.
+            repeating = [path for field in table.schema for path in _text_paths(field)]
+            self._writer = pq.ParquetWriter(
+                self._stream, table.schema, use_dictionary=repeating, compression="zstd"
+            )
+        self._writer.write_table(table, row_group_size=TABLE_ROW_GROUP)
+
+    def finish(self) -> None:
+        """Write what waits, and the metadata; call it when all rows are there, before `close`.
+
+        Raises:
+            InputError: nothing was written, not even columns.
+        """
+        self._flush()
+        if self._writer is None:
+            raise InputError("no input could be read, so no Parquet file is written: see above")
+        kept = {METADATA_KEY: json.dumps(self.metadata, sort_keys=True)}
+        self._writer.add_key_value_metadata(kept)
+
+    def close(self) -> None:
+        """Let go of the stream, which is still open."""
+        if self._writer is not None:
+            self._writer.close()
+
+
+def _text_paths(field: pa.Field) -> list[str]:
+    """Name the leaf of a column in the file, if it is text."""
+    if pa.types.is_list(field.type):
+        return [f"{field.name}.list.element"]
+    return [field.name] if pa.types.is_string(field.type) else []
+
+
+def _arrow(column: Column) -> pa.Array:
+    if not isinstance(column, Choice):
+        return pa.array(np.ma.getdata(column), mask=np.ma.getmaskarray(column))
+    kind = pa.list_(pa.string()) if column.lists else pa.string()
+    places = np.where(column.places < 0, 0, column.places).astype(np.int32)
+    indices = pa.array(places, mask=column.places < 0)
+    return pa.array(column.choices, kind).take(indices)
+
+
+@contextmanager
+def new_table(path: Path) -> Iterator[TableWriter]:
+    """Write a table batch by batch, in constant memory; it is there when the block ends well.
+
+    A table needs one `write` at least, for its columns; it may be of no rows.
+
+    Raises:
+        InputError: there was none.
+        OSError: it cannot be written. What was at `path` stays.
+    """
+    with new_file(path) as stream, closing(TableWriter(stream)) as writer:
+        yield writer
+        writer.finish()
+
+
+def _open(path: Path, columns: Sequence[str], buffer_size: int = 0) -> pq.ParquetFile:
     try:
-        file = pq.ParquetFile(path)
+        # With pre_buffer, its default, iterating keeps the whole file in memory.
+        file = pq.ParquetFile(path, buffer_size=buffer_size, pre_buffer=False)
     except (OSError, pa.ArrowException) as error:
         raise InputError(f"{path} is no readable Parquet file ({error})") from None
     missing = set(columns) - set(file.schema_arrow.names)
     if missing:
-        raise InputError(f"{path} has no column {', '.join(sorted(missing))}")
+        raise InputError(
+            f"{path} has no column {', '.join(sorted(missing))}: add or rename it; "
+            f"the columns are {', '.join(columns)}"
+        )
     return file
 
 
@@ -218,46 +286,89 @@ def _vectors(path: Path, column: pa.ChunkedArray) -> NDArray[np.floating]:
 
 
 def read_parquet_rows(path: Path) -> Iterator[RowBatch]:
-    """Read what scoring needs, a row group at a time.
+    """Read what scoring needs, in constant memory however large the row groups are.
+
+    Embeddings may be lists of any length, of float16, float32 or float64: the lists that have not
+    512 numbers are errors of their rows.
 
     Yields:
-        Batches in order; a bad row becomes an error of its batch.
+        Batches in order, at least one; a bad row becomes an error of its batch.
 
     Raises:
-        InputError: not a Parquet file, or without ids, embeddings and distances.
+        InputError: not a Parquet file, damaged, or without ids, embeddings and distances.
     """
     names = ["gridimage_id", "distance", "embeddings"]
-    file = _open(path, names)
+    file = _open(path, names, buffer_size=READ_BYTES)
+    _check_row_types(path, file.schema_arrow)
     first = 1
-    for group in range(file.num_row_groups):
-        table = file.read_row_group(group, columns=names)
-        rows = np.arange(first, first + len(table), dtype=np.int64)
-        first += len(table)
-        embeddings = _vectors(path, table["embeddings"]).astype(np.float32, copy=False)
-        faults = embedding_row_faults(embeddings, rows)
-        buckets = np.zeros(len(table), np.int64)
-        known: dict[str | None, int] = {}
-        for index, text in enumerate(table["distance"].to_pylist()):
-            try:
-                bucket = known.get(text)
-                if bucket is None:
-                    bucket = known[text] = Distance.parse(
-                        "Unknown" if text is None else text
-                    ).bucket
-                buckets[index] = bucket
-            except DistanceError as error:
-                faults.setdefault(
-                    index, RowError(int(rows[index]), RowFault.BAD_DISTANCE, str(error))
-                )
-        keep = np.ones(len(table), bool)
-        keep[list(faults)] = False
-        yield RowBatch(
-            rows[keep],
-            table["gridimage_id"].to_numpy()[keep],
-            embeddings[keep] if faults else embeddings,
-            buckets[keep],
-            tuple(faults[index] for index in sorted(faults)),
+    try:
+        for batch in file.iter_batches(BATCH_ROWS, columns=names):
+            yield _row_batch([batch[name] for name in names], first)
+            first += len(batch)
+        if first == 1:
+            empty = file.schema_arrow.empty_table()
+            yield _row_batch([empty[name].combine_chunks() for name in names], first)
+    except (OSError, pa.ArrowException) as error:
+        raise InputError(f"{path} is damaged ({error}): fetch or make it again") from None
+
+
+def _check_row_types(path: Path, schema: pa.Schema) -> None:
+    identity, distance, vector = (
+        schema.field(name).type for name in ("gridimage_id", "distance", "embeddings")
+    )
+    if not pa.types.is_integer(identity):
+        raise InputError(f"{path}: column gridimage_id is {identity}: store whole numbers")
+    if pa.types.is_dictionary(distance):
+        distance = distance.value_type
+    if not (pa.types.is_string(distance) or pa.types.is_large_string(distance)):
+        raise InputError(
+            f"{path}: column distance is {distance}: store text, metres such as '16', '' for 0, "
+            "or 'Unknown'"
         )
+    fixed = pa.types.is_fixed_size_list(vector) and vector.list_size == EMBEDDING_DIMENSION
+    free = pa.types.is_list(vector) or pa.types.is_large_list(vector)
+    if not ((fixed or free) and pa.types.is_floating(vector.value_type)):
+        raise InputError(
+            f"{path}: column embeddings is {vector}: store lists of {EMBEDDING_DIMENSION} floats"
+        )
+
+
+def _row_batch(columns: Sequence[pa.Array], first: int) -> RowBatch:
+    identity, distance, vector = columns
+    rows = np.arange(first, first + len(identity), dtype=np.int64)
+    lengths = pc.list_value_length(vector).fill_null(-1).to_numpy(zero_copy_only=False)
+    whole, known = lengths == EMBEDDING_DIMENSION, identity.is_valid().to_numpy(False)
+    errors = [_unreadable(int(rows[i]), known[i], lengths[i]) for i in np.flatnonzero(~whole)]
+    errors += [_unreadable(int(rows[i]), False, 0) for i in np.flatnonzero(whole & ~known)]
+    usable = pa.array(whole & known)
+    if errors:
+        identity, distance, vector = (
+            column.filter(usable) for column in (identity, distance, vector)
+        )
+    if pa.types.is_dictionary(distance.type):
+        distance = distance.dictionary_decode()
+    distance = distance.dictionary_encode("encode")
+    metres, bad_texts = metres_of(distance.dictionary.to_pylist())
+    places = distance.indices.to_numpy(zero_copy_only=False)
+    values = vector.flatten().to_numpy(zero_copy_only=False).reshape(-1, EMBEDDING_DIMENSION)
+    read = RowBatch(
+        rows=rows[whole & known],
+        ids=identity.to_numpy(zero_copy_only=False).astype(np.int64, copy=False),
+        embeddings=widen(values),
+        metres=metres[places],
+        errors=tuple(sorted(errors, key=lambda error: error.row)),
+    )
+    bad = np.flatnonzero(np.isin(places, list(bad_texts))).tolist() if bad_texts else []
+    return check_rows(read, [(index, bad_texts[int(places[index])]) for index in bad])
+
+
+def _unreadable(row: int, has_id: bool, length: int) -> RowError:
+    if not has_id:
+        return RowError(row, RowFault.WRONG_SCHEMA, "gridimage_id is missing")
+    if length < 0:
+        return RowError(row, RowFault.WRONG_SCHEMA, "embeddings are missing")
+    detail = f"{length} numbers, not {EMBEDDING_DIMENSION}"
+    return RowError(row, RowFault.WRONG_LENGTH, detail)
 
 
 CELL_TYPES: Final[dict[Kind, pa.DataType]] = {

@@ -42,12 +42,7 @@ class Prediction(msgspec.Struct, frozen=True):
             "probabilities": {name: round(p, 7) for name, p in self.probabilities.items()},
             "tags": list(self.tags),
             "low_confidence": self.low_confidence,
-            "distance": {
-                "metres": self.distance.metres,
-                "bucket": self.distance.bucket,
-                "basis": self.distance.basis.value,
-                "source": self.distance.source.value,
-            },
+            "distance": self.distance.as_dict(),
             "cross_grid": self.distance.crossing.value,
             "model": self.model,
             "stand_in": self.stand_in,

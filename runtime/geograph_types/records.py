@@ -3,7 +3,7 @@
 import csv
 import hashlib
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -75,7 +75,9 @@ def read_records(path: Path) -> dict[Path, PhotoRecord]:
         with path.open(newline="", encoding="utf-8-sig") as stream:
             reader = csv.DictReader(stream, strict=True)
             if "photo" not in (reader.fieldnames or ()):
-                raise InputError(f"{path} has no column 'photo' in its first line")
+                raise InputError(
+                    f"{path} has no column 'photo' in its first line: {_advice(reader.fieldnames)}"
+                )
             records: dict[Path, PhotoRecord] = {}
             for row in reader:
                 where = f"{path}, line {reader.line_num}"
@@ -90,6 +92,15 @@ def read_records(path: Path) -> dict[Path, PhotoRecord]:
     except (csv.Error, UnicodeDecodeError) as error:
         raise InputError(f"{path} is no CSV file in UTF-8 ({error})") from None
     return records
+
+
+def _advice(names: Sequence[str] | None) -> str:
+    """Say how to mend a first line without the column that is required."""
+    first = ",".join(names or ())
+    for mark, name in ((";", "semicolons"), ("\t", "tabs")):
+        if mark in first:
+            return f"it has {name} between its columns, so save it with commas"
+    return "add a line with the columns' names, one of them photo"
 
 
 def _record(row: Mapping[str, str], folder: Path, where: str) -> PhotoRecord:

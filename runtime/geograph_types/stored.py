@@ -1,18 +1,18 @@
 """Read stored embeddings from whichever file holds them: Parquet, JSON Lines or a numpy array."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
-from geograph_types.distance import UNKNOWN_BUCKET, Distance
-from geograph_types.embedding import EMBEDDING_DIMENSION
-from geograph_types.errors import DistanceError, InputError, RowError, RowFault
-from geograph_types.published import RowBatch, embedding_row_faults, open_lines, read_json_rows
+from geograph_types.embedding import EMBEDDING_DIMENSION, widen
+from geograph_types.errors import InputError, RowFault
+from geograph_types.lines import read_lines
+from geograph_types.published import read_json_rows
+from geograph_types.row_batch import RowBatch, check_rows, metres_of
 
-__all__ = ["read_rows"]
+__all__ = ["count_rows", "read_rows"]
 
 PARQUET_MAGIC: Final = b"PAR1"
 NUMPY_MAGIC: Final = b"\x93NUMPY"
@@ -54,20 +54,33 @@ def read_rows(path: Path, distances: Path | None = None) -> Iterator[RowBatch]:
 
         yield from read_parquet_rows(path)
         return
-    with open_lines(path) as lines:
+    batches = read_json_rows(read_lines(path))
+    first = next(batches, None)
+    if first is None or (
+        not len(first.rows) and any(e.fault is RowFault.NOT_JSON for e in first.errors)
+    ):
+        raise InputError(
+            f"{path} is neither Parquet, JSON Lines nor a numpy array of embeddings: give the "
+            "published dataset, or what 'dataset convert' or 'embed' made"
+        )
+    yield first
+    yield from batches
+
+
+def count_rows(paths: Iterable[Path]) -> int | None:
+    """Count the rows of files that tell without being read; `None` where one of them does not."""
+    total = 0
+    for path in paths:
         try:
-            batches = read_json_rows(lines)
-            first = next(batches, None)
-            if first is None or (
-                not len(first.rows) and any(e.fault is RowFault.NOT_JSON for e in first.errors)
-            ):
-                raise InputError(
-                    f"{path} is neither Parquet, JSON Lines nor a numpy array of embeddings"
-                )
-            yield first
-            yield from batches
-        except (EOFError, OSError) as error:
-            raise InputError(f"{path} breaks off or is damaged ({error})") from None
+            with path.open("rb") as stream:
+                if stream.read(len(PARQUET_MAGIC)) != PARQUET_MAGIC:
+                    return None
+            from geograph_types.parquet import dataset_rows
+
+            total += dataset_rows(path)
+        except (OSError, InputError):
+            return None
+    return total
 
 
 def _read_array(path: Path, distances: Path | None) -> Iterator[RowBatch]:
@@ -79,16 +92,18 @@ def _read_array(path: Path, distances: Path | None) -> Iterator[RowBatch]:
         raise InputError(
             f"{path} holds {array.dtype} {array.shape}, not floats [N, {EMBEDDING_DIMENSION}]"
         )
+    if not array.flags.c_contiguous:
+        raise InputError(f"{path} is stored column by column: save numpy.ascontiguousarray of it")
     texts = _distance_texts(distances, len(array))
-    for start in range(0, len(array), BATCH_ROWS):
-        embeddings = np.asarray(array[start : start + BATCH_ROWS], np.float32)
-        rows = np.arange(start, start + len(embeddings), dtype=np.int64) + 1
-        buckets, errors = _buckets(texts[start : start + BATCH_ROWS], rows)
-        errors |= embedding_row_faults(embeddings, rows)
-        keep = np.ones(len(rows), bool)
-        keep[list(errors)] = False
-        failed = tuple(errors[index] for index in sorted(errors))
-        yield RowBatch(rows[keep], rows[keep], embeddings[keep], buckets[keep], failed)
+    # Reading, unlike mapping, does not leave the whole file in this process's memory.
+    with path.open("rb") as stream:
+        stream.seek(array.offset)
+        for start in range(0, len(array), BATCH_ROWS):
+            rows = np.arange(start, min(start + BATCH_ROWS, len(array)), dtype=np.int64) + 1
+            values = np.fromfile(stream, array.dtype, len(rows) * EMBEDDING_DIMENSION)
+            embeddings = widen(values).reshape(-1, EMBEDDING_DIMENSION)
+            metres, bad_distances = metres_of(texts[start : start + BATCH_ROWS])
+            yield check_rows(RowBatch(rows, None, embeddings, metres, ()), bad_distances.items())
 
 
 def _distance_texts(path: Path | None, count: int) -> list[str]:
@@ -101,16 +116,3 @@ def _distance_texts(path: Path | None, count: int) -> list[str]:
     if len(lines) != count:
         raise InputError(f"{path} has {len(lines)} lines for {count} embeddings: one each")
     return lines
-
-
-def _buckets(
-    texts: list[str], rows: NDArray[np.int64]
-) -> tuple[NDArray[np.int64], dict[int, RowError]]:
-    buckets = np.full(len(texts), UNKNOWN_BUCKET, np.int64)
-    errors: dict[int, RowError] = {}
-    for index, text in enumerate(texts):
-        try:
-            buckets[index] = Distance.parse(text).bucket
-        except DistanceError as error:
-            errors[index] = RowError(int(rows[index]), RowFault.BAD_DISTANCE, str(error))
-    return buckets, errors

@@ -34,7 +34,8 @@ PREFERENCE: Final[dict[str, tuple[Precision, ...]]] = {
 ENCODER_BATCH: Final = 8
 """Photos in one run: larger batches are no faster on a CPU and take more memory."""
 
-HEAD_BATCH: Final = 4096
+HEAD_BATCH: Final = 512
+"""Rows in one run: what they are and become stays in a processor's own cache."""
 
 
 class TypeTagger:

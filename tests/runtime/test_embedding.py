@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from geograph_types.embedding import as_embeddings, embedding_faults
+from geograph_types.embedding import as_embeddings, embedding_faults, widen
 from geograph_types.errors import EmbeddingError, EmbeddingFault
 
 
@@ -54,3 +54,12 @@ def test_other_shapes_and_types_are_refused(values: object) -> None:
     with pytest.raises(EmbeddingError) as caught:
         as_embeddings(values)  # type: ignore[arg-type]
     assert caught.value.fault is EmbeddingFault.WRONG_SHAPE
+
+
+def test_every_float16_widens_as_numpy_widens_it() -> None:
+    every = np.arange(1 << 16, dtype=np.uint16).view(np.float16)
+    finite = every[np.isfinite(every)]
+    assert np.array_equal(widen(finite).view(np.uint32), finite.astype(np.float32).view(np.uint32))
+    assert np.array_equal(widen(every), every.astype(np.float32), equal_nan=True)
+    assert np.array_equal(widen(finite[::2]), finite[::2].astype(np.float32))
+    assert widen(finite.astype(np.float64)).dtype == np.float32

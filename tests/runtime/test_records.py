@@ -68,7 +68,9 @@ def test_a_position_that_cannot_be_costs_its_photo_only(
     ("text", "message"),
     [
         ("", "has no column 'photo'"),
-        ("name\na.jpg\n", "has no column 'photo'"),
+        ("name\na.jpg\n", "has no column 'photo' in its first line: add a line with"),
+        ("photo;distance\na.jpg;16\n", "it has semicolons between its columns"),
+        ("photo\tdistance\na.jpg\t16\n", "it has tabs between its columns"),
         ("photo\na.jpg\na.jpg\n", "line 3: a.jpg is named a second time"),
         ("photo,split\na.jpg,train\n", "split 'train' is none of tra, val, tes"),
         ("photo,gridimage_id\na.jpg,seven\n", "invalid literal"),

@@ -13,9 +13,10 @@ import pytest
 from numpy.typing import NDArray
 
 from geograph_types.cli.main import main
+from geograph_types.dataset_batch import DatasetBatch
 from geograph_types.distance import BUCKET_COUNT, UNKNOWN_BUCKET, bucket_text
 from geograph_types.errors import InputError
-from geograph_types.parquet import DatasetBatch, new_dataset
+from geograph_types.parquet import new_dataset
 from geograph_types.taxonomy import CLASS_INDEX, CLASSES
 from geograph_types_trainer.calibration import Platt
 from geograph_types_trainer.data import TrainingData

@@ -8,9 +8,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from geograph_types.dataset_batch import DatasetBatch
 from geograph_types.embedding import EMBEDDING_DIMENSION
 from geograph_types.errors import InputError
-from geograph_types.parquet import DatasetBatch
 from geograph_types.records import SPLITS
 from geograph_types.taxonomy import CLASSES
 from geograph_types_trainer.dataset_source import DatasetSource

@@ -15,11 +15,12 @@ import numpy as np
 from isal import igzip_threaded
 from numpy.typing import NDArray
 
+from geograph_types.dataset_batch import DatasetBatch
 from geograph_types.embedding import EMBEDDING_DIMENSION
 from geograph_types.errors import InputError, RowError, RowFault
-from geograph_types.parquet import DatasetBatch
-from geograph_types.published import decode_line, embedding_row_faults
+from geograph_types.published import decode_line
 from geograph_types.records import SPLITS
+from geograph_types.row_batch import embedding_row_faults
 from geograph_types_trainer.labels import target_of
 from geograph_types_trainer.seen import SeenIds
 

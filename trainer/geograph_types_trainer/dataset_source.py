@@ -7,10 +7,11 @@ from typing import Final
 
 import numpy as np
 
+from geograph_types.dataset_batch import DatasetBatch
 from geograph_types.errors import InputError, RowError, RowFault
-from geograph_types.parquet import DatasetBatch, EmbeddingType, dataset_rows, read_dataset
-from geograph_types.published import embedding_row_faults
+from geograph_types.parquet import EmbeddingType, dataset_rows, read_dataset
 from geograph_types.records import SPLITS
+from geograph_types.row_batch import embedding_row_faults
 from geograph_types_trainer.dataset_rows import PublishedFile
 
 __all__ = ["DEFAULT_MAX_BAD", "BadLines", "DatasetSource", "check_bad_share"]

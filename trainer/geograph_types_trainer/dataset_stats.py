@@ -9,9 +9,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from geograph_types.dataset_batch import DatasetBatch
 from geograph_types.distance import BUCKET_COUNT
 from geograph_types.errors import InputError, RowFault
-from geograph_types.parquet import DatasetBatch
 from geograph_types.records import SPLITS
 from geograph_types.taxonomy import CLASSES, RAW_TAGS
 from geograph_types_trainer.chance import mix

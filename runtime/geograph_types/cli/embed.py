@@ -30,7 +30,7 @@ from geograph_types.tagger import TypeTagger
 from geograph_types.taxonomy import RAW_TAGS
 
 if TYPE_CHECKING:
-    from geograph_types.parquet import DatasetBatch
+    from geograph_types.dataset_batch import DatasetBatch
 
 __all__ = ["embed"]
 
@@ -138,7 +138,7 @@ def _problem(photo: EmbeddedPhoto, record: PhotoRecord) -> tuple[str, str]:
 
 
 def _batch(good: list[tuple[EmbeddedPhoto, PhotoRecord]]) -> "DatasetBatch":
-    from geograph_types.parquet import DatasetBatch
+    from geograph_types.dataset_batch import DatasetBatch
 
     records = [record for _, record in good]
     return DatasetBatch(

@@ -5,7 +5,7 @@ import sys
 import warnings
 from collections.abc import Sequence
 from importlib import metadata
-from typing import Final
+from typing import Any, Final
 
 import click
 
@@ -17,6 +17,8 @@ __all__ = ["main", "run"]
 
 EXIT_COULD_NOT_RUN: Final = 2
 EXIT_INTERRUPTED: Final = 130
+EXIT_BROKEN_PIPE: Final = 141
+"""As a shell shows it for a program that SIGPIPE ended."""
 
 OWN_PACKAGES: Final = ("geograph_types", "geograph_types_trainer", "geograph_types_export")
 
@@ -41,6 +43,17 @@ class CommandList(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import the command that was called."""
         return load_command(self.entries, cmd_name)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; a reader of its output that leaves early ends it without a word."""
+        try:
+            result = super().invoke(ctx)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            # Python would try to flush what is left, and complain.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return EXIT_BROKEN_PIPE
+        return result
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands with their summaries, importing none of them."""
@@ -75,7 +88,8 @@ def main(arguments: Sequence[str]) -> int:
         arguments: those after the program's name.
 
     Returns:
-        Exit status: 0 all done, 1 some inputs failed, 2 could not run, 130 interrupted.
+        Exit status: 0 all done, 1 some inputs failed, 2 could not run, 130 interrupted, 141 where
+        whoever read the output has left.
     """
     # What a decoder thinks of a damaged photo is in that photo's result.
     warnings.filterwarnings("ignore", module=r"PIL\.")
@@ -99,10 +113,6 @@ def main(arguments: Sequence[str]) -> int:
         if missing is None:
             raise
         return _fail(str(missing), EXIT_COULD_NOT_RUN)
-    except BrokenPipeError:
-        # Whoever read our output has gone; say nothing, and keep Python from trying to flush it.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return EXIT_COULD_NOT_RUN
     except OSError as error:
         return _fail(
             ": ".join(filter(None, [error.filename, error.strerror or str(error)])),

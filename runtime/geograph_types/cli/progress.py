@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final, TypeVar
 
 from geograph_types.cli.notices import note
@@ -14,21 +14,31 @@ T = TypeVar("T")
 SECONDS_BETWEEN_LINES: Final = 15.0
 
 
-def track(items: Iterable[T], what: str, total: int | None) -> Iterator[T]:
+def one(_: object) -> int:
+    """Count an item as one."""
+    return 1
+
+
+def track(
+    items: Iterable[T], what: str, total: int | None, count: Callable[[T], int] = one
+) -> Iterator[T]:
     """Pass items on, showing on standard error how many have come and how fast.
 
     Args:
         items: anything.
-        what: names them, for instance "photos".
+        what: names what is counted, for instance "photos".
         total: how many there will be, where that is known.
+        count: how many an item counts for, where it is not one.
     """
     if sys.stderr.isatty():
-        yield from _with_bar(items, what, total)
+        yield from _with_bar(items, what, total, count)
     else:
-        yield from _with_lines(items, what, total)
+        yield from _with_lines(items, what, total, count)
 
 
-def _with_bar(items: Iterable[T], what: str, total: int | None) -> Iterator[T]:
+def _with_bar(
+    items: Iterable[T], what: str, total: int | None, count: Callable[[T], int]
+) -> Iterator[T]:
     from rich.console import Console
     from rich.progress import (
         BarColumn,
@@ -40,15 +50,22 @@ def _with_bar(items: Iterable[T], what: str, total: int | None) -> Iterator[T]:
 
     columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        yield from bar.track(items, total=total)
+        task = bar.add_task(what, total=total)
+        for item in items:
+            yield item
+            bar.advance(task, count(item))
 
 
-def _with_lines(items: Iterable[T], what: str, total: int | None) -> Iterator[T]:
+def _with_lines(
+    items: Iterable[T], what: str, total: int | None, count: Callable[[T], int]
+) -> Iterator[T]:
     started = spoken = time.monotonic()
-    for count, item in enumerate(items, start=1):
+    done = 0
+    for item in items:
         yield item
+        done += count(item)
         now = time.monotonic()
         if now - spoken >= SECONDS_BETWEEN_LINES:
             spoken = now
             of = "" if total is None else f" of {total}"
-            note(f"{count}{of} {what}, {count / (now - started):.1f} a second")
+            note(f"{done}{of} {what}, {done / (now - started):.1f} a second")

@@ -1,117 +1,157 @@
 """The command `score`."""
 
 import sys
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 import click
-import msgspec
 
 from geograph_types.atomic import new_file
-from geograph_types.cli.notices import note, warn_of_stand_in
+from geograph_types.bundle import Bundle
+from geograph_types.cli.notices import warn_of_stand_in
 from geograph_types.cli.options import (
-    bundle_option,
     check_outputs,
     device_option,
     existing_path,
     output_path,
     threads_option,
 )
-from geograph_types.errors import RowError
-from geograph_types.published import RowBatch
+from geograph_types.cli.progress import track
+from geograph_types.cli.row_tally import RowTally
+from geograph_types.cpu import usable_cpus
+from geograph_types.errors import InputError
+from geograph_types.row_files import RowFile, find_row_files
+from geograph_types.score_output import (
+    ScoreLines,
+    ScoreOutput,
+    ScoreShards,
+    ScoreTable,
+    is_folder,
+)
+from geograph_types.scoring import score_batches
 from geograph_types.session import Device
-from geograph_types.stored import read_rows
+from geograph_types.stored import count_rows, read_rows
 from geograph_types.tagger import TypeTagger
-from geograph_types.tags import final_tags
-from geograph_types.taxonomy import CLASSES
 
 __all__ = ["score"]
 
-SHOWN_ERRORS = 20
-"""Bad rows that are named on standard error; the results name them all."""
 
-
-@click.command(epilog="Example: geograph-types score rows.jsonl.gz --bundle model --out tags.jsonl")
+@click.command(
+    epilog="Example: geograph-types score rows.parquet --bundle model --out tags.parquet"
+)
 @click.argument("rows", type=existing_path)
-@bundle_option
+@click.option("--bundle", type=existing_path, metavar="DIR", help="The model bundle's folder.")
+@click.option(
+    "--diff",
+    type=existing_path,
+    nargs=2,
+    metavar="OLD NEW",
+    help="In place of --bundle: two bundles, to see which tags change between them.",
+)
 @click.option(
     "--distances",
     type=existing_path,
     metavar="FILE",
     help="For a numpy array: a distance on each line (metres, nothing for 0, or Unknown).",
 )
-@click.option("--out", type=output_path, metavar="FILE", help="Write JSON Lines here.")
+@click.option(
+    "--out",
+    type=existing_path,
+    metavar="PATH",
+    help="Write here: NAME.parquet, NAME.jsonl, or a folder that gets a Parquet file an input.",
+)
+@click.option(
+    "--picture", type=output_path, metavar="FILE", help="With --diff: draw the changes, as SVG."
+)
 @device_option
 @threads_option
 def score(
     rows: Path,
-    bundle: Path,
+    bundle: Path | None,
+    diff: tuple[Path, Path] | None,
     distances: Path | None,
     out: Path | None,
+    picture: Path | None,
     device: Device,
     threads: int | None,
 ) -> int:
     """Predict Type tags from stored embeddings and distances.
 
-    ROWS is a file in the published schema (Parquet, or JSON Lines, plain or gzipped) or a numpy
-    array of embeddings. Without --out, JSON Lines go to standard output.
+    ROWS is a file in the published schema (Parquet, or JSON Lines, plain or gzipped), a numpy
+    array of embeddings, or a folder of such files. Without --out, JSON Lines go to standard
+    output. In a folder of outputs, files that an earlier run has finished are not made again.
+
+    With --diff, counts of the tags that photos gain and lose go to standard output, and the photos
+    whose tags change to --out.
     """
-    check_outputs([out], [rows, distances])
-    tagger = TypeTagger(bundle, device=device, threads=threads)
+    files = find_row_files(rows)
+    if distances is not None and rows.is_dir():
+        raise InputError("--distances goes with one numpy array: name it in place of its folder")
+    check_outputs([out, picture], [rows, distances, *(file.path for file in files)])
+    workers = threads or usable_cpus()
+    if diff is not None:
+        if bundle is not None:
+            raise InputError("--diff names both bundles: leave --bundle out")
+        from geograph_types.cli.score_diff import score_diff
+
+        old, new = (TypeTagger(path, device=device, threads=1) for path in diff)
+        return score_diff(files, distances, old, new, out, picture, workers)
+    if bundle is None:
+        raise InputError("Missing option '--bundle': name the model bundle's folder")
+    if picture is not None:
+        raise InputError("--picture draws what changes between two bundles: give --diff OLD NEW")
+    # Each worker computes in one thread.
+    tagger = TypeTagger(bundle, device=device, threads=1)
     warn_of_stand_in(tagger.bundle)
-    good = 0
-    faults: Counter[str] = Counter()
+    tally = RowTally("scored")
     with ExitStack() as stack:
-        stream = stack.enter_context(new_file(out)) if out else sys.stdout.buffer
-        for batch in read_rows(rows, distances):
-            stream.writelines(
-                msgspec.json.encode(row) + b"\n" for row in score_batch(tagger, batch)
-            )
-            good += len(batch.rows)
-            for error in batch.errors:
-                faults[error.fault.value] += 1
-                if faults.total() <= SHOWN_ERRORS:
-                    note(f"error: {error}")
-    if not faults:
-        note(f"{good} rows scored")
-        return 0
-    reasons = ", ".join(f"{number} {fault}" for fault, number in faults.most_common())
-    note(f"{good} rows scored, {faults.total()} failed: {reasons}")
-    return 1
+        output = _open_output(stack, out, files, tagger.bundle)
+        counts = _score_files(files, distances, tagger, output, tally, workers)
+        for _ in track(counts, "rows", count_rows([file.path for file in files]), int):
+            pass
+    return tally.finish()
 
 
-def score_batch(tagger: TypeTagger, batch: RowBatch) -> Iterator[dict[str, Any]]:
-    """Score a batch; its results and its errors come in the order of the file."""
-    probabilities = tagger.score_buckets(batch.embeddings, batch.buckets).tolist()
-    thresholds = tagger.bundle.manifest.thresholds
-    errors = list(reversed(batch.errors))
-    for row, identity, values in zip(
-        batch.rows.tolist(), batch.ids.tolist(), probabilities, strict=True
-    ):
-        while errors and errors[-1].row < row:
-            yield _failed(errors.pop())
-        tags, low_confidence = final_tags(values, thresholds, crosses_grid=None)
-        yield {
-            "row": row,
-            "gridimage_id": identity,
-            "status": "ok",
-            "probabilities": {
-                name: round(value, 7) for name, value in zip(CLASSES, values, strict=True)
-            },
-            "tags": tags,
-            "low_confidence": low_confidence,
-        }
-    while errors:
-        yield _failed(errors.pop())
+def _open_output(
+    stack: ExitStack, out: Path | None, files: list[RowFile], bundle: Bundle
+) -> ScoreOutput:
+    """Choose where scores go by the name of the output."""
+    bundle.find("head")
+    several = len(files) > 1
+    if out is None:
+        return ScoreLines(sys.stdout.buffer, bundle, several)
+    if is_folder(out):
+        return ScoreShards(out, bundle)
+    if out.suffix == ".parquet":
+        return ScoreTable(stack, out, bundle, None if several else files[0])
+    return ScoreLines(stack.enter_context(new_file(out)), bundle, several)
 
 
-def _failed(error: RowError) -> dict[str, Any]:
-    return {
-        "row": error.row,
-        "status": "failed",
-        "reason": error.fault.value,
-        "detail": error.detail,
-    }
+def _score_files(
+    files: list[RowFile],
+    distances: Path | None,
+    tagger: TypeTagger,
+    output: ScoreOutput,
+    tally: RowTally,
+    workers: int,
+) -> Iterator[int]:
+    """Score files one after the other; yields numbers of rows as they are done."""
+    waiting = []
+    for file in files:
+        if (counts := output.finished(file)) is None:
+            waiting.append(file)
+        else:
+            tally.add_finished(counts.rows, counts.failed)
+            yield counts.rows
+    for file in waiting:
+        try:
+            with output.scores_of(file) as write:
+                for scored in score_batches(tagger, read_rows(file.path, distances), workers):
+                    write(scored)
+                    tally.add(scored.read, file.name if len(files) > 1 else None)
+                    yield len(scored.read)
+        except InputError as error:
+            if len(files) == 1:
+                raise
+            tally.add_failed_file(error)

@@ -1,0 +1,291 @@
+"""How fast stored embeddings are scored here, and in how much memory, in one alternating run.
+
+    python benchmarks/archive.py [--rows 4000000] [--rounds 3] [--work DIR] [--json FILE]
+
+Every round runs each of these once, in a new order, in a process of its own:
+
+* `score` over float16 Parquet, all rows;
+* `score` over float16 Parquet, a tenth of them, for its memory;
+* a loop that scores one embedding at a time in torch, over the first rows of the same file;
+* `score` over gzipped JSON Lines;
+* `gzip -dc` of the same file.
+
+The times of `score` and `gzip` are those of whole processes; the loop's leaves out the imports. It
+has one thread: more make it slower. The head has random weights, which changes no time. Files are
+written first: 1.1 kB a row, 4.4 GB for 4 million.
+"""
+
+import json
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Final
+
+import click
+import msgspec
+import numpy as np
+
+from geograph_types.atomic import new_file
+from machine import Machine, this_machine
+from spread import Spread, ratio, spread
+from train import DISTANCES, peak_megabytes, seconds_to_unzip, write_rows
+
+BYTES_A_ROW: Final = 1100
+BATCH_ROWS: Final = 8192
+POOL_BATCHES: Final = 8
+"""Batches of different vectors; the file repeats them, which reading does not notice."""
+LOOP_ROWS: Final = 20_000
+LINES: Final = 200_000
+SMALL_SHARE: Final = 10
+
+PARQUET: Final = "score, Parquet"
+SMALL: Final = "score, Parquet, a tenth"
+LOOP: Final = "torch, one at a time"
+JSON: Final = "score, .jsonl.gz"
+UNZIP: Final = "gzip -dc"
+
+
+class Contender(msgspec.Struct, frozen=True):
+    """What was measured of one contender.
+
+    Attributes:
+        name: one of those above.
+        rows: that it went through in a round.
+        seconds: of each round.
+        megabytes: highest resident memory of each round; none for gzip.
+        rate: rows a second.
+    """
+
+    name: str
+    rows: int
+    seconds: list[float]
+    megabytes: list[float]
+    rate: Spread
+
+
+class ArchiveResults(msgspec.Struct, frozen=True):
+    """One run of the benchmark.
+
+    Attributes:
+        before: the machine before measuring.
+        after: the machine after it.
+        contenders: by what was measured.
+        of_loop: the rate over Parquet as a multiple of the loop's in the same round.
+        of_unzip: the rate over JSON Lines as a share of gzip's in the same round.
+        growth: megabytes at all rows beyond those at a tenth of them, at most.
+    """
+
+    before: Machine
+    after: Machine
+    contenders: list[Contender]
+    of_loop: Spread
+    of_unzip: Spread
+    growth: float
+
+
+@click.command(epilog="Example: python benchmarks/archive.py --rows 1000000")
+@click.option("--rows", type=click.IntRange(min=50_000), default=4_000_000, show_default=True)
+@click.option("--rounds", type=click.IntRange(min=1), default=3, show_default=True)
+@click.option(
+    "--work",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder for files; those that are there are used again. Else a temporary one.",
+)
+@click.option(
+    "--json",
+    "out",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Every measurement, for machines.",
+)
+def main(rows: int, rounds: int, work: Path | None, out: Path | None) -> None:
+    """Measure `score` over stored embeddings."""
+    folder = work or Path(tempfile.mkdtemp())
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        needed = rows * BYTES_A_ROW * (1 + 1 / SMALL_SHARE)
+        if shutil.disk_usage(folder).free < needed:
+            raise click.ClickException(
+                f"{folder} has less than {needed / 1e9:.1f} GB free: give --work or fewer --rows"
+            )
+        results = measure(folder, rows, rounds)
+    finally:
+        if work is None:
+            shutil.rmtree(folder)
+    for line in markdown(results):
+        click.echo(line)
+    if out is not None:
+        with new_file(out) as stream:
+            stream.write(msgspec.json.format(msgspec.json.encode(results), indent=1) + b"\n")
+
+
+def measure(folder: Path, rows: int, rounds: int) -> ArchiveResults:
+    """Write what is missing, and give every contender a turn a round."""
+    checkpoint, bundle = make_head(folder)
+    large, small = (make_parquet(folder, count) for count in (rows, rows // SMALL_SHARE))
+    lines = folder / f"{LINES}.jsonl.gz"
+    if not lines.exists():
+        say(f"writing {lines.name} ...")
+        write_rows(lines, LINES)
+    turns: dict[str, tuple[int, Callable[[], tuple[float, float]]]] = {
+        PARQUET: (rows, lambda: in_child("score", large, bundle)),
+        SMALL: (rows // SMALL_SHARE, lambda: in_child("score", small, bundle)),
+        LOOP: (LOOP_ROWS, lambda: in_child("loop", large, checkpoint)),
+        JSON: (LINES, lambda: in_child("score", lines, bundle)),
+        UNZIP: (LINES, lambda: (seconds_to_unzip(lines), 0.0)),
+    }
+    measured: dict[str, list[tuple[float, float]]] = {name: [] for name in turns}
+    shuffled = random.Random(0)
+    before = this_machine()
+    for number in range(rounds):
+        say(f"round {number + 1} of {rounds} ...")
+        for name in shuffled.sample(list(turns), len(turns)):
+            measured[name].append(turns[name][1]())
+    contenders = {name: summary(name, turns[name][0], values) for name, values in measured.items()}
+    return ArchiveResults(
+        before=before,
+        after=this_machine(),
+        contenders=list(contenders.values()),
+        of_loop=rates_ratio(contenders[PARQUET], contenders[LOOP]),
+        of_unzip=rates_ratio(contenders[JSON], contenders[UNZIP]),
+        growth=max(contenders[PARQUET].megabytes) - min(contenders[SMALL].megabytes),
+    )
+
+
+def summary(name: str, rows: int, measured: list[tuple[float, float]]) -> Contender:
+    seconds = [one for one, _ in measured]
+    megabytes = [one for _, one in measured if one]
+    return Contender(name, rows, seconds, megabytes, spread([rows / one for one in seconds]))
+
+
+def rates_ratio(ours: Contender, other: Contender) -> Spread:
+    """Compare rows a second, round by round."""
+    return ratio(
+        [ours.rows / seconds for seconds in ours.seconds],
+        [other.rows / seconds for seconds in other.seconds],
+    )
+
+
+def markdown(results: ArchiveResults) -> Iterator[str]:
+    """Show the results, medians with quartiles in brackets."""
+    yield from results.before.markdown(results.after)
+    yield ""
+    yield "| | rows | thousand rows a second | memory at most, MB |"
+    yield "|---|---|---|---|"
+    for one in results.contenders:
+        thousands = spread([one.rows / seconds / 1000 for seconds in one.seconds]).text(1)
+        megabytes = f"{max(one.megabytes):.0f}" if one.megabytes else ""
+        yield f"| {one.name} | {one.rows:,} | {thousands} | {megabytes} |"
+    yield ""
+    yield f"* over Parquet, times the loop's rate: {results.of_loop.text(1)}"
+    yield f"* over JSON Lines, share of gzip's rate: {results.of_unzip.text(2)}"
+    yield f"* memory at all rows beyond that at a tenth: {results.growth:.0f} MB"
+
+
+def make_head(folder: Path) -> tuple[Path, Path]:
+    """Make a head in the released form, and a bundle of it."""
+    import torch
+
+    from geograph_types.cli.main import main as program
+    from geograph_types_trainer.checkpoint import save_checkpoint
+    from geograph_types_trainer.head import TypeHead
+
+    checkpoint, bundle = folder / "head.pth", folder / "bundle"
+    torch.manual_seed(5)
+    save_checkpoint(TypeHead().eval(), checkpoint, epoch=1, loss=0.5)
+    shutil.rmtree(bundle, ignore_errors=True)
+    if program(["export", "head", str(checkpoint), "--bundle", str(bundle)]):
+        raise click.ClickException("the head cannot be exported")
+    return checkpoint, bundle
+
+
+def make_parquet(folder: Path, rows: int) -> Path:
+    """Write rows of float16 embeddings, noise about a common vector."""
+    from geograph_types.dataset_batch import DatasetBatch
+    from geograph_types.parquet import new_dataset
+
+    path = folder / f"{rows}.parquet"
+    if path.exists():
+        return path
+    say(f"writing {path.name} ...")
+    rng = np.random.default_rng(1)
+    common = rng.normal(size=512) * 0.4
+    shape = (POOL_BATCHES, BATCH_ROWS, 512)
+    pool = (common + rng.standard_normal(shape, np.float32) * 0.3).astype(np.float16)
+    with new_dataset(path, "float16") as dataset:
+        for number, first in enumerate(range(0, rows, BATCH_ROWS)):
+            count = min(BATCH_ROWS, rows - first)
+            texts = [DISTANCES[place] for place in rng.integers(len(DISTANCES), size=count)]
+            dataset.write(
+                DatasetBatch(
+                    ids=np.arange(first, first + count),
+                    types=["Geograph"] * count,
+                    distances=texts,
+                    embeddings=pool[number % POOL_BATCHES][:count],
+                    weights=np.ones(count, np.float32),
+                    splits=["tra"] * count,
+                )
+            )
+    return path
+
+
+def in_child(part: str, *paths: Path) -> tuple[float, float]:
+    """Give seconds and highest megabytes of a process; the loop tells its own seconds."""
+    start = time.perf_counter()
+    command = [sys.executable, __file__, part, *map(str, paths)]
+    printed = subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout
+    told = json.loads(printed)
+    return told.get("seconds", time.perf_counter() - start), told["megabytes"]
+
+
+def run_score(rows: Path, bundle: Path) -> dict[str, float]:
+    from geograph_types.cli.main import main as program
+
+    out = rows.with_name(f"{rows.name}.scored.parquet")
+    status = program(["score", str(rows), "--bundle", str(bundle), "--out", str(out)])
+    if status:
+        raise SystemExit(status)
+    return {"megabytes": peak_megabytes()}
+
+
+def run_loop(rows: Path, checkpoint: Path) -> dict[str, float]:
+    """Score the first rows as they come, each by itself."""
+    import torch
+
+    from geograph_types.distance import Distance
+    from geograph_types.parquet import read_dataset
+    from geograph_types_trainer.checkpoint import load_checkpoint
+
+    torch.set_num_threads(1)
+    head = load_checkpoint(checkpoint).head.eval()
+    start = time.perf_counter()
+    done = 0
+    with torch.inference_mode():
+        for batch in read_dataset(rows):
+            for vector, text in zip(batch.embeddings, batch.distances, strict=True):
+                embedding = torch.from_numpy(vector.astype(np.float32))[None, :]
+                bucket = torch.tensor([Distance.parse(text).bucket])
+                head.probabilities(embedding, bucket).tolist()
+                done += 1
+                if done == LOOP_ROWS:
+                    seconds = time.perf_counter() - start
+                    return {"seconds": seconds, "megabytes": peak_megabytes()}
+    raise click.ClickException(f"{rows} has fewer than {LOOP_ROWS} rows")
+
+
+def say(line: str) -> None:
+    click.echo(line, err=True)
+
+
+PARTS: Final = {"score": run_score, "loop": run_loop}
+
+if __name__ == "__main__":
+    if len(sys.argv) > 1 and sys.argv[1] in PARTS:
+        print(json.dumps(PARTS[sys.argv[1]](*map(Path, sys.argv[2:]))))
+    else:
+        main()

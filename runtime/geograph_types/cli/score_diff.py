@@ -1,0 +1,135 @@
+"""`score --diff`: which tags change between two bundles."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Final, TypeAlias
+
+import click
+import msgspec
+
+from geograph_types.ahead import map_ahead
+from geograph_types.atomic import new_file
+from geograph_types.cli.notices import warn_of_stand_in
+from geograph_types.cli.progress import track
+from geograph_types.cli.row_tally import RowTally
+from geograph_types.errors import InputError
+from geograph_types.flow_picture import draw_changes
+from geograph_types.row_batch import RowBatch
+from geograph_types.row_files import RowFile
+from geograph_types.score_shards import provenance
+from geograph_types.scoring import ScoredBatch, score_batch
+from geograph_types.stored import count_rows, read_rows
+from geograph_types.table import Table, table_rows
+from geograph_types.tag_changes import TagChanges, change_columns
+from geograph_types.tagger import TypeTagger
+
+__all__ = ["score_diff"]
+
+SHOWN_FLOWS: Final = 10
+
+WriteTable: TypeAlias = Callable[[Table], None]
+
+
+def score_diff(
+    files: list[RowFile],
+    distances: Path | None,
+    old: TypeTagger,
+    new: TypeTagger,
+    out: Path | None,
+    picture: Path | None,
+    workers: int,
+) -> int:
+    """Score rows with two bundles and tell what changes.
+
+    Args:
+        files: of stored embeddings.
+        distances: of a numpy array.
+        old: of one thread.
+        new: of one thread.
+        out: gets the rows whose tags change, as Parquet or JSON Lines.
+        picture: gets the counts as SVG.
+        workers: threads.
+
+    Returns:
+        Exit status.
+
+    Raises:
+        InputError: an output that is neither, or rows that cannot be read at all.
+    """
+    for tagger in (old, new):
+        warn_of_stand_in(tagger.bundle)
+    changes, tally = TagChanges(), RowTally("compared")
+    with ExitStack() as stack:
+        write = _open_output(stack, out, old, new)
+        pairs = _score_files(files, distances, old, new, tally, workers)
+        total = count_rows([file.path for file in files])
+        for file, before, after in track(pairs, "rows", total, lambda pair: len(pair[1].read)):
+            changes.add(before.tag_sets, after.tag_sets)
+            write(change_columns(before, after, file.name))
+    if picture is not None:
+        with new_file(picture) as stream:
+            stream.write(draw_changes(changes, old.bundle.label, new.bundle.label).encode())
+    for line in _table(changes, old.bundle.label, new.bundle.label):
+        click.echo(line)
+    return tally.finish()
+
+
+def _open_output(
+    stack: ExitStack, out: Path | None, old: TypeTagger, new: TypeTagger
+) -> WriteTable:
+    if out is None:
+        return lambda table: None
+    if out.suffix == ".parquet":
+        from geograph_types.parquet import new_table
+
+        writer = stack.enter_context(new_table(out))
+        writer.metadata = {"old": provenance(old.bundle), "new": provenance(new.bundle)}
+        return writer.write
+    if out.suffix != ".jsonl":
+        raise InputError(f"{out}: the list of changes ends with .parquet or .jsonl")
+    stream = stack.enter_context(new_file(out))
+    encode = msgspec.json.Encoder().encode
+    return lambda table: stream.writelines(encode(row) + b"\n" for row in table_rows(table))
+
+
+def _score_files(
+    files: list[RowFile],
+    distances: Path | None,
+    old: TypeTagger,
+    new: TypeTagger,
+    tally: RowTally,
+    workers: int,
+) -> Iterator[tuple[RowFile, ScoredBatch, ScoredBatch]]:
+    def score_both(batch: RowBatch) -> tuple[ScoredBatch, ScoredBatch]:
+        return score_batch(old, batch), score_batch(new, batch)
+
+    for file in files:
+        try:
+            for before, after in map_ahead(score_both, read_rows(file.path, distances), workers):
+                tally.add(before.read, file.name if len(files) > 1 else None)
+                yield file, before, after
+        except InputError as error:
+            if len(files) == 1:
+                raise
+            tally.add_failed_file(error)
+
+
+def _table(changes: TagChanges, old: str, new: str) -> Iterator[str]:
+    share = changes.changed / changes.photos if changes.photos else 0.0
+    yield f"{old} -> {new}"
+    yield f"{changes.changed} of {changes.photos} photos change their tags ({share:.2%})"
+    yield ""
+    yield f"{'tag':<12}{'gained':>10}{'lost':>10}{'net':>10}"
+    gained, lost = changes.gained, changes.lost
+    for tag in gained:
+        net = gained[tag] - lost[tag]
+        yield f"{tag:<12}{gained[tag]:>10}{lost[tag]:>10}{net:>+10}"
+    flows = list(changes.flows())
+    if flows:
+        yield ""
+        yield f"{'photos':>10}  from -> to"
+    for flow in flows[:SHOWN_FLOWS]:
+        yield f"{flow.photos:>10}  {', '.join(flow.before)} -> {', '.join(flow.after)}"
+    if rest := flows[SHOWN_FLOWS:]:
+        yield f"{sum(flow.photos for flow in rest):>10}  in {len(rest)} other ways"

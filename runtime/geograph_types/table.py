@@ -1,0 +1,45 @@
+"""Columns of a table of results, whatever kind of file it is written to."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Choice", "Column", "Table", "table_rows"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Choice:
+    """A column whose values come from a short list.
+
+    Attributes:
+        places: whole numbers [N], where in `choices`; below 0 for no value.
+        choices: texts, or lists of texts.
+        lists: whether they are lists.
+    """
+
+    places: NDArray[np.integer]
+    choices: Sequence[str] | Sequence[Sequence[str]]
+    lists: bool = False
+
+
+Column: TypeAlias = NDArray[Any] | Choice
+"""[N] numbers or truth values, a masked array where some have none; or a `Choice`."""
+
+Table: TypeAlias = Mapping[str, Column]
+"""Columns of equal length by name."""
+
+
+def table_rows(table: Table) -> Iterator[dict[str, Any]]:
+    """Give the rows of a table, for a file of JSON Lines; what has no value is `None`."""
+    columns = [_values(column) for column in table.values()]
+    for row in zip(*columns, strict=True):
+        yield dict(zip(table, row, strict=True))
+
+
+def _values(column: Column) -> list[Any]:
+    if not isinstance(column, Choice):
+        return list(column.tolist())
+    return [None if place < 0 else column.choices[place] for place in column.places.tolist()]
