@@ -16,6 +16,8 @@ LIBRARIES = (
     "geograph-types",
     "numpy",
     "pillow",
+    "pyarrow",
+    "isal",
     "onnx",
     "onnxruntime",
     "torch",

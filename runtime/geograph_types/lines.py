@@ -1,13 +1,12 @@
 """Lines of a file, plain or gzipped, in constant memory whatever the file holds."""
 
-import gzip
-import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO, Final
 
 from geograph_types.ahead import read_ahead
 from geograph_types.errors import InputError
+from geograph_types.gunzip import GZIP_ERRORS, gunzip_blocks
 
 __all__ = ["LINE_LIMIT", "read_lines"]
 
@@ -30,17 +29,17 @@ def read_lines(path: Path) -> Iterator[bytes]:
     try:
         with path.open("rb") as raw:
             if raw.peek(2)[:2] == GZIP_MAGIC:
-                with gzip.open(raw) as unzipped:
-                    yield from _lines(read_ahead(_blocks(unzipped), BLOCKS_AHEAD))
+                blocks = gunzip_blocks(raw, BLOCK_BYTES)
+                yield from _lines(read_ahead(blocks, BLOCKS_AHEAD))
             else:
                 yield from _lines(_blocks(raw))
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+    except GZIP_ERRORS as error:
         raise InputError(f"{path} breaks off or is damaged ({error}): fetch it again") from None
     except OSError as error:
         raise InputError(f"{path} cannot be read ({error.strerror or error})") from None
 
 
-def _blocks(stream: "BinaryIO | gzip.GzipFile") -> Iterator[bytes]:
+def _blocks(stream: BinaryIO) -> Iterator[bytes]:
     while block := stream.read(BLOCK_BYTES):
         yield block
 

@@ -3,6 +3,8 @@
 import base64
 import gzip
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -166,3 +168,26 @@ def refusal_of_distances(folder: Path, text: str) -> str:
     with pytest.raises(InputError) as caught:
         list(read_rows(folder / "good.npy", folder / "distances.txt"))
     return str(caught.value)
+
+
+def test_damage_anywhere_in_a_gzipped_file_is_told(tmp_path: Path, vectors: np.ndarray) -> None:
+    whole = gzip.compress("".join(json_row(i, v) + "\n" for i, v in enumerate(vectors)).encode())
+    for place in (len(whole) // 2, len(whole) - 6):
+        damaged = bytearray(whole)
+        damaged[place] ^= 0xFF
+        (tmp_path / "rows.gz").write_bytes(damaged)
+        with pytest.raises(InputError, match="breaks off or is damaged"):
+            for batch in read_rows(tmp_path / "rows.gz"):
+                assert not batch.errors
+
+
+def test_without_isal_gzipped_rows_are_the_same(tmp_path: Path, vectors: np.ndarray) -> None:
+    lines = "".join(json_row(i, v) + "\n" for i, v in enumerate(vectors)).encode()
+    (tmp_path / "rows.gz").write_bytes(gzip.compress(lines))
+    code = (
+        "import sys; sys.modules['isal'] = None\n"
+        "from pathlib import Path; from geograph_types.lines import read_lines\n"
+        "sys.stdout.buffer.write(b''.join(read_lines(Path(sys.argv[1]))))"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path / "rows.gz")]
+    assert subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout == lines
