@@ -28,12 +28,13 @@ from geograph_types.prediction import Prediction
 from geograph_types.results import PhotoResult
 from geograph_types.taxonomy import CLASSES
 
-__all__ = ["COLUMNS", "Cell", "Kind", "as_cells"]
+__all__ = ["COLUMNS", "PROBABILITY_COLUMNS", "Cell", "Kind", "as_cells"]
 
 Kind: TypeAlias = Literal["text", "list", "flag", "number", "whole"]
 Cell: TypeAlias = str | tuple[str, ...] | bool | float | int | None
 
 PROBABILITY_COLUMNS: Final = {name: f"p_{name.lower().replace(' ', '_')}" for name in CLASSES}
+"""Name of the column of each class's probability, for instance p_close_look."""
 
 COLUMNS: Final[dict[str, Kind]] = {
     **dict.fromkeys(("photo", "status", "reason", "detail", "warning", "types"), "text"),

@@ -21,7 +21,7 @@ WriteResult: TypeAlias = Callable[[PhotoResult], None]
 
 @contextmanager
 def _parquet_writer(stream: BinaryIO) -> Iterator[WriteResult]:
-    from geograph_types.parquet import results_writer
+    from geograph_types.parquet_tables import results_writer
 
     with results_writer(stream) as write:
         yield write

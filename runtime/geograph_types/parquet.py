@@ -1,11 +1,11 @@
-"""Parquet: datasets of embeddings, and tables of results; the only module that imports pyarrow.
+"""Datasets of embeddings as Parquet.
 
 A dataset has the published schema: `gridimage_id`, `types`, `distance`, `embeddings`, `weight`,
 `split`, with the embeddings as fixed-size lists of 512 float16 or float32.
 """
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, Final, Literal, TypeAlias
@@ -14,13 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geograph_types.atomic import new_file
-from geograph_types.columns import COLUMNS, Cell, Kind, as_cells
 from geograph_types.dataset_batch import DatasetBatch
 from geograph_types.embedding import EMBEDDING_DIMENSION, widen
 from geograph_types.errors import InputError, MissingExtraError, RowError, RowFault
-from geograph_types.results import PhotoResult
 from geograph_types.row_batch import RowBatch, check_rows, metres_of
-from geograph_types.table import Choice, Column
 
 try:
     import pyarrow as pa
@@ -33,14 +30,11 @@ __all__ = [
     "METADATA_KEY",
     "DatasetWriter",
     "EmbeddingType",
-    "TableWriter",
     "dataset_metadata",
     "dataset_rows",
     "new_dataset",
-    "new_table",
     "read_dataset",
     "read_parquet_rows",
-    "results_writer",
 ]
 
 EmbeddingType: TypeAlias = Literal["float16", "float32"]
@@ -49,7 +43,6 @@ METADATA_KEY: Final = b"geograph_types"
 """Key of the file's metadata that holds provenance and counts, as JSON."""
 
 ROW_GROUP: Final = 8192
-TABLE_ROW_GROUP: Final = 1 << 16
 BATCH_ROWS: Final = 4096
 READ_BYTES: Final = 1 << 20
 """Read of a column at once: without a limit, it is a whole row group of any size."""
@@ -122,91 +115,6 @@ def new_dataset(path: Path, embedding_type: EmbeddingType = "float32") -> Iterat
         OSError: it cannot be written. What was at `path` stays.
     """
     with new_file(path) as stream, closing(DatasetWriter(stream, embedding_type)) as writer:
-        yield writer
-        writer.finish()
-
-
-class TableWriter:
-    """Append columns to a table that `new_table` opened.
-
-    Attributes:
-        rows: how many there are by now.
-        metadata: kept as JSON in the file when it is finished.
-    """
-
-    def __init__(self, stream: BinaryIO) -> None:
-        self._stream = stream
-        self._writer: pq.ParquetWriter | None = None
-        self._waiting: list[pa.Table] = []
-        self.rows = 0
-        self.metadata: Mapping[str, Any] = {}
-
-    def write(self, columns: Mapping[str, Column]) -> None:
-        """Append rows; every call has the same columns of the same types."""
-        arrays = {name: _arrow(column) for name, column in columns.items()}
-        self._waiting.append(pa.table(arrays))
-        self.rows += len(self._waiting[-1])
-        if sum(map(len, self._waiting)) >= TABLE_ROW_GROUP:
-            self._flush()
-
-    def _flush(self) -> None:
-        if not self._waiting:
-            return
-        table = pa.concat_tables(self._waiting)
-        self._waiting.clear()
-        if self._writer is None:
-            # Numbers that hardly repeat, as probabilities do, are written faster as they are.
-            repeating = [path for field in table.schema for path in _text_paths(field)]
-            self._writer = pq.ParquetWriter(
-                self._stream, table.schema, use_dictionary=repeating, compression="zstd"
-            )
-        self._writer.write_table(table, row_group_size=TABLE_ROW_GROUP)
-
-    def finish(self) -> None:
-        """Write what waits, and the metadata; call it when all rows are there, before `close`.
-
-        Raises:
-            InputError: nothing was written, not even columns.
-        """
-        self._flush()
-        if self._writer is None:
-            raise InputError("no input could be read, so no Parquet file is written: see above")
-        kept = {METADATA_KEY: json.dumps(self.metadata, sort_keys=True)}
-        self._writer.add_key_value_metadata(kept)
-
-    def close(self) -> None:
-        """Let go of the stream, which is still open."""
-        if self._writer is not None:
-            self._writer.close()
-
-
-def _text_paths(field: pa.Field) -> list[str]:
-    """Name the leaf of a column in the file, if it is text."""
-    if pa.types.is_list(field.type):
-        return [f"{field.name}.list.element"]
-    return [field.name] if pa.types.is_string(field.type) else []
-
-
-def _arrow(column: Column) -> pa.Array:
-    if not isinstance(column, Choice):
-        return pa.array(np.ma.getdata(column), mask=np.ma.getmaskarray(column))
-    kind = pa.list_(pa.string()) if column.lists else pa.string()
-    places = np.where(column.places < 0, 0, column.places).astype(np.int32)
-    indices = pa.array(places, mask=column.places < 0)
-    return pa.array(column.choices, kind).take(indices)
-
-
-@contextmanager
-def new_table(path: Path) -> Iterator[TableWriter]:
-    """Write a table batch by batch, in constant memory; it is there when the block ends well.
-
-    A table needs one `write` at least, for its columns; it may be of no rows.
-
-    Raises:
-        InputError: there was none.
-        OSError: it cannot be written. What was at `path` stays.
-    """
-    with new_file(path) as stream, closing(TableWriter(stream)) as writer:
         yield writer
         writer.finish()
 
@@ -369,32 +277,3 @@ def _unreadable(row: int, has_id: bool, length: int) -> RowError:
         return RowError(row, RowFault.WRONG_SCHEMA, "embeddings are missing")
     detail = f"{length} numbers, not {EMBEDDING_DIMENSION}"
     return RowError(row, RowFault.WRONG_LENGTH, detail)
-
-
-CELL_TYPES: Final[dict[Kind, pa.DataType]] = {
-    "text": pa.string(),
-    "list": pa.list_(pa.string()),
-    "flag": pa.bool_(),
-    "number": pa.float64(),
-    "whole": pa.int8(),
-}
-
-
-@contextmanager
-def results_writer(stream: BinaryIO) -> Iterator[Callable[[PhotoResult], None]]:
-    """Write a row a photo with the columns of `geograph_types.columns`, in constant memory."""
-    schema = pa.schema([(name, CELL_TYPES[kind]) for name, kind in COLUMNS.items()])
-    rows: list[dict[str, Cell]] = []
-    with pq.ParquetWriter(stream, schema, compression="zstd") as writer:
-
-        def write(result: PhotoResult) -> None:
-            rows.append(as_cells(result))
-            if len(rows) == ROW_GROUP:
-                flush()
-
-        def flush() -> None:
-            writer.write_table(pa.Table.from_pylist(rows, schema))
-            rows.clear()
-
-        yield write
-        flush()

@@ -14,7 +14,7 @@ from geograph_types.score_shards import ShardCounts, finished_shard, provenance
 from geograph_types.scoring import ScoredBatch
 
 if TYPE_CHECKING:
-    from geograph_types.parquet import TableWriter
+    from geograph_types.parquet_tables import TableWriter
 
 __all__ = ["ScoreLines", "ScoreOutput", "ScoreShards", "ScoreTable", "is_folder"]
 
@@ -85,7 +85,7 @@ class ScoreTable:
             bundle: what rows are scored with.
             source: the one file that is scored, if it is one.
         """
-        from geograph_types.parquet import new_table
+        from geograph_types.parquet_tables import new_table
 
         self._table: TableWriter = stack.enter_context(new_table(path))
         self._provenance = provenance(bundle, source)

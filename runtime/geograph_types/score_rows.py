@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geograph_types.bundle import Bundle
+from geograph_types.columns import PROBABILITY_COLUMNS
 from geograph_types.distance import Distance
 from geograph_types.errors import RowError, RowFault
 from geograph_types.row_batch import RowBatch
@@ -17,7 +18,7 @@ from geograph_types.table import Choice, Column, Table
 from geograph_types.tag_sets import TAG_SETS
 from geograph_types.taxonomy import CLASSES
 
-__all__ = ["probability_column", "row_columns", "score_columns", "score_lines"]
+__all__ = ["row_columns", "score_columns", "score_lines"]
 
 STATUSES: Final = ("ok", "failed")
 REASONS: Final = tuple(fault.value for fault in RowFault)
@@ -51,11 +52,6 @@ class FailureLine(msgspec.Struct, kw_only=True, omit_defaults=True):
     detail: str
 
 
-def probability_column(name: str) -> str:
-    """Name the column of a class's probability, for instance p_close_look."""
-    return f"p_{name.lower().replace(' ', '_')}"
-
-
 def score_columns(scored: ScoredBatch, file: str) -> Table:
     """Give scored rows and errors as columns, in the order of the file.
 
@@ -74,7 +70,7 @@ def score_columns(scored: ScoredBatch, file: str) -> Table:
     places = _with_errors(np.full(len(read.rows), -1), list(range(len(reasons))))[order]
     columns["detail"] = Choice(places, [error.detail for error in read.errors])
     for name, values in zip(CLASSES, scored.probabilities.T, strict=True):
-        columns[probability_column(name)] = _masked(values, read, order)
+        columns[PROBABILITY_COLUMNS[name]] = _masked(values, read, order)
     sets = _with_errors(scored.tag_sets.astype(np.int16), [-1] * len(reasons))[order]
     columns["tags"] = Choice(sets, TAG_SETS, lists=True)
     columns["low_confidence"] = _masked(scored.low_confidence, read, order)

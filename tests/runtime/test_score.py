@@ -14,10 +14,10 @@ import pytest
 
 from geograph_types import CLASSES, TypeTagger
 from geograph_types.cli.main import main
+from geograph_types.columns import PROBABILITY_COLUMNS
 from geograph_types.dataset_batch import DatasetBatch
 from geograph_types.manifest import decode_manifest, encode_manifest
 from geograph_types.parquet import dataset_metadata, new_dataset
-from geograph_types.score_rows import probability_column
 from geograph_types.tags import final_tags
 
 TEXTS = ["16", "0", "", "Unknown", "1048576", "300.5"]
@@ -81,7 +81,7 @@ def test_parquet_has_the_probabilities_and_tags_of_the_tagger(
     metres = [METRES[i % len(METRES)] for i in range(len(vectors))]
     tagger = TypeTagger(head_bundle)
     expected = tagger.score(vectors, metres)
-    found = np.stack([table[probability_column(name)].to_numpy() for name in CLASSES], axis=1)
+    found = np.stack([table[PROBABILITY_COLUMNS[name]].to_numpy() for name in CLASSES], axis=1)
     assert np.abs(found - expected).max() <= 1e-6
     thresholds = tagger.bundle.manifest.thresholds
     for tags, guess, row in zip(

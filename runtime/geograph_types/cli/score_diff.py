@@ -81,7 +81,7 @@ def _open_output(
     if out is None:
         return lambda table: None
     if out.suffix == ".parquet":
-        from geograph_types.parquet import new_table
+        from geograph_types.parquet_tables import new_table
 
         writer = stack.enter_context(new_table(out))
         writer.metadata = {"old": provenance(old.bundle), "new": provenance(new.bundle)}
