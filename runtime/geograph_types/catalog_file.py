@@ -1,4 +1,4 @@
-"""The SQLite file of a catalogue: its tables, its lock, and its errors; the only importer of fcntl.
+"""The SQLite file of a catalogue: its tables, its lock, and its errors.
 
 It is in WAL mode with `synchronous` FULL, so that what was committed outlasts a power cut. One run
 at a time writes it, and the system lifts the lock of a run that dies; readers are not kept out.
@@ -39,6 +39,7 @@ CREATE TABLE photos (
     fault TEXT,                    -- why it could not be used
     detail TEXT
 );
+CREATE INDEX photos_by_size ON photos (size);
 -- One row a photo: what the last run said of it.
 CREATE TABLE results (
     path BLOB PRIMARY KEY,
