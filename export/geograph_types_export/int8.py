@@ -5,11 +5,12 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from geograph_types_export.architecture import LAYERS, WIDTH
 from geograph_types_export.calibration import BlockInputs, block_inputs, patch_rows
-from geograph_types_export.quantise import Fitted, fit_patches, fit_product
+from geograph_types_export.quantise import Fitted, fit_patches, fit_product, round_product
 from geograph_types_export.tower import (
     Block,
     Linear,
@@ -34,6 +35,10 @@ PARTS: Final = {
 """The four products of a block, and their names in the graph."""
 
 
+FACTORS: Final = {"in_proj": "norm_1", "c_fc": "norm_2", "c_proj": "hidden"}
+"""Where the factors of a product's input are, if they are not in another product."""
+
+
 def _product_name(block: int, part: str) -> str:
     return f"visual.transformer.resblocks.{block}.{PARTS[part]}"
 
@@ -44,11 +49,12 @@ PRODUCTS: Final = tuple(_product_name(block, part) for block in range(LAYERS) fo
 
 @dataclass(frozen=True, slots=True, eq=False)
 class QuantisedTower:
-    """A tower in two forms with the same smoothing, so that their products can be mixed.
+    """A tower in two forms whose products can be mixed.
 
     Attributes:
         quantised: every product but the last projection, which is small, in 8-bit integers.
-        rounded: weights in 8-bit integers, products in float32.
+        rounded: weights in 8-bit integers, products in float32; smoothed for `out_proj` alone,
+            whose factors are in the values.
     """
 
     quantised: Tower
@@ -68,10 +74,15 @@ class QuantisedTower:
 
 
 def _mixed(index: int, quantised: Block, rounded: Block, names: Collection[str]) -> Block:
-    parts: dict[str, Any] = {
-        part: getattr(rounded, part) for part in PARTS if _product_name(index, part) in names
-    }
-    return replace(quantised, **parts)
+    fields = [
+        field
+        for part in PARTS
+        if _product_name(index, part) in names
+        for field in (part, FACTORS.get(part))
+        if field is not None
+    ]
+    taken: dict[str, Any] = {field: getattr(rounded, field) for field in fields}
+    return replace(quantised, **taken)
 
 
 def quantise_tower(tower: Tower, pixels: NDArray[np.uint8]) -> QuantisedTower:
@@ -96,7 +107,7 @@ def quantise_tower(tower: Tower, pixels: NDArray[np.uint8]) -> QuantisedTower:
 
 
 def _quantise_block(block: Block, inputs: BlockInputs) -> tuple[Block, Block]:
-    """Give the block quantised, and with its weights alone rounded, with the same factors."""
+    """Give the block quantised, and with its weights alone rounded."""
     out_proj = fit_product(_linear(block.out_proj), inputs.out_proj)
     divided = _divide_values(_linear(block.in_proj), out_proj)
     in_proj = fit_product(divided, inputs.in_proj)
@@ -113,11 +124,13 @@ def _quantise_block(block: Block, inputs: BlockInputs) -> tuple[Block, Block]:
         c_proj=c_proj.product,
     )
     rounded = replace(
-        quantised,
-        in_proj=in_proj.rounded,
-        out_proj=out_proj.rounded,
-        c_fc=c_fc.rounded,
-        c_proj=c_proj.rounded,
+        block,
+        in_proj=round_product(divided, inputs.in_proj),
+        out_proj=round_product(
+            out_proj.exact, inputs.out_proj / torch.from_numpy(out_proj.factors)
+        ),
+        c_fc=round_product(_linear(block.c_fc), inputs.c_fc),
+        c_proj=round_product(_linear(block.c_proj), inputs.c_proj),
     )
     return quantised, rounded
 

@@ -29,7 +29,7 @@ from geograph_types_export.tower import (
     RoundedLinear,
 )
 
-__all__ = ["WEIGHT_LIMIT", "Fitted", "fit_patches", "fit_product"]
+__all__ = ["WEIGHT_LIMIT", "Fitted", "fit_patches", "fit_product", "round_product"]
 
 WEIGHT_LIMIT: Final = 64
 """Largest integer weight. Processors without VNNI sum pairs of products in 16 bits and cut off
@@ -55,13 +55,11 @@ class Fitted:
     Attributes:
         product: reads the divided input.
         exact: the same product as it was, which reads the divided input too.
-        rounded: the same, its weights alone rounded.
         factors: float32 [inputs]; 1 where there is no smoothing.
     """
 
     product: QuantisedLinear
     exact: Linear
-    rounded: RoundedLinear
     factors: NDArray[np.float32]
 
 
@@ -93,16 +91,21 @@ def fit_product(linear: Linear, rows: torch.Tensor, *, worth: float = 1.0) -> Fi
         input_scale=unit,
         input_zero=zero,
     )
-    exact = Linear(smoothed.numpy(), linear.bias)
-    return Fitted(product, exact, _round(exact, inputs), best.factors.numpy())
+    return Fitted(product, Linear(smoothed.numpy(), linear.bias), best.factors.numpy())
 
 
-def _round(linear: Linear, inputs: torch.Tensor) -> RoundedLinear:
-    """Round weights to the nearest step; an unusually large one coarsens its own group only."""
+@torch.inference_mode()
+def round_product(linear: Linear, rows: torch.Tensor) -> RoundedLinear:
+    """Round the weights alone to the nearest step; a large one coarsens its own group only.
+
+    Args:
+        linear: in float32.
+        rows: float32 [rows, inputs]; what it reads on the calibration photos.
+    """
     weight = torch.from_numpy(linear.weight).reshape(-1, GROUP, linear.weight.shape[1])
     scale = _weight_scale(weight, ROUNDED_LIMIT)
     steps = (weight / scale).round()
-    bias = inputs.mean(dim=0) @ (weight - steps * scale).flatten(0, 1)
+    bias = rows.mean(dim=0) @ (weight - steps * scale).flatten(0, 1)
     return RoundedLinear(
         weight=steps.to(torch.int8).numpy(),
         scale=scale.numpy(),
