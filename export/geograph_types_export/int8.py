@@ -5,12 +5,11 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from geograph_types_export.architecture import LAYERS, WIDTH
 from geograph_types_export.calibration import BlockInputs, block_inputs, patch_rows
-from geograph_types_export.quantise import Fitted, fit_patches, fit_product, round_product
+from geograph_types_export.quantise import Fitted, fit_patches, fit_product
 from geograph_types_export.tower import (
     Block,
     Linear,
@@ -53,8 +52,7 @@ class QuantisedTower:
 
     Attributes:
         quantised: every product but the last projection, which is small, in 8-bit integers.
-        rounded: weights in 8-bit integers, products in float32; smoothed for `out_proj` alone,
-            whose factors are in the values.
+        rounded: weights in 8-bit integers, products in float32; smoothing as is best for each.
     """
 
     quantised: Tower
@@ -108,29 +106,27 @@ def quantise_tower(tower: Tower, pixels: NDArray[np.uint8]) -> QuantisedTower:
 
 def _quantise_block(block: Block, inputs: BlockInputs) -> tuple[Block, Block]:
     """Give the block quantised, and with its weights alone rounded."""
-    out_proj = fit_product(_linear(block.out_proj), inputs.out_proj)
-    divided = _divide_values(_linear(block.in_proj), out_proj)
-    in_proj = fit_product(divided, inputs.in_proj)
+    out_proj = fit_product(_linear(block.out_proj), inputs.out_proj, bound=True)
+    in_proj = fit_product(_divide_values(_linear(block.in_proj), out_proj), inputs.in_proj)
     c_fc = fit_product(_linear(block.c_fc), inputs.c_fc)
     c_proj = fit_product(_linear(block.c_proj), inputs.c_proj, worth=MULTIPLICATION)
-    norm_1, norm_2, hidden = (np.reciprocal(fitted.factors) for fitted in (in_proj, c_fc, c_proj))
     quantised = Block(
-        norm_1=norm_1,
+        norm_1=np.reciprocal(in_proj.factors),
         in_proj=in_proj.product,
         out_proj=out_proj.product,
-        norm_2=norm_2,
+        norm_2=np.reciprocal(c_fc.factors),
         c_fc=c_fc.product,
-        hidden=hidden,
+        hidden=np.reciprocal(c_proj.factors),
         c_proj=c_proj.product,
     )
-    rounded = replace(
-        block,
-        in_proj=round_product(divided, inputs.in_proj),
-        out_proj=round_product(
-            out_proj.exact, inputs.out_proj / torch.from_numpy(out_proj.factors)
-        ),
-        c_fc=round_product(_linear(block.c_fc), inputs.c_fc),
-        c_proj=round_product(_linear(block.c_proj), inputs.c_proj),
+    rounded = Block(
+        norm_1=np.reciprocal(in_proj.rounded_factors),
+        in_proj=in_proj.rounded,
+        out_proj=out_proj.rounded,
+        norm_2=np.reciprocal(c_fc.rounded_factors),
+        c_fc=c_fc.rounded,
+        hidden=np.reciprocal(c_proj.rounded_factors),
+        c_proj=c_proj.rounded,
     )
     return quantised, rounded
 

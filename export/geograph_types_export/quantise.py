@@ -13,23 +13,24 @@ its result on calibration rows:
 * rounding: see `rounding`.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from geograph_types_export.rounding import round_weights
 from geograph_types_export.tower import (
     PIXEL_SCALE,
     PIXEL_ZERO,
+    Floats,
     Linear,
     QuantisedLinear,
     RoundedLinear,
 )
 
-__all__ = ["WEIGHT_LIMIT", "Fitted", "fit_patches", "fit_product", "round_product"]
+__all__ = ["WEIGHT_LIMIT", "Fitted", "fit_patches", "fit_product"]
 
 WEIGHT_LIMIT: Final = 64
 """Largest integer weight. Processors without VNNI sum pairs of products in 16 bits and cut off
@@ -56,15 +57,21 @@ class Fitted:
         product: reads the divided input.
         exact: the same product as it was, which reads the divided input too.
         factors: float32 [inputs]; 1 where there is no smoothing.
+        rounded: the product with its weights alone rounded.
+        rounded_factors: what the input of that has to be divided by.
     """
 
     product: QuantisedLinear
     exact: Linear
-    factors: NDArray[np.float32]
+    factors: Floats
+    rounded: RoundedLinear
+    rounded_factors: Floats
 
 
 @torch.inference_mode()
-def fit_product(linear: Linear, rows: torch.Tensor, *, worth: float = 1.0) -> Fitted:
+def fit_product(
+    linear: Linear, rows: torch.Tensor, *, worth: float = 1.0, bound: bool = False
+) -> Fitted:
     """Quantise a product.
 
     Args:
@@ -72,12 +79,13 @@ def fit_product(linear: Linear, rows: torch.Tensor, *, worth: float = 1.0) -> Fi
         rows: float32 [rows, inputs]; what it reads on the calibration photos.
         worth: the input is divided by factors where that brings the error below this share of
             what it is without.
+        bound: the factors go into another product, so that both forms have the same.
     """
     weight = torch.from_numpy(np.ascontiguousarray(linear.weight))
     few = rows[:: max(1, len(rows) // TRIAL_ROWS)]
     best = _smoothing(weight, rows, few, worth)
-    choices = [best, *(_Choice(best.factors, share) for share in SHARES)]
-    best = min(choices, key=lambda choice: _error(weight, few, choice))
+    ranges = [best, *(_Choice(best.factors, share) for share in SHARES)]
+    best = min(ranges, key=lambda choice: _error(weight, few, choice))
     inputs, smoothed = rows / best.factors, weight * best.factors[:, None]
     unit, zero = _input_steps(inputs, best.share)
     scale = _weight_scale(smoothed)
@@ -91,21 +99,39 @@ def fit_product(linear: Linear, rows: torch.Tensor, *, worth: float = 1.0) -> Fi
         input_scale=unit,
         input_zero=zero,
     )
-    return Fitted(product, Linear(smoothed.numpy(), linear.bias), best.factors.numpy())
+    factors: Floats = best.factors.numpy()
+    choices = [factors] if bound else [factors, np.ones_like(factors)]
+    rounded = _round_best(linear, rows, choices)
+    return Fitted(product, Linear(smoothed.numpy(), linear.bias), factors, *rounded)
 
 
-@torch.inference_mode()
-def round_product(linear: Linear, rows: torch.Tensor) -> RoundedLinear:
-    """Round the weights alone to the nearest step; a large one coarsens its own group only.
+def _round_best(
+    linear: Linear, rows: torch.Tensor, choices: Sequence[Floats]
+) -> tuple[RoundedLinear, Floats]:
+    """Round the weights alone, with those factors that leave the least error.
 
-    Args:
-        linear: in float32.
-        rows: float32 [rows, inputs]; what it reads on the calibration photos.
+    Smoothing gives the weights of large channels finer steps, and may leave too few to the rest of
+    their group.
     """
-    weight = torch.from_numpy(linear.weight).reshape(-1, GROUP, linear.weight.shape[1])
+    few = rows[:: max(1, len(rows) // TRIAL_ROWS)]
+    exact = few @ torch.from_numpy(linear.weight)
+
+    def error(product: RoundedLinear, factors: Floats) -> float:
+        weight = torch.from_numpy(product.weight * product.scale).flatten(0, 1)
+        return float((few / torch.from_numpy(factors) @ weight - exact).var(dim=0).mean())
+
+    tried = [(_round(linear, rows, factors), factors) for factors in choices]
+    return min(tried, key=lambda choice: error(*choice))
+
+
+def _round(linear: Linear, rows: torch.Tensor, factors: Floats) -> RoundedLinear:
+    """Round weights to the nearest step; a large one coarsens its own group only."""
+    smoothed = torch.from_numpy(linear.weight * factors[:, None])
+    weight = smoothed.reshape(-1, GROUP, smoothed.shape[1])
     scale = _weight_scale(weight, ROUNDED_LIMIT)
     steps = (weight / scale).round()
-    bias = rows.mean(dim=0) @ (weight - steps * scale).flatten(0, 1)
+    inputs = (rows / torch.from_numpy(factors)).mean(dim=0)
+    bias = inputs @ (weight - steps * scale).flatten(0, 1)
     return RoundedLinear(
         weight=steps.to(torch.int8).numpy(),
         scale=scale.numpy(),

@@ -9,7 +9,7 @@ from geograph_types.session import Session
 from geograph_types_export.gate import compare
 from geograph_types_export.graph import _product
 from geograph_types_export.onnx_builder import GraphBuilder, serialise
-from geograph_types_export.quantise import WEIGHT_LIMIT, Fitted, fit_product, round_product
+from geograph_types_export.quantise import WEIGHT_LIMIT, Fitted, fit_product
 from geograph_types_export.rounding import round_weights
 from geograph_types_export.tower import Linear
 
@@ -122,8 +122,7 @@ def test_the_gate_counts_flipped_tags() -> None:
 def test_integers_for_the_weights_alone_come_nearer(linear: Linear, rows: torch.Tensor) -> None:
     fitted = fit_product(linear, rows)
     expected = exact(linear, rows)
-    ones = np.ones_like(fitted.factors)
-    rounded = replace(fitted, product=round_product(linear, rows), factors=ones)
+    rounded = replace(fitted, product=fitted.rounded, factors=fitted.rounded_factors)
     kept = run(rounded, rows.numpy())
     errors = [np.square(found - expected).mean() for found in (kept, run(fitted, rows.numpy()))]
     assert errors[0] < errors[1] / 2
