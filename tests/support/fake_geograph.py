@@ -102,7 +102,9 @@ class FakeGeograph:
 
     def effective(self) -> Counter[int]:
         """Count, by photo, the sets of labels under different keys."""
-        keys = {(commit.key, number) for commit in self.label_commits() for number in commit.entries}
+        keys = {
+            (commit.key, number) for commit in self.label_commits() for number in commit.entries
+        }
         return Counter(number for _, number in keys)
 
     def repeated_lists(self) -> int:

@@ -7,7 +7,7 @@ POSTs lists to the same address: labels, and the embeddings that it made from im
 
 import math
 from collections.abc import Sequence
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import msgspec
 import numpy as np
@@ -111,9 +111,9 @@ class RawAnswer(msgspec.Struct):
     """An answer whose rows have not been looked at."""
 
     rows: list[msgspec.Raw] | msgspec.UnsetType | None = msgspec.UNSET
-    prefix: msgspec.Raw | None = None
-    sleep: msgspec.Raw | None = None
-    error: msgspec.Raw | None = None
+    prefix: Any = None
+    sleep: Any = None
+    error: Any = None
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -142,7 +142,8 @@ def read_answer(body: bytes) -> Answer:
         raise AnswerError(f"its answer is not JSON with a list of rows ({error})") from None
     sleep = _seconds(answer.sleep)
     if answer.rows is msgspec.UNSET and sleep is None:
-        said = f", and says {_text(answer.error)[:80]!r}" if _text(answer.error) else ""
+        error = _text(answer.error)[:80]
+        said = f", and says {error!r}" if error else ""
         raise AnswerError(f"its answer has no rows{said}")
     rows = () if not answer.rows else tuple(bytes(row) for row in answer.rows)
     return Answer(rows, _text(answer.prefix), sleep)
@@ -217,20 +218,15 @@ def _number_of(data: bytes) -> int | None:
         return None
 
 
-def _text(raw: msgspec.Raw | None) -> str:
-    """Read a text; anything else counts as none."""
-    try:
-        return msgspec.json.decode(raw, type=str) if raw is not None else ""
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return ""
+def _text(value: object) -> str:
+    """Take a text; anything else counts as none."""
+    return value if isinstance(value, str) else ""
 
 
-def _seconds(raw: msgspec.Raw | None) -> float | None:
-    """Read a number that may be written as text; anything else counts as none."""
+def _seconds(value: object) -> float | None:
+    """Take a number that may be written as text; anything else counts as none."""
     try:
-        if raw is None:
-            return None
-        seconds = msgspec.json.decode(raw, type=float, strict=False)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+        seconds = msgspec.convert(value, float, strict=False)
+    except msgspec.ValidationError:
         return None
     return seconds if math.isfinite(seconds) and seconds >= 0 else None

@@ -22,6 +22,8 @@ __all__ = ["BodyTooLargeError", "Reply", "RequestError", "Transport"]
 
 CONNECT_SECONDS: Final = 10.0
 READ_SECONDS: Final = 30.0
+"""That may pass without a byte."""
+
 BLOCK_BYTES: Final = 1 << 16
 DRAINED_BYTES: Final = 1 << 16
 """Of an error's page: so much is read, that its connection can be used again."""
@@ -65,15 +67,14 @@ class Reply:
 class Transport:
     """Connections that are kept open between requests; proxies are those of the environment."""
 
-    def __init__(self, user_agent: str, read_seconds: float = READ_SECONDS) -> None:
+    def __init__(self, user_agent: str) -> None:
         """Connect to nothing yet.
 
         Args:
             user_agent: the header of that name.
-            read_seconds: that may pass without a byte.
         """
         limits = httpx.Limits(max_connections=2)
-        timeout = httpx.Timeout(read_seconds, connect=min(CONNECT_SECONDS, read_seconds))
+        timeout = httpx.Timeout(READ_SECONDS, connect=CONNECT_SECONDS)
         self._client = httpx.Client(
             headers={"User-Agent": user_agent, "Accept-Encoding": "gzip"},
             timeout=timeout,

@@ -25,7 +25,11 @@ def encoded(values: np.ndarray, kind: str = "<f4") -> str:
 
 def row(number: int, **changes: Any) -> dict[str, Any]:
     """A row with a stored embedding."""
-    return {"gridimage_id": number, "distance": "16", "embeddings": encoded(vector(number))} | changes
+    return {
+        "gridimage_id": number,
+        "distance": "16",
+        "embeddings": encoded(vector(number)),
+    } | changes
 
 
 @pytest.fixture
