@@ -179,6 +179,8 @@ class Worker:
             with self._stop.held():
                 self._server.deliver(batch.body, batch.key)
                 self._outbox.accept(batch)
+                if batch.kind == "labels":
+                    self.tally.accepted += batch.size
 
         try:
             self._again(post, most)
@@ -198,6 +200,3 @@ class Worker:
                 f"error: photo {number}: the server refuses its {batch.kind} "
                 f"with status {error.status}"
             )
-        else:
-            if batch.kind == "labels":
-                self.tally.accepted += batch.size

@@ -89,17 +89,17 @@ def test_an_outage_is_asked_about_no_more_often_than_ordinary_work(
     api: FakeGeograph, program: Any, make_row: Callable[..., dict[str, Any]], away: str
 ) -> None:
     """Counted from the beginning of the outage to each request in it."""
-    api.rows |= {number: make_row(number) for number in range(1, 201)}
+    api.rows |= {number: make_row(number) for number in range(1, 121)}
     worker = program.start("--embeddings", "--limit", 5)
-    api.wait(lambda: len(api.answered()) >= 100)
+    api.wait(lambda: len(api.answered()) >= 60)
     ordinary = [one.at for one in api.asked][4:]
     rate = (len(ordinary) - 1) / (ordinary[-1] - ordinary[0])
     began = time.monotonic()
     api.away = away
-    api.wait(lambda: time.monotonic() - began > 2.5)
+    api.wait(lambda: time.monotonic() - began > 1.5)
     during = [one.at - began for one in api.asked if one.at > began]
     api.away = ""
-    api.wait(lambda: len(api.answered()) == 200)
+    api.wait(lambda: len(api.answered()) == 120)
     worker.terminate()
     assert worker.wait() == 130
     print(f"{rate:.1f} requests a second; in the outage at {[round(at, 2) for at in during]}")
