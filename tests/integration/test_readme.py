@@ -51,13 +51,8 @@ def test_every_command_and_snippet_works(folder: Path, server: FakeGeograph) -> 
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
     }
     for line in commands():
-        done = subprocess.run(
-            [word.replace("$SERVER", server.url) for word in shlex.split(line)],
-            cwd=folder,
-            env=environment,
-            capture_output=True,
-            text=True,
-        )
+        words = [word.replace("$SERVER", server.url) for word in shlex.split(line)]
+        done = subprocess.run(words, cwd=folder, env=environment, capture_output=True, text=True)
         assert done.returncode == 0, f"{line}\n{done.stderr}"
     assert server.answered() == set(server.rows)
     assert (folder / "page.html").stat().st_size > 10_000

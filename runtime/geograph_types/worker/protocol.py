@@ -142,8 +142,8 @@ def read_answer(body: bytes) -> Answer:
         raise AnswerError(f"its answer is not JSON with a list of rows ({error})") from None
     sleep = _seconds(answer.sleep)
     if answer.rows is msgspec.UNSET and sleep is None:
-        error = _text(answer.error)[:80]
-        said = f", and says {error!r}" if error else ""
+        problem = _text(answer.error)[:80]
+        said = f", and says {problem!r}" if problem else ""
         raise AnswerError(f"its answer has no rows{said}")
     rows = () if not answer.rows else tuple(bytes(row) for row in answer.rows)
     return Answer(rows, _text(answer.prefix), sleep)
