@@ -50,7 +50,7 @@ SECONDS_BETWEEN_LINES: Final = 60.0
 )
 @click.option(
     "--pause",
-    type=click.FloatRange(0, 3600),
+    type=click.FloatRange(0.01, 3600),
     default=2.0,
     show_default=True,
     help="Seconds between rounds at least; the server may ask for more.",
@@ -99,7 +99,7 @@ def worker(
     the next one; SIGTERM and Ctrl-C end it with status 130 and a summary.
     """
     from geograph_types.tagger import TypeTagger
-    from geograph_types.worker.address import server_url
+    from geograph_types.worker.address import is_loopback, server_url
     from geograph_types.worker.identity import host_identity, unique_number
     from geograph_types.worker.retry import tell_of_retries
     from geograph_types.worker.run import Order, rehearse_round, work
@@ -119,6 +119,11 @@ def worker(
     tagger.bundle.find("head")
     if not embeddings:
         tagger.bundle.find("encoder", tagger.precision)
+        if tagger.bundle.is_stand_in and not dry_run and not is_loopback(order.url):
+            raise InputError(
+                f"{bundle} has a stand-in encoder, whose embeddings would spoil an archive: give a "
+                "bundle with CLIP's weights, or --embeddings to use stored ones, or --dry-run"
+            )
     warn_of_stand_in(tagger.bundle)
     tell_of_retries(note)
     tally = Tally()
@@ -132,7 +137,8 @@ def worker(
             else:
                 work(order, tagger, transport, state, stop, listeners)
         finally:
-            note(tally.line())
+            if tally.requests:
+                note(tally.line())
             if tally.waiting:
                 note(f"results of {tally.waiting} photos wait in {state} for the next run")
     return 1 if tally.failed else 0

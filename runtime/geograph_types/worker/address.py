@@ -18,6 +18,7 @@ from geograph_types.worker.faults import FetchError, FetchFault
 __all__ = [
     "Origin",
     "image_address",
+    "is_loopback",
     "is_public",
     "redirected",
     "resolves_to_public",
@@ -148,6 +149,15 @@ def is_public(address: str) -> bool:
         if inner is not None:
             return is_public(str(inner))
     return ip.is_global and not ip.is_multicast
+
+
+def is_loopback(url: str) -> bool:
+    """Tell whether an address names this machine, as a server for practice does."""
+    host = Origin.of(url).host
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def resolves_to_public(origin: Origin) -> bool:

@@ -84,11 +84,18 @@ class Labeller:
         postponed: what the last call of `label` left for later.
     """
 
-    def __init__(self, tagger: TypeTagger, images: ImageFetcher) -> None:
-        """Compute nothing yet."""
+    def __init__(self, tagger: TypeTagger, images: ImageFetcher, practice: bool) -> None:
+        """Compute nothing yet.
+
+        Args:
+            tagger: the bundle.
+            images: that fetches them.
+            practice: results reach no archive, so a stand-in encoder will do.
+        """
         self.tagger = tagger
         self.postponed = Postponed()
         self._images = images
+        self._practice = practice
 
     @property
     def bundle(self) -> str:
@@ -114,13 +121,22 @@ class Labeller:
         if stored:
             yield self._from_embeddings(stored)
         images = [row for row in rows if not row.embeddings]
-        if images and not self.tagger.bundle.manifest.precisions:
-            self.postponed.skipped = len(images)
-            self.postponed.why_skipped = (
-                "the bundle has no encoder, and they came without embeddings"
-            )
+        why_not = self._why_no_images()
+        if images and why_not:
+            self.postponed.skipped, self.postponed.why_skipped = len(images), why_not
         elif images:
             yield from self._from_images(images, prefix)
+
+    def _why_no_images(self) -> str:
+        """Say why no embeddings may be made; empty where they may.
+
+        Those of a stand-in encoder must not get into an archive; a server on this machine is none.
+        """
+        if not self.tagger.bundle.manifest.precisions:
+            return "the bundle has no encoder, and they came without embeddings"
+        if self.tagger.bundle.is_stand_in and not self._practice:
+            return "the bundle's encoder is a stand-in, and they came without embeddings"
+        return ""
 
     def _from_embeddings(self, rows: Sequence[GivenRow]) -> list[RowResult]:
         """Score stored embeddings."""

@@ -110,7 +110,7 @@ class Worker:
         def once() -> T:
             try:
                 return request()
-            except ServerUnavailableError:
+            except (ServerUnavailableError, ServerRefusalError):
                 self._pace.disturb()
                 self.tally.failures += 1
                 raise
@@ -187,8 +187,6 @@ class Worker:
         except ServerRefusalError as error:
             if error.status not in BAD_LIST:
                 raise
-            self._pace.disturb()
-            self.tally.failures += 1
             if batch.size > 1:
                 self._outbox.split(batch)
                 time.sleep(self._pace.first_wait)

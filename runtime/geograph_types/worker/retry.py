@@ -72,6 +72,6 @@ def tell_of_retries(tell: Callable[[str], None]) -> None:
 
     def hook(details: stamina.instrumentation.RetryDetails) -> None:
         problem = getattr(details.caused_by, "problem", details.caused_by)
-        tell(f"the server is not well ({problem}): again in {details.wait_for:.0f} s")
+        tell(f"the server is not well ({problem}): again in {details.wait_for:.1f} s")
 
     stamina.instrumentation.set_on_retry_hooks([hook])

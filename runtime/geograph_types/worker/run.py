@@ -6,6 +6,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from geograph_types.tagger import TypeTagger
+from geograph_types.worker.address import is_loopback
 from geograph_types.worker.images import ImageFetcher, image_folder
 from geograph_types.worker.labeller import Labeller, RowResult
 from geograph_types.worker.loop import PATIENCE, Worker
@@ -66,7 +67,7 @@ def work(
     """
     pace = Pace(order.pause)
     tally = listeners.tally
-    images = state.with_name(f"{state.name}.images")
+    images = state.with_name(f".{state.name}.fetched")
     with open_outbox(state, order.url) as outbox, image_folder(images) as folder:
 
         def asking() -> None:
@@ -76,7 +77,7 @@ def work(
 
         worker = Worker(
             Server(transport, order.url, asking),
-            Labeller(tagger, ImageFetcher(transport, folder, order.url)),
+            Labeller(tagger, ImageFetcher(transport, folder, order.url), is_loopback(order.url)),
             outbox,
             pace,
             stop,
@@ -111,5 +112,6 @@ def rehearse_round(
         PATIENCE,
     )
     with TemporaryDirectory() as folder:
-        labeller = Labeller(tagger, ImageFetcher(transport, Path(folder), order.url))
+        images = ImageFetcher(transport, Path(folder), order.url)
+        labeller = Labeller(tagger, images, practice=True)
         yield from rehearse(answer, order.limit, labeller, tally, listeners.tell)

@@ -13,7 +13,13 @@ from fake_geograph import FakeGeograph, serve
 from PIL import Image
 
 from geograph_types import TypeTagger
-from geograph_types.worker.address import Origin, image_address, is_public, redirected
+from geograph_types.worker.address import (
+    Origin,
+    image_address,
+    is_loopback,
+    is_public,
+    redirected,
+)
 from geograph_types.worker.faults import FetchError
 
 Run = Callable[..., tuple[int, str, str]]
@@ -49,6 +55,9 @@ def test_images_give_labels_and_embeddings(
     api: FakeGeograph, work: Run, tiny_bundle: Path, tmp_path: Path
 ) -> None:
     fill(api, 20)
+    left = tmp_path / ".worker.state.fetched" / "7"
+    left.parent.mkdir()
+    left.write_bytes(b"by a worker that was killed")
     status, _, err = work("--once")
     assert status == 0
     assert "20 labelled, 20 accepted" in err
@@ -62,7 +71,7 @@ def test_images_give_labels_and_embeddings(
         scores = tagger.score(vector[None], [16.0])[0]
         assert len(api.labels()[number]) == max(1, int((scores > 0.2).sum()))
     assert len(api.embeddings()) == 20
-    assert not (tmp_path / "worker.state.images").exists()
+    assert not left.parent.exists()
 
 
 BAD: dict[str, tuple[dict[str, Any], Any, str]] = {
@@ -201,6 +210,17 @@ def test_addresses_of_this_machine_and_its_network_are_not_public() -> None:
     assert all(map(is_public, ["193.62.22.1", "2a00:1450:4009::1", "::ffff:8.8.8.8"]))
 
 
+def test_servers_for_practice_are_on_this_machine() -> None:
+    practice = (
+        "http://127.0.0.1:8000/",
+        "http://[::1]/x",
+        "https://localhost/",
+        "http://LOCALHOST/",
+    )
+    assert all(map(is_loopback, practice))
+    assert not any(map(is_loopback, ("http://10.0.0.1/", "http://localhost.evil.org/")))
+
+
 def test_addresses_of_images() -> None:
     server = "https://www.example.org/labeler.php?model=types"
     whole = image_address("https://s0.example.org", "/photos/1.jpg", server)
@@ -221,3 +241,10 @@ def test_addresses_of_images() -> None:
     for location in ("http://a.org/", "https://b.org/", "//b.org/", "https://a.org:8443/"):
         with pytest.raises(FetchError, match="bad_address"):
             redirected("https://a.org/x", location)
+
+
+@pytest.mark.parametrize("url", ["http://198.51.100.1/api", "https://example.org/api"])
+def test_embeddings_of_a_stand_in_reach_no_archive(work: Run, url: str) -> None:
+    status, _, err = work("--once", url=url)
+    assert status == 2
+    assert "has a stand-in encoder, whose embeddings would spoil an archive" in err
