@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -72,6 +73,29 @@ def test_images_give_labels_and_embeddings(
         assert len(api.labels()[number]) == max(1, int((scores > 0.2).sum()))
     assert len(api.embeddings()) == 20
     assert not left.parent.exists()
+
+
+def test_a_worker_that_is_killed_while_it_delivers_fetches_no_image_twice(
+    api: FakeGeograph, program: Any
+) -> None:
+    fill(api, 40)
+    worker = program.start("--limit", 20)
+
+    def act() -> None:
+        worker.kill()
+        worker.wait()
+
+    api.wait(lambda: len(api.asked) > 0)
+    api.at_commit = act
+    assert worker.wait(60) < 0
+    second = program.start("--limit", 20)
+    api.wait(lambda: len(api.embeddings()) == 40)
+    second.terminate()
+    assert second.wait(60) == 130
+    assert api.answered() == set(range(1, 41))
+    assert set(api.effective().values()) == {1}
+    fetched = Counter(one.path for one in api.asked if one.path.endswith(".jpg"))
+    assert fetched == {f"/{number}.jpg": 1 for number in range(1, 41)}
 
 
 BAD: dict[str, tuple[dict[str, Any], Any, str]] = {
