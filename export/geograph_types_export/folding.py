@@ -76,6 +76,7 @@ def _block(state: Mapping[str, torch.Tensor], name: str) -> Block:
         ),
         norm_2=ones,
         c_fc=_linear(c_fc * QUICK_GELU, c_fc_bias * QUICK_GELU),
+        hidden=np.ones(len(c_proj), np.float32),
         c_proj=_linear(c_proj / QUICK_GELU, _exact(state, f"{name}.mlp.c_proj.bias")),
     )
 

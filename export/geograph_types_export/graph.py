@@ -125,6 +125,9 @@ def _block(graph: GraphBuilder, name: str, stream: str, block: Block, *, class_o
     normal = _normalise(graph, f"{name}.ln_2", stream, block.norm_2)
     hidden = _product(graph, f"{name}.mlp.c_fc", normal, block.c_fc, tokens)
     hidden = graph.node("QuickGelu", f"{name}.mlp.gelu", [hidden], domain=MICROSOFT, alpha=1.0)
+    if (block.hidden != 1).any():
+        factors = graph.constant(f"{name}.mlp.smoothing.factors", block.hidden)
+        hidden = graph.node("Mul", f"{name}.mlp.smoothing", [hidden, factors])
     out = _product(graph, f"{name}.mlp.c_proj", hidden, block.c_proj, tokens)
     return graph.node("Add", f"{name}.mlp.residual", [stream, out])
 

@@ -33,6 +33,7 @@ def _block(block: Block) -> Block:
         out_proj=_half(block.out_proj),
         norm_2=_array(block.norm_2),
         c_fc=_half(block.c_fc),
+        hidden=_array(block.hidden),
         c_proj=_half(block.c_proj),
     )
 

@@ -19,6 +19,10 @@ from geograph_types_export.tower import (
 
 __all__ = ["PRODUCTS", "QuantisedTower", "quantise_tower"]
 
+MULTIPLICATION: Final = 0.6
+"""What is left of a product's error where dividing its input by factors is worth an operation of
+its own: the hidden layer comes from a function that factors cannot be moved through."""
+
 VALUES: Final = slice(2 * WIDTH, 3 * WIDTH)
 
 PARTS: Final = {
@@ -93,16 +97,29 @@ def quantise_tower(tower: Tower, pixels: NDArray[np.uint8]) -> QuantisedTower:
 
 def _quantise_block(block: Block, inputs: BlockInputs) -> tuple[Block, Block]:
     """Give the block quantised, and with its weights alone rounded, with the same factors."""
-    out_proj = fit_product(_linear(block.out_proj), inputs.out_proj, smooth=True)
+    out_proj = fit_product(_linear(block.out_proj), inputs.out_proj)
     divided = _divide_values(_linear(block.in_proj), out_proj)
-    in_proj = fit_product(divided, inputs.in_proj, smooth=True)
-    c_fc = fit_product(_linear(block.c_fc), inputs.c_fc, smooth=True)
-    c_proj = fit_product(_linear(block.c_proj), inputs.c_proj, smooth=False)
-    norm_1, norm_2 = np.reciprocal(in_proj.factors), np.reciprocal(c_fc.factors)
-    return (
-        Block(norm_1, in_proj.product, out_proj.product, norm_2, c_fc.product, c_proj.product),
-        Block(norm_1, in_proj.rounded, out_proj.rounded, norm_2, c_fc.rounded, c_proj.rounded),
+    in_proj = fit_product(divided, inputs.in_proj)
+    c_fc = fit_product(_linear(block.c_fc), inputs.c_fc)
+    c_proj = fit_product(_linear(block.c_proj), inputs.c_proj, worth=MULTIPLICATION)
+    norm_1, norm_2, hidden = (np.reciprocal(fitted.factors) for fitted in (in_proj, c_fc, c_proj))
+    quantised = Block(
+        norm_1=norm_1,
+        in_proj=in_proj.product,
+        out_proj=out_proj.product,
+        norm_2=norm_2,
+        c_fc=c_fc.product,
+        hidden=hidden,
+        c_proj=c_proj.product,
     )
+    rounded = replace(
+        quantised,
+        in_proj=in_proj.rounded,
+        out_proj=out_proj.rounded,
+        c_fc=c_fc.rounded,
+        c_proj=c_proj.rounded,
+    )
+    return quantised, rounded
 
 
 def _divide_values(in_proj: Linear, out_proj: Fitted) -> Linear:

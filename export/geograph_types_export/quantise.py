@@ -6,7 +6,8 @@ its result on calibration rows:
 
 * smoothing: input channels that are much larger than the rest would leave it few steps. They are
   divided by a factor, and their row of weights multiplied by it, which is exact; the factors go
-  into what computes the input. (Xiao et al., SmoothQuant, 2022)
+  into what computes the input, or cost a multiplication of their own and have to be worth it.
+  (Xiao et al., SmoothQuant, 2022)
 * range: rare large inputs may be cut off where the finer steps gain more.
 * bias: the mean error of each output is taken off. (Nagel et al., 2019)
 * rounding: see `rounding`.
@@ -41,7 +42,7 @@ STEPS: Final = 255
 TRIAL_ROWS: Final = 512
 """Rows on which choices are compared; all rows decide the rounding."""
 
-STRENGTHS: Final = (0.0, 0.4, 0.55, 0.7)
+STRENGTHS: Final = (0.4, 0.55, 0.7)
 """Of the smoothing: the share of a channel's range that moves into the weights."""
 SHARES: Final = (0.85, 0.7, 0.55)
 """Of the largest input, at which the steps may end."""
@@ -65,19 +66,18 @@ class Fitted:
 
 
 @torch.inference_mode()
-def fit_product(linear: Linear, rows: torch.Tensor, *, smooth: bool) -> Fitted:
+def fit_product(linear: Linear, rows: torch.Tensor, *, worth: float = 1.0) -> Fitted:
     """Quantise a product.
 
     Args:
         linear: in float32.
         rows: float32 [rows, inputs]; what it reads on the calibration photos.
-        smooth: whether the input can be divided by factors.
+        worth: the input is divided by factors where that brings the error below this share of
+            what it is without.
     """
     weight = torch.from_numpy(np.ascontiguousarray(linear.weight))
     few = rows[:: max(1, len(rows) // TRIAL_ROWS)]
-    strengths = STRENGTHS if smooth else STRENGTHS[:1]
-    choices = [_Choice(_factors(weight, rows, s), 1.0) for s in strengths]
-    best = min(choices, key=lambda choice: _error(weight, few, choice))
+    best = _smoothing(weight, rows, few, worth)
     choices = [best, *(_Choice(best.factors, share) for share in SHARES)]
     best = min(choices, key=lambda choice: _error(weight, few, choice))
     inputs, smoothed = rows / best.factors, weight * best.factors[:, None]
@@ -137,9 +137,18 @@ class _Choice:
     share: float
 
 
+def _smoothing(
+    weight: torch.Tensor, rows: torch.Tensor, few: torch.Tensor, worth: float
+) -> _Choice:
+    """Choose the strength of the smoothing, none unless it is worth it."""
+    plain = _Choice(torch.ones(len(weight)), 1.0)
+    choices = [_Choice(_factors(weight, rows, strength), 1.0) for strength in STRENGTHS]
+    errors = [_error(weight, few, choice) for choice in choices]
+    least = min(errors)
+    return choices[errors.index(least)] if least < worth * _error(weight, few, plain) else plain
+
+
 def _factors(weight: torch.Tensor, rows: torch.Tensor, strength: float) -> torch.Tensor:
-    if strength == 0:
-        return torch.ones(len(weight))
     largest_input = rows.abs().amax(dim=0).clamp(min=1e-6)
     largest_weight = weight.abs().amax(dim=1).clamp(min=1e-6)
     factors = largest_input**strength / largest_weight ** (1 - strength)

@@ -103,7 +103,8 @@ class Block:
         out_proj: [768, 768]; reads the attention.
         norm_2: [768]; factors of the second normalisation.
         c_fc: [768, 3072]; gives `y`, 1.702 times the hidden layer.
-        c_proj: [3072, 768]; reads `y * sigmoid(y)`.
+        hidden: [3072]; factors of `y * sigmoid(y)`: 1 but where smoothing set them.
+        c_proj: [3072, 768]; reads that.
     """
 
     norm_1: Floats
@@ -111,6 +112,7 @@ class Block:
     out_proj: Product
     norm_2: Floats
     c_fc: Product
+    hidden: Floats
     c_proj: Product
 
 

@@ -1,7 +1,14 @@
-"""Files and folders that are there in full or not at all."""
+"""Files and folders that are there in full or not at all.
 
+Each is written under one temporary name beside its own, `.NAME.part`, which its writer has locked.
+The name is always the same, so that the next writer clears away what a killed one left.
+"""
+
+import ctypes
+import fcntl
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,11 +22,14 @@ __all__ = ["new_file", "new_folder", "sync_folder"]
 UMASK: Final = os.umask(0o022)
 os.umask(UMASK)  # it can only be read by setting it
 
+HERE: Final = -100
+"""AT_FDCWD: paths are relative to the working directory."""
+RENAME_EXCHANGE: Final = 2
+"""Source: renameat2(2)."""
+
 
 def sync_folder(folder: Path) -> None:
-    """Make a rename in this folder outlast a power cut, where the system can."""
-    if os.name != "posix":
-        return
+    """Make a rename in this folder outlast a power cut."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -31,7 +41,8 @@ def sync_folder(folder: Path) -> None:
 def new_file(path: Path) -> Iterator[BinaryIO]:
     """Write a file under a temporary name; it takes its own name when the block ends well.
 
-    A link is followed, and a file that is already there passes its permissions on.
+    A link is followed, and a file that is already there passes its permissions on. Where two write
+    the same file at once, the one that ends last wins.
 
     Raises:
         InputError: what is at `path` is no ordinary file, for instance a device or a folder.
@@ -43,17 +54,17 @@ def new_file(path: Path) -> Iterator[BinaryIO]:
             f"{path} is no ordinary file: give another name, or none to write to standard output"
         )
     mode = path.stat().st_mode & 0o777 if path.exists() else 0o666 & ~UMASK
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+    part, descriptor = _part_file(path)
     try:
-        with open(handle, "wb") as stream:
+        with open(descriptor, "wb") as stream:
             yield stream
             stream.flush()
             os.fsync(stream.fileno())
-        Path(name).chmod(mode)
-        Path(name).replace(path)
+            part.chmod(mode)
+            part.replace(path)  # while it is still locked
         sync_folder(path.parent)
     except BaseException:
-        Path(name).unlink(missing_ok=True)
+        part.unlink(missing_ok=True)
         raise
 
 
@@ -61,31 +72,104 @@ def new_file(path: Path) -> Iterator[BinaryIO]:
 def new_folder(path: Path) -> Iterator[Path]:
     """Fill a folder under a temporary name; it takes its own name when the block ends well.
 
-    A folder that is already at `path` stays until then and is replaced as a whole.
+    A folder that is already at `path` stays until then and is replaced as a whole: in one step
+    where the file system can exchange two names, as Linux's own can.
 
     Raises:
         OSError: the parent folder cannot be written. What was at `path` stays.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    work = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part"))
-    old = work.with_suffix(".old")
+    part, descriptor = _part_folder(path)
     try:
-        work.chmod(0o755)
-        yield work
-        for file in work.iterdir():
+        part.chmod(0o755)
+        yield part
+        for file in part.iterdir():
             with file.open("rb") as stream:
                 os.fsync(stream.fileno())
-        sync_folder(work)
+        sync_folder(part)
         if path.exists():
-            path.rename(old)
-        try:
-            work.rename(path)
-        except OSError:
-            if old.exists():
-                old.rename(path)
-            raise
+            _replace_folder(part, path)
+        else:
+            part.rename(path)
         sync_folder(path.parent)
+    except BaseException:
+        shutil.rmtree(part, ignore_errors=True)
+        raise
     finally:
-        shutil.rmtree(work, ignore_errors=True)
-        if path.exists():
-            shutil.rmtree(old, ignore_errors=True)
+        os.close(descriptor)
+
+
+def _part_file(path: Path) -> tuple[Path, int]:
+    """Open the temporary file of `path` empty and locked, or another if that one is in use."""
+    part = path.with_name(f".{path.name}.part")
+    # O_NONBLOCK: a pipe of that name must not keep us waiting.
+    flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK
+    descriptor = _locked(part, flags, stat.S_IFREG)
+    if descriptor is not None:
+        os.truncate(descriptor, 0)
+        return part, descriptor
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+    return Path(name), descriptor
+
+
+def _part_folder(path: Path) -> tuple[Path, int]:
+    """Give the temporary folder of `path` empty and locked, or another if that one is in use."""
+    part = path.with_name(f".{path.name}.part")
+    part.mkdir(mode=0o700, exist_ok=True)
+    descriptor = _locked(part, os.O_RDONLY | os.O_NOFOLLOW, stat.S_IFDIR)
+    if descriptor is None:
+        part = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part"))
+        return part, os.open(part, os.O_RDONLY)
+    for left in part.iterdir():
+        shutil.rmtree(left) if left.is_dir() and not left.is_symlink() else left.unlink()
+    return part, descriptor
+
+
+def _locked(part: Path, flags: int, kind: int) -> int | None:
+    """Open and lock what is ours alone; `None` where it is in use, or not what we would make."""
+    try:
+        descriptor = os.open(part, flags, 0o600)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        status, named = os.fstat(descriptor), part.lstat()
+        is_file = kind == stat.S_IFREG
+        # Another writer may have renamed it before it was locked here.
+        same = (status.st_dev, status.st_ino) == (named.st_dev, named.st_ino)
+        ours = status.st_uid == os.geteuid() and not (is_file and status.st_nlink != 1)
+        if same and ours and stat.S_IFMT(status.st_mode) == kind:
+            return descriptor
+    except OSError:
+        pass
+    os.close(descriptor)
+    return None
+
+
+def _replace_folder(part: Path, path: Path) -> None:
+    """Put the new folder in the old one's place, and remove the old one."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        # The old folder takes the temporary name, where other writers leave it alone if locked.
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        if not _exchange(part, path):
+            old = path.with_name(f".{path.name}.old")
+            path.rename(old)
+            try:
+                part.rename(path)
+            except OSError:
+                old.rename(path)
+                raise
+            part = old
+        shutil.rmtree(part, ignore_errors=True)
+    finally:
+        os.close(descriptor)
+
+
+def _exchange(first: Path, second: Path) -> bool:
+    """Let two folders take each other's names in one step; give whether the system could."""
+    rename = getattr(ctypes.CDLL(None), "renameat2", None)
+    if rename is None:
+        return False
+    names = os.fsencode(first), os.fsencode(second)
+    return bool(rename(HERE, names[0], HERE, names[1], RENAME_EXCHANGE) == 0)

@@ -8,7 +8,7 @@ import hashlib
 import mmap
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from os import PathLike
@@ -21,6 +21,7 @@ from geograph_types.errors import BundleError, InputError
 from geograph_types.manifest import BundleFile, Manifest, Precision, Role, decode_manifest
 from geograph_types.onnx_outline import OutlineError, has_external_data
 from geograph_types.private_file import private_file
+from geograph_types.taxonomy import CLASSES
 
 __all__ = ["MANIFEST_NAME", "Bundle"]
 
@@ -160,6 +161,21 @@ class Bundle:
         """
         for file in self.manifest.files:
             self.read(file)
+
+    def thresholds(self, threshold: float | None = None) -> Mapping[str, float]:
+        """Give the probability from which each class is a tag.
+
+        Args:
+            threshold: of all classes, 0 to 1; `None` takes each class's own from the manifest.
+
+        Raises:
+            InputError: a threshold that is none.
+        """
+        if threshold is None:
+            return self.manifest.thresholds
+        if not 0 <= threshold <= 1:
+            raise InputError(f"threshold {threshold} is not between 0 and 1")
+        return dict.fromkeys(CLASSES, threshold)
 
     @property
     def is_stand_in(self) -> bool:

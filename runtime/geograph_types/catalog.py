@@ -4,11 +4,11 @@ The table `photos` holds what came of opening each file, `results` what the last
 Both are written in batches; a batch that was written outlasts a kill and a power cut.
 """
 
+import hashlib
 import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,11 +21,12 @@ from geograph_types.catalog_prediction import prediction_columns, read_predictio
 from geograph_types.embedding import as_embeddings
 from geograph_types.errors import PhotoError, PhotoFault
 from geograph_types.exif_position import ExifWhereabouts
+from geograph_types.pending import Encoding, FileStamp, PendingPhoto
 from geograph_types.pipeline import EmbeddedPhoto
 from geograph_types.results import PhotoResult
 from geograph_types.sqlite_file import open_database, reported, transaction
 
-__all__ = ["Catalog", "Encoding", "FileStamp", "PendingPhoto", "open_catalog"]
+__all__ = ["Catalog", "open_catalog"]
 
 LASTING_FAULTS: Final = frozenset(
     {
@@ -37,54 +38,6 @@ LASTING_FAULTS: Final = frozenset(
     }
 )
 """Reasons that lie in a file's bytes; the others may be gone the next time."""
-
-
-@dataclass(frozen=True, slots=True)
-class FileStamp:
-    """What tells without opening a file that it has not changed.
-
-    Attributes:
-        size: bytes.
-        mtime_ns: when it was last written, in nanoseconds since 1970.
-    """
-
-    size: int
-    mtime_ns: int
-
-    @classmethod
-    def of(cls, path: Path) -> "FileStamp | None":
-        """Read it from the system; `None` where there is no such file."""
-        try:
-            status = path.stat()
-        except (OSError, ValueError):
-            return None
-        return cls(status.st_size, status.st_mtime_ns)
-
-
-@dataclass(frozen=True, slots=True)
-class Encoding:
-    """What embeddings depend on beside the photo.
-
-    Attributes:
-        encoder: sha256 of the encoder's file.
-        exact: large JPEG files were decoded in full.
-    """
-
-    encoder: str
-    exact: bool
-
-
-@dataclass(frozen=True, slots=True)
-class PendingPhoto:
-    """A photo that is to be opened.
-
-    Attributes:
-        path: the photo.
-        stamp: as it was before it was opened, so that a change meanwhile is seen the next time.
-    """
-
-    path: Path
-    stamp: FileStamp | None
 
 
 COUNTS: Final = {
@@ -139,6 +92,34 @@ class Catalog:
             elif row[2:4] != (encoding.encoder, encoding.exact):
                 new.append(PendingPhoto(path, stamp))
         return new + again
+
+    def take_over(self, pending: Sequence[PendingPhoto], encoding: Encoding) -> list[PendingPhoto]:
+        """Copy what is known of the same content, as where a folder was moved or a file touched.
+
+        Only files of a size that the catalogue has are read.
+
+        Returns:
+            Those that still have to be opened.
+        """
+        with transaction(self.path, CATALOG, self._connection):
+            return [photo for photo in pending if not self._copied(photo, encoding)]
+
+    def _copied(self, photo: PendingPhoto, encoding: Encoding) -> bool:
+        alike = "size = ? AND encoder = ? AND exact = ? AND embedding IS NOT NULL"
+        values = (_columns(photo.stamp)[0], encoding.encoder, encoding.exact)
+        query = f"SELECT DISTINCT sha256 FROM photos WHERE {alike}"
+        known = {row[0] for row in self._connection.execute(query, values)}
+        digest = _sha256(photo.path) if known else None
+        if digest not in known:
+            return False
+        key = _key(photo.path)
+        self._connection.execute(
+            "INSERT OR REPLACE INTO photos SELECT ?, ?, ?, sha256, encoder, exact, embedding, "
+            f"truncated, exif, fault, detail FROM photos WHERE {alike} AND sha256 = ? LIMIT 1",
+            (key, *_columns(photo.stamp), *values, digest),
+        )
+        self._connection.execute("DELETE FROM results WHERE path = ?", (key,))
+        return True
 
     def store_photos(
         self, photos: Sequence[tuple[PendingPhoto, EmbeddedPhoto]], encoding: Encoding
@@ -262,6 +243,14 @@ def open_catalog(path: Path, read_only: bool = False) -> Iterator[Catalog]:
 
 def _key(path: Path) -> bytes:
     return os.fsencode(os.path.abspath(path))  # noqa: PTH100  Path.absolute keeps ".."
+
+
+def _sha256(path: Path) -> bytes | None:
+    try:
+        with path.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").digest()
+    except OSError:
+        return None
 
 
 def _columns(stamp: FileStamp | None) -> tuple[int | None, int | None]:

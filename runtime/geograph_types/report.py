@@ -26,7 +26,12 @@ STAND_IN: Final = (
 )
 
 
-def write_report(path: Path, results: Iterable[PhotoResult], bundle: Bundle) -> None:
+def write_report(
+    path: Path,
+    results: Iterable[PhotoResult],
+    bundle: Bundle,
+    threshold: float | None = None,
+) -> None:
     """Write the page; it needs nothing from elsewhere, and is there in full or not at all.
 
     Results are taken one at a time and their photos opened once more, for thumbnails; memory does
@@ -36,12 +41,13 @@ def write_report(path: Path, results: Iterable[PhotoResult], bundle: Bundle) -> 
         path: the HTML file.
         results: photos in the order of the page.
         bundle: the one that tagged them.
+        threshold: of all classes, as they were tagged with; `None` for each class's own.
 
     Raises:
         OSError: it cannot be written.
         DecoderError: no process can be started to decode in.
     """
-    thresholds = bundle.manifest.thresholds
+    thresholds = bundle.thresholds(threshold)
     page = PARTS.joinpath("page.html").read_text("utf-8")
     top, bottom = (Template(part) for part in page.split("$cards"))
     script = PARTS.joinpath("script.js").read_text("utf-8")

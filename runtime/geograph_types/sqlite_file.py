@@ -1,4 +1,4 @@
-"""SQLite files that one run at a time writes: kind, lock, errors; the runtime's importer of fcntl.
+"""SQLite files that one run at a time writes: kind, lock and errors.
 
 They are in WAL mode with `synchronous` FULL, so that what was committed outlasts a power cut. The
 system lifts the lock of a run that dies; readers are not kept out.

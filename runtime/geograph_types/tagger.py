@@ -236,11 +236,7 @@ class TypeTagger:
             InputError: a threshold that is none.
             Further as `score`.
         """
-        thresholds = self.bundle.manifest.thresholds
-        if threshold is not None:
-            if not 0 <= threshold <= 1:
-                raise InputError(f"threshold {threshold} is not between 0 and 1")
-            thresholds = dict.fromkeys(CLASSES, threshold)
+        thresholds = self.bundle.thresholds(threshold)
         known = [Distance.of(distance) for distance in distances]
         return [
             self._prediction(row, distance, thresholds)

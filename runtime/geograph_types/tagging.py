@@ -9,9 +9,10 @@ from typing import Final, TypeVar
 import numpy as np
 
 from geograph_types.bundle import Bundle
-from geograph_types.catalog import Catalog, Encoding, PendingPhoto
+from geograph_types.catalog import Catalog
 from geograph_types.distance import DistanceSource
 from geograph_types.errors import PhotoError, PhotoFault
+from geograph_types.pending import Encoding, PendingPhoto
 from geograph_types.photos import real_path
 from geograph_types.pipeline import EmbeddedPhoto, embed_photos
 from geograph_types.records import PhotoRecord

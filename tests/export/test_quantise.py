@@ -52,7 +52,7 @@ def run(fitted: Fitted, rows: np.ndarray) -> np.ndarray:
 def test_a_quantised_product_comes_near_on_rows_that_it_has_not_seen(
     linear: Linear, rows: torch.Tensor
 ) -> None:
-    fitted = fit_product(linear, rows[:400], smooth=True)
+    fitted = fit_product(linear, rows[:400])
     expected = exact(linear, rows[400:])
     error = run(fitted, rows[400:].numpy()) - expected
     assert np.sqrt((error**2).mean() / expected.var(axis=0).mean()) < 0.02
@@ -61,26 +61,26 @@ def test_a_quantised_product_comes_near_on_rows_that_it_has_not_seen(
 def test_smoothing_helps_where_channels_are_large(linear: Linear, rows: torch.Tensor) -> None:
     expected = exact(linear, rows)
     errors = [
-        np.square(run(fit_product(linear, rows, smooth=smooth), rows.numpy()) - expected).mean()
-        for smooth in (True, False)
+        np.square(run(fit_product(linear, rows, worth=worth), rows.numpy()) - expected).mean()
+        for worth in (1.0, 0.0)
     ]
     assert errors[0] < errors[1] / 2
 
 
 def test_the_float_form_is_exact(linear: Linear, rows: torch.Tensor) -> None:
-    fitted = fit_product(linear, rows, smooth=True)
+    fitted = fit_product(linear, rows)
     again = (rows.numpy() / fitted.factors) @ fitted.exact.weight + fitted.exact.bias
     np.testing.assert_allclose(again, exact(linear, rows), rtol=0, atol=1e-3)
 
 
 def test_no_pair_of_products_leaves_16_bits(linear: Linear, rows: torch.Tensor) -> None:
-    fitted = fit_product(linear, rows, smooth=True)
+    fitted = fit_product(linear, rows)
     assert np.abs(fitted.product.weight.astype(int)).max() == WEIGHT_LIMIT
     assert 2 * 255 * WEIGHT_LIMIT <= 2**15 - 1
 
 
 def test_a_row_is_the_same_in_every_batch(linear: Linear, rows: torch.Tensor) -> None:
-    fitted = fit_product(linear, rows, smooth=True)
+    fitted = fit_product(linear, rows)
     together = run(fitted, rows.numpy())
     for part in (slice(0, 1), slice(3, 10), slice(100, 164)):
         assert np.array_equal(run(fitted, rows[part].numpy()), together[part])
@@ -120,7 +120,7 @@ def test_the_gate_counts_flipped_tags() -> None:
 
 
 def test_integers_for_the_weights_alone_come_nearer(linear: Linear, rows: torch.Tensor) -> None:
-    fitted = fit_product(linear, rows, smooth=True)
+    fitted = fit_product(linear, rows)
     expected = exact(linear, rows)
     kept = run(replace(fitted, product=fitted.rounded), rows.numpy())
     errors = [np.square(found - expected).mean() for found in (kept, run(fitted, rows.numpy()))]

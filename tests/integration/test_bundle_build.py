@@ -83,6 +83,17 @@ def test_one_line_gives_what_both_exports_give(
 
 
 @pytest.mark.usefixtures("publish")
+def test_a_released_head_alone_is_exported_and_checked_by_its_name(
+    head_bundle: Path, checkpoint: Path, cache: Path, tmp_path: Path
+) -> None:
+    cache.mkdir()
+    shutil.copy(checkpoint, cache)
+    assert main(["export", "head", "released:v1", "--bundle", str(tmp_path / "b")]) == 0
+    assert contents(tmp_path / "b") == contents(head_bundle)
+    assert main(["export", "verify", str(tmp_path / "b"), "--head", "released:v1"]) == 0
+
+
+@pytest.mark.usefixtures("publish")
 def test_without_a_network_the_error_says_what_to_put_where(
     checkpoint: Path, cache: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -58,6 +58,27 @@ def test_a_second_run_opens_no_photo(
     assert first == (tmp_path / "without.jsonl").read_bytes()
 
 
+def test_a_moved_folder_and_a_touched_photo_are_known_by_their_content(
+    tiny_bundle: Path, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, catalog = tmp_path / "o.jsonl", tmp_path / "c.catalog"
+    options = ["--bundle", str(tiny_bundle), "--catalog", str(catalog), "--out", str(out)]
+    assert main(["tag", str(photos), *options]) == 0
+    before = [row["probabilities"] for row in rows(out)]
+    moved = photos.rename(tmp_path / "moved")
+    os.utime(moved / "00.jpg", ns=(1, 1))
+    # Of the same size and time as another, and yet another photo.
+    replaced(moved / "01.jpg", b"no photo at all")
+    capsys.readouterr()
+    assert main(["tag", str(moved), *options]) == 1
+    assert "1 photos opened, 11 taken from" in capsys.readouterr().err
+    after = [row.get("probabilities") for row in rows(out)]
+    assert after[1] is None
+    assert [after[0], *after[2:]] == [before[0], *before[2:]]
+    assert main(["tag", str(moved), *options, "--exact"]) == 1
+    assert "11 photos opened, 1 taken from" in capsys.readouterr().err
+
+
 def test_only_what_is_new_or_changed_is_opened(
     tiny_bundle: Path, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -74,9 +95,9 @@ def test_only_what_is_new_or_changed_is_opened(
     assert main(command) == 1
     assert "1 photos opened, 13 taken from" in capsys.readouterr().err
     assert {row["photo"]: row for row in rows(out)} == before
-    bad.write_bytes((photos / "00.jpg").read_bytes())
-    (photos / "01.jpg").write_bytes((photos / "02.jpg").read_bytes())
-    (photos / "new.jpg").write_bytes((photos / "03.jpg").read_bytes())
+    bad.write_bytes((photos / "00.jpg").read_bytes() + b"\0")
+    (photos / "01.jpg").write_bytes((photos / "02.jpg").read_bytes() + b"\0")
+    (photos / "new.jpg").write_bytes((photos / "03.jpg").read_bytes() + b"\0")
     unsure.unlink()
     assert main(command) == 0
     assert "3 photos opened, 11 taken from" in capsys.readouterr().err

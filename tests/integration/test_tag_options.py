@@ -2,6 +2,7 @@
 
 import io
 import json
+import math
 import shutil
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
@@ -154,6 +156,19 @@ def test_positions_in_exif_are_used_where_the_labels_file_does_not_decide(
         assert far["broken"]["metres"] is None
         assert said.count("GPS latitude is out of range") == 1
         assert "(and 1 more photos); not used for the distance" in said
+
+
+def test_a_dataset_too_takes_positions_from_exif(tiny_bundle: Path, tmp_path: Path) -> None:
+    for number, name in enumerate(("exif", "given", "none")):
+        draw(tmp_path / f"{name}.jpg", number, {} if name == "none" else CAMERA | SUBJECT)
+    labels, out = tmp_path / "labels.csv", tmp_path / "data.parquet"
+    rows = "exif.jpg,Inside,Unknown\ngiven.jpg,Inside,16\nnone.jpg,Inside,\n"
+    labels.write_text(f"photo,types,distance\n{rows}")
+    command = ["embed", tmp_path, "--labels", labels, "--bundle", tiny_bundle, "--out", out]
+    assert main([str(word) for word in command]) == 0
+    found = pq.read_table(out).column("distance").to_pylist()
+    nearest = 2 ** int(math.log2(MINUTE_METRES))
+    assert found == [str(nearest), "16", "Unknown"]
 
 
 def test_patterns_choose_among_a_folders_photos(

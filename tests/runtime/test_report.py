@@ -117,6 +117,19 @@ def test_a_page_has_each_photo_its_tags_and_seven_bars(
     assert page.cards[0]["data-tags"] == ",".join(said.tags)
 
 
+def test_bars_are_marked_by_the_threshold_that_photos_were_tagged_with(
+    bundle: Path, photo: Path, tmp_path: Path
+) -> None:
+    tagger = TypeTagger(bundle)
+    said = tagger.tag(photo, 120)
+    for threshold in (0.0, 1.0):
+        page = tmp_path / "page.html"
+        write_report(page, [PhotoResult(photo, said, None, "")], tagger.bundle, threshold)
+        marked = re.findall(r'<li class="p\d+ on">', page.read_text("utf-8"))
+        assert len(marked) == (len(CLASSES) if threshold == 0 else 0)
+        assert f"--threshold: {threshold:.1%}" in page.read_text("utf-8")
+
+
 def test_a_picture_is_the_middle_of_its_photo(opened: Bundle, tmp_path: Path) -> None:
     image = Image.new("RGB", (900, 300), "red")
     image.paste("blue", (300, 0, 600, 300))

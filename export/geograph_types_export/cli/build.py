@@ -8,18 +8,19 @@ import click
 from geograph_types.cli.notices import note
 from geograph_types.manifest import Precision
 from geograph_types_export.cli.steps import (
+    HEAD,
+    HEAD_HELP,
     bundle_option,
     calibration_option,
     check_calibration,
     fidelity_line,
+    head_path,
     make_encoder,
     named_weights,
     precision_choice,
 )
 
 __all__ = ["build"]
-
-RELEASED: Final = "released:"
 
 EPILOG: Final = """\
 Released heads are fetched once and kept in this user's cache folder, or in the one that
@@ -33,12 +34,7 @@ Example: geograph-types bundle build --head released:v2.3 --bundle model
 
 
 @click.command(epilog=EPILOG)
-@click.option(
-    "--head",
-    required=True,
-    metavar="released:NAME|PATH",
-    help="Released head (v1, v2, v2.1 or v2.3), a checkpoint's file, or a training run's folder.",
-)
+@click.option("--head", required=True, metavar=HEAD, help=f"{HEAD_HELP}.")
 @click.option(
     "--weights",
     default="openai",
@@ -67,7 +63,7 @@ def build(
 
     check_calibration(calibration, precision)
     check_place(bundle)
-    sourced = load_head(_head_path(head))
+    sourced = load_head(head_path(head))
     loaded = named_weights(weights)
     head_part = export_head(sourced)
     encoder_part = make_encoder(loaded, precision, calibration, part_decider(head_part))
@@ -75,13 +71,3 @@ def build(
     note(fidelity_line(encoder_part.fidelity))
     note(f"{bundle}: written; the bundle is now {written.label}")
     return 0
-
-
-def _head_path(spec: str) -> Path:
-    if not spec.startswith(RELEASED):
-        return Path(spec)
-    from geograph_types_export.released import cache_folder, fetch_head, released_source
-
-    source, cache = released_source(), cache_folder()
-    note(f"head {spec} from {cache}, or from the network if it is not there")
-    return fetch_head(spec.removeprefix(RELEASED), source, cache)

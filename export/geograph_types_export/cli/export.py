@@ -7,10 +7,13 @@ import click
 from geograph_types.cli.notices import note
 from geograph_types.manifest import Precision
 from geograph_types_export.cli.steps import (
+    HEAD,
+    HEAD_HELP,
     bundle_option,
     calibration_option,
     check_calibration,
     fidelity_line,
+    head_path,
     make_encoder,
     named_weights,
     precision_choice,
@@ -57,14 +60,18 @@ def encoder(weights: str, precision: Precision, calibration: Path | None, bundle
 
 
 @export.command(epilog="Example: geograph-types export head runs/first --bundle model")
-@click.argument("source", metavar="RUN|CHECKPOINT.pth", type=click.Path(path_type=Path))
+@click.argument("source", metavar=HEAD)
 @bundle_option
-def head(source: Path, bundle: Path) -> int:
-    """Write a trained run or a released checkpoint as ONNX, checked against torch."""
+def head(source: str, bundle: Path) -> int:
+    """Write a head as ONNX, checked against torch.
+
+    It is a training run's folder, a checkpoint's file, or a released head by name (v1, v2, v2.1 or
+    v2.3), which is fetched once, as by 'bundle build'.
+    """
     from geograph_types_export.bundle_writer import write_bundle
     from geograph_types_export.parts import export_head, load_head
 
-    part = export_head(load_head(source))
+    part = export_head(load_head(head_path(source)))
     written = write_bundle(bundle, part)
     note(
         f"largest difference {part.fidelity.maximum_difference:.0e} over "
@@ -77,10 +84,8 @@ def head(source: Path, bundle: Path) -> int:
 @export.command(epilog="Example: geograph-types export verify model --weights openai")
 @click.argument("bundle", type=click.Path(path_type=Path))
 @click.option("--weights", help="Of its encoder, where the manifest names a file.")
-@click.option(
-    "--head", type=click.Path(path_type=Path), help="Run or checkpoint that its head came from."
-)
-def verify(bundle: Path, weights: str | None, head: Path | None) -> int:
+@click.option("--head", metavar=HEAD, help=f"{HEAD_HELP}, that its head came from.")
+def verify(bundle: Path, weights: str | None, head: str | None) -> int:
     """Repeat a bundle's checks against torch."""
     from geograph_types.bundle import Bundle
     from geograph_types_export.recheck import recheck_encoders, recheck_head
@@ -93,7 +98,7 @@ def verify(bundle: Path, weights: str | None, head: Path | None) -> int:
         for fidelity in recheck_encoders(opened, load_weights(weights or source.weights)):
             note(f"{fidelity.path}: {fidelity_line(fidelity)}")
     if head is not None:
-        difference = recheck_head(opened, head).maximum_difference
+        difference = recheck_head(opened, head_path(head)).maximum_difference
         note(f"head.onnx: largest difference {difference:.0e}")
     elif opened.manifest.head is not None:
         note("head.onnx: not compared; give its run or checkpoint with --head")

@@ -1,7 +1,7 @@
 """What `export encoder` and `bundle build` have in common: options, and steps with their notes."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -14,14 +14,23 @@ if TYPE_CHECKING:
     from geograph_types_export.weights import EncoderWeights
 
 __all__ = [
+    "HEAD",
+    "HEAD_HELP",
     "bundle_option",
     "calibration_option",
     "check_calibration",
     "fidelity_line",
+    "head_path",
     "make_encoder",
     "named_weights",
     "precision_choice",
 ]
+
+RELEASED: Final = "released:"
+HEAD: Final = f"{RELEASED}NAME|PATH"
+HEAD_HELP: Final = (
+    "Released head (v1, v2, v2.1 or v2.3), a checkpoint's file, or a training run's folder"
+)
 
 precision_choice = click.Choice(["fp32", "fp16", "int8"])
 bundle_option = click.option(
@@ -43,6 +52,22 @@ def check_calibration(calibration: Path | None, precision: Precision) -> None:
     """Refuse photos that nothing would be fitted to."""
     if calibration is not None and precision != "int8":
         raise click.UsageError("--calibration goes with --precision int8")
+
+
+def head_path(spec: str) -> Path:
+    """Give a head's file or folder; a released one is fetched where it is not in the cache.
+
+    Raises:
+        DownloadError: it cannot be fetched.
+        InputError: no head of this name was released.
+    """
+    if not spec.startswith(RELEASED):
+        return Path(spec)
+    from geograph_types_export.released import cache_folder, fetch_head, released_source
+
+    source, cache = released_source(), cache_folder()
+    note(f"head {spec} from {cache}, or from the network if it is not there")
+    return fetch_head(spec.removeprefix(RELEASED), source, cache)
 
 
 def named_weights(spec: str) -> "EncoderWeights":

@@ -28,6 +28,7 @@ from geograph_types.records import PhotoRecord, read_records
 from geograph_types.session import Device
 from geograph_types.tagger import TypeTagger
 from geograph_types.taxonomy import RAW_TAGS
+from geograph_types.whereabouts import best_distance
 
 if TYPE_CHECKING:
     from geograph_types.dataset_batch import DatasetBatch
@@ -68,7 +69,7 @@ def embed(
     """Turn labelled photographs into a dataset in the published schema.
 
     PHOTOS are files and folders; those that the labels file does not name are left out, and said
-    to be.
+    to be. Where that file does not tell a distance, the positions in a photo's EXIF do.
     """
     tagger = TypeTagger(bundle, device=device, threads=threads)
     warn_of_stand_in(tagger.bundle)
@@ -81,7 +82,8 @@ def embed(
     if len(paths) < len(found):
         note(f"{len(found) - len(paths)} photos are not in {labels} and are left out")
     embedded = embed_photos(tagger, paths, exact=exact)
-    faults = write_dataset(track(embedded, "photos", len(paths)), records, out, tagger)
+    tracked = track(embedded, "photos", len(paths), failed=lambda photo: photo.error is not None)
+    faults = write_dataset(tracked, records, out, tagger)
     failed = faults.total()
     note(f"{len(paths) - failed} photos embedded to {out}" + (f", {failed} failed" * bool(failed)))
     return 1 if faults else 0
@@ -144,7 +146,10 @@ def _batch(good: list[tuple[EmbeddedPhoto, PhotoRecord]]) -> "DatasetBatch":
     return DatasetBatch(
         ids=np.array([record.gridimage_id for record in records], np.int64),
         types=[record.types for record in records],
-        distances=[bucket_text(record.distance.bucket) for record in records],
+        distances=[
+            bucket_text(best_distance(record.whereabouts, photo.exif.whereabouts).distance.bucket)
+            for photo, record in good
+        ],
         embeddings=np.stack([p.embedding for p, _ in good if p.embedding is not None]),
         weights=np.array([record.weight for record in records], np.float32),
         splits=[record.split for record in records],

@@ -1,16 +1,35 @@
 """Lines for people, on standard error."""
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
 import click
 
 from geograph_types.bundle import Bundle
 from geograph_types.display import displayable
 
-__all__ = ["note", "warn_of_stand_in"]
+__all__ = ["note", "spoken_by", "warn_of_stand_in"]
+
+_speakers: list[Callable[[str], None]] = []
+"""Who says lines in place of standard error itself; the last one does."""
 
 
 def note(line: str) -> None:
     """Say one line; what a terminal would act upon, as in the name of a file, is escaped."""
-    click.echo(displayable(line), err=True)
+    if _speakers:
+        _speakers[-1](displayable(line))
+    else:
+        click.echo(displayable(line), err=True)
+
+
+@contextmanager
+def spoken_by(speaker: Callable[[str], None]) -> Iterator[None]:
+    """Hand lines to a speaker meanwhile, as where a bar has the terminal's last line."""
+    _speakers.append(speaker)
+    try:
+        yield
+    finally:
+        _speakers.remove(speaker)
 
 
 def warn_of_stand_in(bundle: Bundle) -> None:

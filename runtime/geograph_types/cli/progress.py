@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final, TypeVar
 
-from geograph_types.cli.notices import note
+from geograph_types.cli.notices import note, spoken_by
 
 __all__ = ["track"]
 
@@ -19,25 +19,37 @@ def one(_: object) -> int:
     return 1
 
 
+def none(_: object) -> bool:
+    """Count no item as failed."""
+    return False
+
+
 def track(
-    items: Iterable[T], what: str, total: int | None, count: Callable[[T], int] = one
+    items: Iterable[T],
+    what: str,
+    total: int | None,
+    count: Callable[[T], int] = one,
+    failed: Callable[[T], bool] = none,
 ) -> Iterator[T]:
-    """Pass items on, showing on standard error how many have come and how fast.
+    """Pass items on, showing on standard error how many have come, how fast, and how many failed.
 
     Args:
         items: anything.
         what: names what is counted, for instance "photos".
         total: how many there will be, where that is known.
         count: how many an item counts for, where it is not one.
+        failed: whether an item is a failure.
     """
-    if sys.stderr.isatty():
-        yield from _with_bar(items, what, total, count)
-    else:
-        yield from _with_lines(items, what, total, count)
+    show = _with_bar if sys.stderr.isatty() else _with_lines
+    yield from show(items, what, total, count, failed)
 
 
 def _with_bar(
-    items: Iterable[T], what: str, total: int | None, count: Callable[[T], int]
+    items: Iterable[T],
+    what: str,
+    total: int | None,
+    count: Callable[[T], int],
+    failed: Callable[[T], bool],
 ) -> Iterator[T]:
     from rich.console import Console
     from rich.progress import (
@@ -47,25 +59,52 @@ def _with_bar(
         TextColumn,
         TimeRemainingColumn,
     )
+    from rich.text import Text
 
-    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(what, total=total)
+    columns = (
+        TextColumn(what),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}"),
+        TimeRemainingColumn(),
+        TextColumn("[red]{task.fields[failures]}"),
+    )
+    console = Console(stderr=True)
+
+    def say(line: str) -> None:
+        console.print(Text(line), soft_wrap=True)
+
+    failures = 0
+    with Progress(*columns, console=console, transient=True) as bar, spoken_by(say):
+        task = bar.add_task(what, total=total, rate="", failures="")
         for item in items:
             yield item
-            bar.advance(task, count(item))
+            failures += failed(item)
+            speed = bar.tasks[task].speed
+            bar.update(
+                task,
+                advance=count(item),
+                rate="" if speed is None else f"{speed:,.1f}/s",
+                failures=f"{failures} failed" if failures else "",
+            )
 
 
 def _with_lines(
-    items: Iterable[T], what: str, total: int | None, count: Callable[[T], int]
+    items: Iterable[T],
+    what: str,
+    total: int | None,
+    count: Callable[[T], int],
+    failed: Callable[[T], bool],
 ) -> Iterator[T]:
     started = spoken = time.monotonic()
-    done = 0
+    done = failures = 0
     for item in items:
         yield item
         done += count(item)
+        failures += failed(item)
         now = time.monotonic()
         if now - spoken >= SECONDS_BETWEEN_LINES:
             spoken = now
             of = "" if total is None else f" of {total}"
-            note(f"{done}{of} {what}, {done / (now - started):.1f} a second")
+            bad = f", {failures} failed" if failures else ""
+            note(f"{done}{of} {what}, {done / (now - started):.1f} a second{bad}")

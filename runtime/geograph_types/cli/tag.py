@@ -153,7 +153,7 @@ def tag(
         if opened is not None:
             results = keep_results(opened, results, tagger.bundle)
         write = stack.enter_context(_output(out, quiet=dry_run))
-        for result in track(results, "photos", len(paths)):
+        for result in track(results, "photos", len(paths), failed=has_failed):
             summary.add(result)
             write(result)
             if sidecars:
@@ -161,7 +161,8 @@ def tag(
             if report:
                 shown.append(result)
     if report:
-        write_report(report, track(shown, "thumbnails", len(shown)), tagger.bundle)
+        pictured = track(shown, "thumbnails", len(shown))
+        write_report(report, pictured, tagger.bundle, threshold)
     if sidecars:
         sidecars.show()
         summary.failed_sidecars = sidecars.failed
@@ -172,11 +173,17 @@ def _open_new(
     catalog: Catalog, tagger: TypeTagger, paths: list[Path], exact: bool, jobs: int | None
 ) -> None:
     """Open the photos that the catalogue does not know as they are."""
-    pending = catalog.pending(paths, encoding_of(tagger, exact))
-    for _ in track(embed_into(catalog, tagger, pending, exact, jobs), "photos", len(pending)):
+    encoding = encoding_of(tagger, exact)
+    pending = catalog.take_over(catalog.pending(paths, encoding), encoding)
+    opened = embed_into(catalog, tagger, pending, exact, jobs)
+    for _ in track(opened, "photos", len(pending), failed=has_failed):
         pass
     known = len(set(paths)) - len(pending)
     note(f"{len(pending)} photos opened, {known} taken from {catalog.path}")
+
+
+def has_failed(photo: EmbeddedPhoto | PhotoResult) -> bool:
+    return photo.error is not None
 
 
 def _records(labels: Path, paths: list[Path]) -> dict[Path, PhotoRecord]:
