@@ -16,7 +16,7 @@ import msgspec
 import numpy as np
 
 from geograph_types.bundle import Bundle
-from geograph_types.catalog_file import open_database, reported
+from geograph_types.catalog_file import CATALOG
 from geograph_types.catalog_prediction import prediction_columns, read_prediction
 from geograph_types.embedding import as_embeddings
 from geograph_types.errors import PhotoError, PhotoFault
@@ -24,6 +24,7 @@ from geograph_types.exif_position import ExifWhereabouts
 from geograph_types.pending import Encoding, FileStamp, PendingPhoto
 from geograph_types.pipeline import EmbeddedPhoto
 from geograph_types.results import PhotoResult
+from geograph_types.sqlite_file import open_database, reported, transaction
 
 __all__ = ["Catalog", "open_catalog"]
 
@@ -100,7 +101,7 @@ class Catalog:
         Returns:
             Those that still have to be opened.
         """
-        with self._transaction():
+        with transaction(self.path, CATALOG, self._connection):
             return [photo for photo in pending if not self._copied(photo, encoding)]
 
     def _copied(self, photo: PendingPhoto, encoding: Encoding) -> bool:
@@ -138,7 +139,7 @@ class Catalog:
             )
             for pending, photo in photos
         ]
-        with self._transaction():
+        with transaction(self.path, CATALOG, self._connection):
             self._connection.executemany(
                 f"INSERT OR REPLACE INTO photos VALUES ({', '.join('?' * 11)})", rows
             )
@@ -159,7 +160,7 @@ class Catalog:
                 path,
             )
             if row is not None:
-                with reported(self.path):
+                with reported(self.path, CATALOG):
                     photo = _photo(path, row)
                 yield photo
 
@@ -176,14 +177,14 @@ class Catalog:
             )
             for result in results
         ]
-        with self._transaction():
+        with transaction(self.path, CATALOG, self._connection):
             self._connection.executemany(
                 f"INSERT OR REPLACE INTO results VALUES ({', '.join('?' * 12)})", rows
             )
 
     def results(self) -> Iterator[PhotoResult]:
         """Give the last result of each photo, by absolute path."""
-        with reported(self.path):
+        with reported(self.path, CATALOG):
             for row in self._connection.execute(
                 "SELECT path, types, truncated, fault, detail, tags, low_confidence, "
                 "probabilities, distance, model, stand_in FROM results ORDER BY path"
@@ -196,13 +197,13 @@ class Catalog:
 
     def photo_count(self) -> int:
         """Count the photos that were opened."""
-        with reported(self.path):
+        with reported(self.path, CATALOG):
             return int(self._connection.execute("SELECT count(*) FROM photos").fetchone()[0])
 
     def untagged(self) -> int:
         """Count the photos that were opened and have no result yet."""
         query = "SELECT count(*) FROM photos WHERE path NOT IN (SELECT path FROM results)"
-        with reported(self.path):
+        with reported(self.path, CATALOG):
             return int(self._connection.execute(query).fetchone()[0])
 
     def counts(self, column: str) -> dict[str, int]:
@@ -215,25 +216,13 @@ class Catalog:
         Raises:
             KeyError: another column.
         """
-        with reported(self.path):
+        with reported(self.path, CATALOG):
             return dict(self._connection.execute(COUNTS[column]))
 
     def _row(self, query: str, path: Path) -> tuple[Any, ...] | None:
-        with reported(self.path):
+        with reported(self.path, CATALOG):
             row: tuple[Any, ...] | None = self._connection.execute(query, (_key(path),)).fetchone()
         return row
-
-    @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        with reported(self.path):
-            self._connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield
-                self._connection.execute("COMMIT")
-            except BaseException:
-                if self._connection.in_transaction:
-                    self._connection.execute("ROLLBACK")
-                raise
 
 
 @contextmanager
@@ -248,7 +237,7 @@ def open_catalog(path: Path, read_only: bool = False) -> Iterator[Catalog]:
         CatalogError: it is no catalogue, of a newer version, in use by another run, or cannot be
             read or written.
     """
-    with open_database(path, read_only) as connection:
+    with open_database(path, CATALOG, read_only) as connection:
         yield Catalog(path, connection)
 
 

@@ -20,6 +20,8 @@ HEAVY = {
     "pyproj",
     "exiv2",
     "pi_heif",
+    "httpx",
+    "stamina",
     "onnxruntime",
     "rich",
     "click",
@@ -51,4 +53,4 @@ def test_help_of_a_command_needs_none_of_its_libraries(command: str) -> None:
         "from geograph_types.cli.main import main\n"
         f"assert main([*'{command}'.split(), '--help']) == 0"
     )
-    assert not loaded & {"torch", "open_clip", "onnx", "pyarrow", "onnxruntime", "sklearn"}
+    assert not loaded & {"torch", "open_clip", "onnx", "pyarrow", "onnxruntime", "sklearn", "httpx"}

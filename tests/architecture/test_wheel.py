@@ -65,6 +65,7 @@ def test_a_photo_is_tagged_without_torch(
     ("command", "extra"),
     [
         (["train", "data.parquet", "--out", "run"], "train"),
+        (["worker", "--url", "http://127.0.0.1:9/", "--bundle", "model"], "worker"),
         (["bundle", "build", "--head", "released:v1", "--bundle", "model"], "export"),
     ],
 )

@@ -1,13 +1,17 @@
 """Every command and snippet of the README runs, in its order, on drawn photos."""
 
+import base64
 import os
 import re
 import shlex
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
+from fake_geograph import FakeGeograph, serve
 
 README = Path(__file__).parents[2] / "README.md"
 
@@ -30,15 +34,27 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("readme")
 
 
-def test_every_command_and_snippet_works(folder: Path) -> None:
+@pytest.fixture
+def server() -> Iterator[FakeGeograph]:
+    """A server with five photos, in place of the one that the reader knows."""
+    rng = np.random.default_rng(4)
+    with serve(FakeGeograph()) as fake:
+        for number in range(1, 6):
+            vector = rng.normal(0, 0.45, 512).astype("<f4")
+            data = base64.b64encode(vector.tobytes()).decode()
+            fake.rows[number] = {"gridimage_id": number, "distance": "16", "embeddings": data}
+        yield fake
+
+
+def test_every_command_and_snippet_works(folder: Path, server: FakeGeograph) -> None:
     environment = os.environ | {
-        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
     }
     for line in commands():
-        done = subprocess.run(
-            shlex.split(line), cwd=folder, env=environment, capture_output=True, text=True
-        )
+        words = [word.replace("$SERVER", server.url) for word in shlex.split(line)]
+        done = subprocess.run(words, cwd=folder, env=environment, capture_output=True, text=True)
         assert done.returncode == 0, f"{line}\n{done.stderr}"
+    assert server.answered() == set(server.rows)
     assert (folder / "page.html").stat().st_size > 10_000
     photo = next((folder / "photos").glob("*.jpg"))
     (folder / "photo.jpg").write_bytes(photo.read_bytes())

@@ -31,6 +31,12 @@ COMMANDS = (
         "parquet",
     ),
     CommandEntry(
+        "worker",
+        "Label photos for a Geograph server.",
+        "geograph_types.cli.worker:worker",
+        "worker",
+    ),
+    CommandEntry(
         "bundle", "Show, verify or build a model bundle.", "geograph_types.cli.bundle:bundle", "cpu"
     ),
     CommandEntry(

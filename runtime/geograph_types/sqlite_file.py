@@ -1,0 +1,177 @@
+"""SQLite files that one run at a time writes: kind, lock and errors.
+
+They are in WAL mode with `synchronous` FULL, so that what was committed outlasts a power cut. The
+system lifts the lock of a run that dies; readers are not kept out.
+"""
+
+import fcntl
+import os
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+from urllib.parse import quote
+
+import msgspec
+
+from geograph_types.errors import GeographTypesError
+
+__all__ = ["DatabaseKind", "open_database", "reported", "transaction"]
+
+IN_USE: Final = "it is in use by another program: wait until that ends"
+
+ADVICE: Final = {
+    sqlite3.SQLITE_BUSY: IN_USE,
+    sqlite3.SQLITE_LOCKED: IN_USE,
+    sqlite3.SQLITE_FULL: "the disk is full: make room and run this again; what is in it is kept",
+    sqlite3.SQLITE_READONLY: "it cannot be written: name a file in a place that can be",
+    sqlite3.SQLITE_CANTOPEN: "it cannot be opened: name a file in a place that can be written",
+    sqlite3.SQLITE_IOERR: (
+        "reading or writing failed: see to the disk and run this again; what is in it is kept"
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseKind:
+    """What a file of this kind is, and what to say of one that is not.
+
+    Attributes:
+        name: of the kind, for instance "catalogue".
+        application_id: in the file's header, by which it is told from other SQLite files.
+        version: of the tables.
+        schema: SQL that makes them.
+        error: of a file and what is wrong with it.
+        missing: what to say where a file that is to be read is not there.
+        anew: what to do about a damaged one.
+    """
+
+    name: str
+    application_id: int
+    version: int
+    schema: str
+    error: Callable[[Path, str], GeographTypesError]
+    missing: str
+    anew: str
+
+
+@contextmanager
+def reported(path: Path, kind: DatabaseKind) -> Iterator[None]:
+    """Turn errors of SQLite, and of values that are not as we write them, into the kind's own."""
+    try:
+        yield
+    except (msgspec.DecodeError, ValueError) as error:
+        advice = f"it was changed by another program: {kind.anew}"
+        raise kind.error(path, f"{advice} ({error})") from None
+    except sqlite3.Error as error:
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        advice = ADVICE.get(code, "it cannot be used: name another file")
+        if code == sqlite3.SQLITE_NOTADB:
+            advice = f"it is no {kind.name}: name another file"
+        if code == sqlite3.SQLITE_CORRUPT:
+            advice = f"it is damaged: {kind.anew}"
+        raise kind.error(path, f"{advice} ({error})") from None
+
+
+@contextmanager
+def transaction(path: Path, kind: DatabaseKind, connection: sqlite3.Connection) -> Iterator[None]:
+    """Write all of a block or nothing."""
+    with reported(path, kind):
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            connection.execute("COMMIT")
+        except BaseException:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise
+
+
+@contextmanager
+def open_database(
+    path: Path, kind: DatabaseKind, read_only: bool = False
+) -> Iterator[sqlite3.Connection]:
+    """Open a file; for writing it is locked, and made where there is none.
+
+    Raises:
+        GeographTypesError: the kind's own: it is of another kind, of a newer version, in use by
+            another run, or cannot be read or written.
+    """
+    if read_only:
+        if not path.is_file():
+            raise kind.error(path, kind.missing)
+        with closing(_connect(path, kind, _reading_mode(path))) as connection:
+            _check(path, kind, connection)
+            yield connection
+        return
+    # Closed last: with any other order, closing would lift SQLite's own locks.
+    with _lock(path, kind), closing(_connect(path, kind, "mode=rw")) as connection:
+        if _check(path, kind, connection):
+            with reported(path, kind):
+                connection.executescript(
+                    f"BEGIN; {kind.schema} PRAGMA application_id = {kind.application_id}; "
+                    f"PRAGMA user_version = {kind.version}; COMMIT;"
+                )
+        with reported(path, kind):
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = FULL")
+        yield connection
+
+
+@contextmanager
+def _lock(path: Path, kind: DatabaseKind) -> Iterator[None]:
+    """Hold the file for this run alone."""
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    except OSError as error:
+        problem = f"it cannot be written ({error.strerror}): name a file in a place that can be"
+        raise kind.error(path, problem) from None
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            problem = "it is in use by another run: wait until that ends, or name another file"
+            raise kind.error(path, problem) from None
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _connect(path: Path, kind: DatabaseKind, mode: str) -> sqlite3.Connection:
+    with reported(path, kind):
+        address = f"file:{quote(os.fsencode(path.absolute()))}?{mode}"
+        return sqlite3.connect(address, uri=True, timeout=1.0, isolation_level=None)
+
+
+def _reading_mode(path: Path) -> str:
+    """Read a finished file also from where nothing can be written, as from a backup."""
+    journal = path.with_name(f"{path.name}-wal")
+    if os.access(path.parent, os.W_OK) or journal.exists():
+        return "mode=rw"
+    return "mode=ro&immutable=1"
+
+
+def _check(path: Path, kind: DatabaseKind, connection: sqlite3.Connection) -> bool:
+    """Refuse what is of another kind; give whether the file is new and has no tables yet."""
+    with reported(path, kind):
+        application, version, tables = (
+            int(connection.execute(query).fetchone()[0])
+            for query in (
+                "PRAGMA application_id",
+                "PRAGMA user_version",
+                "SELECT count(*) FROM sqlite_master",
+            )
+        )
+    if (application, version, tables) == (0, 0, 0):
+        return True
+    if application != kind.application_id:
+        raise kind.error(path, "it is a database of another program: name another file")
+    if version != kind.version:
+        raise kind.error(
+            path,
+            f"it has version {version}, and this is for version {kind.version}: "
+            "update geograph-types, or name another file",
+        )
+    return False

@@ -1,0 +1,1 @@
+"""Geograph's worker: rows come from a server, and their labels go back to it."""

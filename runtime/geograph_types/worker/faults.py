@@ -1,0 +1,73 @@
+"""What may go wrong between the worker and its server."""
+
+from enum import StrEnum
+from pathlib import Path
+
+from geograph_types.errors import GeographTypesError
+
+__all__ = ["FetchError", "FetchFault", "ServerRefusalError", "ServerUnavailableError", "StateError"]
+
+
+class StateError(GeographTypesError):
+    """A state file that is none, is in use, or cannot be read or written.
+
+    Attributes:
+        path: the file.
+    """
+
+    def __init__(self, path: Path, problem: str) -> None:
+        super().__init__(f"state file {path}: {problem}")
+        self.path = path
+
+
+class ServerUnavailableError(GeographTypesError):
+    """The server cannot be reached, or is not well: the same request may succeed later.
+
+    Attributes:
+        problem: what happened.
+        retry_after: seconds that it asks to be left alone; `None` where it does not say.
+    """
+
+    def __init__(self, url: str, problem: str, retry_after: float | None = None) -> None:
+        super().__init__(f"{url}: {problem}: see whether the server is well, and run this again")
+        self.problem = problem
+        self.retry_after = retry_after
+
+
+class ServerRefusalError(GeographTypesError):
+    """The server does not take a request, and will not take it later.
+
+    Attributes:
+        status: of HTTP.
+    """
+
+    def __init__(self, url: str, status: int, advice: str) -> None:
+        super().__init__(f"{url}: the server refuses with status {status}: {advice}")
+        self.status = status
+
+
+class FetchFault(StrEnum):
+    """Why an image could not be fetched."""
+
+    BAD_ADDRESS = "bad_address"
+    NOT_THERE = "not_there"
+    TOO_LARGE = "too_large"
+    UNREACHABLE = "unreachable"
+
+
+class FetchError(GeographTypesError):
+    """One image that could not be fetched; the others are not affected.
+
+    Attributes:
+        fault: the reason, from the closed list.
+        detail: what the server did, or what is wrong with the address.
+        answered: its server has answered, so it is this image's own trouble.
+    """
+
+    exit_status = 1
+
+    def __init__(self, fault: FetchFault, detail: str, answered: bool = True) -> None:
+        super().__init__(f"{fault.value}: {detail}")
+        self.fault = fault
+        self.detail = detail
+        self.answered = answered

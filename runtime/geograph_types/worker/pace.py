@@ -1,0 +1,75 @@
+"""How fast the server is asked: no faster than it likes, and never faster when it is not well."""
+
+import time
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+__all__ = ["LONGEST_SLEEP", "LONGEST_WAIT", "Pace"]
+
+LONGEST_WAIT: Final = 300.0
+"""Seconds to which waits double while the server is away, or has no rows."""
+
+LONGEST_SLEEP: Final = 3600.0
+"""Seconds of `sleep` and of Retry-After that are obeyed."""
+
+ROUNDS: Final = 10
+"""Undisturbed rounds over which the ordinary rate is measured."""
+
+
+class Pace:
+    """Counts requests and says how long to wait.
+
+    Attributes:
+        pause: seconds between rounds, unless the server asks for more.
+        requests: made so far.
+    """
+
+    def __init__(self, pause: float) -> None:
+        """Measure nothing yet."""
+        self.pause = pause
+        self.requests = 0
+        self._rounds: deque[tuple[float, int]] = deque(maxlen=ROUNDS)
+        self._idle = 0
+        self._disturbed = False
+
+    def asking(self) -> None:
+        """Count a request."""
+        self.requests += 1
+
+    def disturb(self) -> None:
+        """Leave the present round out of the ordinary rate: a request of it has failed."""
+        self._disturbed = True
+
+    @property
+    def first_wait(self) -> float:
+        """Seconds to wait after a first failure.
+
+        That is the time between requests in undisturbed rounds, so that repeated requests,
+        even before the waits have grown, come no more often than ordinary ones.
+        """
+        seconds = sum(seconds for seconds, _ in self._rounds)
+        requests = sum(requests for _, requests in self._rounds)
+        return max(self.pause, seconds / requests if requests else 0.0)
+
+    def rest_after(self, sleep: float | None, idle: bool) -> float:
+        """Give the seconds to wait between two rounds.
+
+        Args:
+            sleep: what the server asks for.
+            idle: the round had nothing to do; waits double with each such round.
+        """
+        self._idle = self._idle + 1 if idle else 0
+        pause = min(max(self.pause, sleep or 0.0), LONGEST_SLEEP)
+        doubled = self.first_wait * 2 ** min(self._idle, 30) if idle else 0.0
+        return max(pause, min(doubled, LONGEST_WAIT))
+
+    @contextmanager
+    def round(self) -> Iterator[None]:
+        """Measure a round, with the rest after it."""
+        self._disturbed = False
+        began, before = time.monotonic(), self.requests
+        yield
+        if not self._disturbed and self.requests > before:
+            self._rounds.append((time.monotonic() - began, self.requests - before))

@@ -1,0 +1,232 @@
+"""What the server and its workers say to each other, as Geograph's public scripts do.
+
+A worker asks with GET and the parameters `model`, `limit`, `unique_number` and, for rows with their
+stored embeddings, `embeddings=1`. The answer is `{"rows": [...], "prefix": ..., "sleep": ...}`. It
+POSTs lists to the same address: labels, and the embeddings that it made from images.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import Annotated, Any, Final
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from geograph_types.errors import RowError, RowFault
+from geograph_types.taxonomy import CLASSES
+
+__all__ = [
+    "Answer",
+    "AnswerError",
+    "GivenRow",
+    "ImageEmbedding",
+    "Label",
+    "encode_entries",
+    "encode_list",
+    "failed_label",
+    "labels_of",
+    "read_answer",
+    "read_row",
+]
+
+LABEL_THRESHOLD: Final = 0.2
+"""Labels above it are sent; the server decides which of them to show."""
+
+NO_LABEL: Final = "None"
+FAILED: Final = "Failed"
+
+ID_LIMIT: Final = 1 << 63
+
+Text = Annotated[str, msgspec.Meta(max_length=4096)]
+
+
+class AnswerError(ValueError):
+    """What the server sent is no answer to the question for rows."""
+
+
+class Label(msgspec.Struct, frozen=True):
+    """One label of a photo.
+
+    Attributes:
+        image_id: the photo's number in the archive.
+        label: a class; or "None" where no class is likely, or "Failed".
+        score: its probability; 0 with "None", -1 with "Failed".
+    """
+
+    image_id: int
+    label: str
+    score: float | int
+
+
+class ImageEmbedding(msgspec.Struct, frozen=True):
+    """An embedding that was made from a photo.
+
+    Attributes:
+        image_id: the photo's number in the archive.
+        type: "image"; the server keeps those of titles too.
+        embeddings: 512 little-endian float32, which msgspec writes as base64.
+    """
+
+    image_id: int
+    type: str
+    embeddings: bytes
+
+
+class GivenRow(msgspec.Struct, frozen=True):
+    """One row of an answer.
+
+    Attributes:
+        gridimage_id: the photo's number; some servers write it as text.
+        distance: metres, "" for 0, "Unknown", or nothing.
+        embeddings: bytes of 512 little-endian float32.
+        fullpath: what follows `prefix` in the image's address.
+    """
+
+    gridimage_id: int | Text
+    distance: Text | int | float | None = None
+    embeddings: bytes | None = None
+    fullpath: Text | None = None
+
+    @property
+    def number(self) -> int:
+        """The photo's number."""
+        return int(self.gridimage_id)
+
+    @property
+    def distance_text(self) -> str | None:
+        """The distance as the published dataset writes it; `None` for unknown."""
+        if self.distance is None or isinstance(self.distance, str):
+            return self.distance
+        return str(self.distance) if isinstance(self.distance, int) else f"{self.distance:.3f}"
+
+
+class IdentifiedRow(msgspec.Struct):
+    """What is left of a row that cannot be read in full."""
+
+    gridimage_id: int | Text
+
+
+class RawAnswer(msgspec.Struct):
+    """An answer whose rows have not been looked at."""
+
+    rows: list[msgspec.Raw] | msgspec.UnsetType | None = msgspec.UNSET
+    prefix: Any = None
+    sleep: Any = None
+    error: Any = None
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """An answer to the question for rows.
+
+    Attributes:
+        rows: each as JSON.
+        prefix: of the addresses of images; empty where there is none.
+        sleep: seconds to wait between rounds; `None` where the server does not say.
+    """
+
+    rows: tuple[bytes, ...]
+    prefix: str
+    sleep: float | None
+
+
+def read_answer(body: bytes) -> Answer:
+    """Take an answer apart; its rows are read one by one, with `read_row`.
+
+    Raises:
+        AnswerError: it is no JSON object with rows.
+    """
+    try:
+        answer = msgspec.json.decode(body, type=RawAnswer)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise AnswerError(f"its answer is not JSON with a list of rows ({error})") from None
+    sleep = _seconds(answer.sleep)
+    if answer.rows is msgspec.UNSET and sleep is None:
+        problem = _text(answer.error)[:80]
+        said = f", and says {problem!r}" if problem else ""
+        raise AnswerError(f"its answer has no rows{said}")
+    rows = () if not answer.rows else tuple(bytes(row) for row in answer.rows)
+    return Answer(rows, _text(answer.prefix), sleep)
+
+
+def read_row(data: bytes, place: int) -> GivenRow | RowError:
+    """Read one row; an error is given, not raised, with the photo's number where that is known.
+
+    Args:
+        data: JSON.
+        place: in its answer, from 1.
+    """
+    try:
+        row = msgspec.json.decode(data, type=GivenRow)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        fault = RowFault.WRONG_SCHEMA
+        if not isinstance(error, msgspec.ValidationError):
+            fault = RowFault.NOT_JSON
+        elif "base64" in str(error):
+            fault = RowFault.BAD_BASE64
+        return RowError(place, fault, str(error)[:200], _number_of(data))
+    if _number(row.gridimage_id) is None:
+        detail = "gridimage_id is no whole number from 1 to 2^63 - 1"
+        return RowError(place, RowFault.WRONG_SCHEMA, detail)
+    if not row.embeddings and not row.fullpath:
+        if row.embeddings is None:
+            detail = "it has neither embeddings nor fullpath"
+            return RowError(place, RowFault.WRONG_SCHEMA, detail, row.number)
+        return RowError(place, RowFault.WRONG_LENGTH, "0 bytes, not 2048 (512 float32)", row.number)
+    return row
+
+
+def labels_of(number: int, probabilities: NDArray[np.float32]) -> tuple[Label, ...]:
+    """Give the labels of a photo: all classes over 0.2, or "None" with 0.
+
+    Args:
+        number: of the photo.
+        probabilities: float32 [7], in class order.
+    """
+    likely = np.flatnonzero(probabilities > LABEL_THRESHOLD).tolist()
+    labels = (Label(number, CLASSES[index], float(probabilities[index])) for index in likely)
+    return tuple(labels) or (Label(number, NO_LABEL, 0),)
+
+
+def failed_label(number: int) -> tuple[Label, ...]:
+    """Give what is said of a photo that cannot be used."""
+    return (Label(number, FAILED, -1),)
+
+
+def encode_entries(entries: Sequence[Label | ImageEmbedding]) -> bytes:
+    """Write entries of a list as JSON, without the list's brackets."""
+    return msgspec.json.encode(entries)[1:-1]
+
+
+def encode_list(parts: Sequence[bytes]) -> bytes:
+    """Put what `encode_entries` wrote into one list."""
+    return b"[" + b",".join(parts) + b"]"
+
+
+def _number(value: int | str) -> int | None:
+    if isinstance(value, str):
+        if not (value.isascii() and value.isdigit() and len(value) < 20):
+            return None
+        value = int(value)
+    return value if 0 < value < ID_LIMIT else None
+
+
+def _number_of(data: bytes) -> int | None:
+    try:
+        return _number(msgspec.json.decode(data, type=IdentifiedRow).gridimage_id)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+
+
+def _text(value: object) -> str:
+    """Take a text; anything else counts as none."""
+    return value if isinstance(value, str) else ""
+
+
+def _seconds(value: object) -> float | None:
+    """Take a number that may be written as text; anything else counts as none."""
+    try:
+        seconds = msgspec.convert(value, float, strict=False)
+    except msgspec.ValidationError:
+        return None
+    return seconds if math.isfinite(seconds) and seconds >= 0 else None

@@ -1,0 +1,62 @@
+"""The rows of an answer, sorted by what can be done with them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from geograph_types.errors import RowError
+from geograph_types.worker.labeller import RowResult
+from geograph_types.worker.protocol import GivenRow, read_row
+
+__all__ = ["SortedRows", "sort_rows"]
+
+
+@dataclass(frozen=True, slots=True)
+class SortedRows:
+    """The rows of an answer; each photo is there once, as it was given first.
+
+    Attributes:
+        good: rows to label.
+        failed: results of rows that cannot be read but say which photo they are of.
+        nameless: rows that cannot be read and do not say that; nothing can be sent of them.
+        repeated: how many were left out, as the answer has their photos twice.
+    """
+
+    good: list[GivenRow]
+    failed: list[RowResult]
+    nameless: list[RowError]
+    repeated: int
+
+    @property
+    def numbers(self) -> list[int]:
+        """The photos' numbers."""
+        return [row.number for row in self.good] + [result.number for result in self.failed]
+
+    def without(self, numbers: frozenset[int]) -> "SortedRows":
+        """Leave photos out."""
+        return SortedRows(
+            [row for row in self.good if row.number not in numbers],
+            [result for result in self.failed if result.number not in numbers],
+            self.nameless,
+            self.repeated,
+        )
+
+
+def sort_rows(given: Sequence[bytes]) -> SortedRows:
+    """Read the rows of an answer, each as JSON."""
+    rows = SortedRows([], [], [], 0)
+    repeated = 0
+    met: set[int] = set()
+    for place, data in enumerate(given, start=1):
+        row = read_row(data, place)
+        number = row.gridimage_id if isinstance(row, RowError) else row.number
+        if number in met:
+            repeated += 1
+        elif not isinstance(row, RowError):
+            rows.good.append(row)
+        elif number is None:
+            rows.nameless.append(row)
+        else:
+            rows.failed.append(RowResult.failed(number, row.fault.value, row.detail))
+        if number is not None:
+            met.add(number)
+    return SortedRows(rows.good, rows.failed, rows.nameless, repeated)

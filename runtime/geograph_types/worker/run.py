@@ -1,0 +1,117 @@
+"""Put a worker together and run it, or rehearse one round of it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from geograph_types.tagger import TypeTagger
+from geograph_types.worker.address import is_loopback
+from geograph_types.worker.images import ImageFetcher, image_folder
+from geograph_types.worker.labeller import Labeller, RowResult
+from geograph_types.worker.loop import PATIENCE, Worker
+from geograph_types.worker.outbox import open_outbox
+from geograph_types.worker.pace import Pace
+from geograph_types.worker.rehearsal import rehearse
+from geograph_types.worker.retry import repeat
+from geograph_types.worker.server import Server
+from geograph_types.worker.stop import Stop
+from geograph_types.worker.tally import Listeners
+from geograph_types.worker.transport import Transport
+
+__all__ = ["Order", "rehearse_round", "work"]
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What a worker is to do.
+
+    Attributes:
+        url: of the server, as `server_url` gives it.
+        embeddings: ask for stored embeddings.
+        limit: rows in a round.
+        unique_number: of this worker, 0 to 31.
+        pause: seconds between rounds at least.
+        loops: rounds; `None` for without end.
+    """
+
+    url: str
+    embeddings: bool
+    limit: int
+    unique_number: int
+    pause: float
+    loops: int | None
+
+
+def work(
+    order: Order,
+    tagger: TypeTagger,
+    transport: Transport,
+    state: Path,
+    stop: Stop,
+    listeners: Listeners,
+) -> None:
+    """Work until all rounds are done.
+
+    Args:
+        order: what to do.
+        tagger: with a head, and an encoder where images are fetched.
+        transport: to ask through.
+        state: file of the results that wait to be sent; images go into a folder beside it.
+        stop: that lets signals wait at the wrong moment.
+        listeners: who hears of it.
+
+    Raises:
+        GeographTypesError: see `Worker.run`.
+        KeyboardInterrupt: a signal has come.
+    """
+    pace = Pace(order.pause)
+    tally = listeners.tally
+    images = state.with_name(f".{state.name}.fetched")
+    with open_outbox(state, order.url) as outbox, image_folder(images) as folder:
+
+        def asking() -> None:
+            pace.asking()
+            tally.requests += 1
+            outbox.note_request()
+
+        worker = Worker(
+            Server(transport, order.url, asking),
+            Labeller(tagger, ImageFetcher(transport, folder, order.url), is_loopback(order.url)),
+            outbox,
+            pace,
+            stop,
+            listeners,
+        )
+        try:
+            worker.run(order.loops, order.limit, order.unique_number, order.embeddings)
+        finally:
+            tally.waiting = outbox.waiting()
+
+
+def rehearse_round(
+    order: Order, tagger: TypeTagger, transport: Transport, listeners: Listeners
+) -> Iterator[RowResult]:
+    """Work one round, but send and keep nothing.
+
+    Yields:
+        What would be sent of each photo.
+
+    Raises:
+        GeographTypesError: as `work`.
+    """
+    tally = listeners.tally
+
+    def asking() -> None:
+        tally.requests += 1
+
+    server = Server(transport, order.url, asking)
+    answer = repeat(
+        lambda: server.rows(order.limit, order.unique_number, order.embeddings),
+        order.pause,
+        PATIENCE,
+    )
+    with TemporaryDirectory() as folder:
+        images = ImageFetcher(transport, Path(folder), order.url)
+        labeller = Labeller(tagger, images, practice=True)
+        yield from rehearse(answer, order.limit, labeller, tally, listeners.tell)

@@ -1,0 +1,83 @@
+"""A server and workers for it."""
+
+import base64
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from fake_geograph import FakeGeograph, serve
+
+
+def vector(seed: int) -> np.ndarray:
+    values = np.random.default_rng(seed).normal(0, 0.45, 512).astype("<f4")
+    values[92] = -6.3
+    return values
+
+
+def encoded(values: np.ndarray, kind: str = "<f4") -> str:
+    return base64.b64encode(values.astype(kind).tobytes()).decode()
+
+
+def row(number: int, **changes: Any) -> dict[str, Any]:
+    """A row with a stored embedding."""
+    return {
+        "gridimage_id": number,
+        "distance": "16",
+        "embeddings": encoded(vector(number)),
+    } | changes
+
+
+@pytest.fixture
+def make_row() -> Callable[..., dict[str, Any]]:
+    return row
+
+
+@pytest.fixture
+def api() -> Iterator[FakeGeograph]:
+    with serve(FakeGeograph()) as fake:
+        yield fake
+
+
+class Program:
+    """Worker processes of one state file; what they say is kept together."""
+
+    def __init__(self, folder: Path, bundle: Path, url: str) -> None:
+        self.folder = folder
+        self.arguments = ["worker", "--url", url, "--bundle", str(bundle)]
+        self.arguments += ["--pause", "0.05", "--state", str(folder / "worker.state")]
+        self.log = folder / "said.txt"
+
+    def start(self, *more: object) -> "subprocess.Popen[bytes]":
+        command = [sys.executable, "-m", "geograph_types.cli", *self.arguments, *map(str, more)]
+        with self.log.open("ab") as log:
+            return subprocess.Popen(command, stderr=log, stdout=subprocess.DEVNULL, env=os.environ)
+
+    def said(self) -> str:
+        return self.log.read_text() if self.log.exists() else ""
+
+
+@pytest.fixture
+def program(tiny_bundle: Path, tmp_path: Path, api: FakeGeograph) -> Program:
+    return Program(tmp_path, tiny_bundle, api.url)
+
+
+@pytest.fixture
+def work(
+    tiny_bundle: Path, tmp_path: Path, api: FakeGeograph, capfd: pytest.CaptureFixture[str]
+) -> Callable[..., tuple[int, str, str]]:
+    """Run a worker in this process: (exit status, standard output, standard error)."""
+    from geograph_types.cli.main import main
+
+    def run(*more: object, url: str = "", bundle: Path = tiny_bundle) -> tuple[int, str, str]:
+        arguments = ["worker", "--url", url or api.url, "--bundle", str(bundle), "--pause", "0.01"]
+        arguments += ["--state", str(tmp_path / "worker.state")]
+        status = main([*arguments, *map(str, more)])
+        said = capfd.readouterr()
+        return status, said.out, said.err
+
+    return run

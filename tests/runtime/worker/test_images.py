@@ -1,0 +1,274 @@
+"""Images are fetched from where the server says, and from nowhere else."""
+
+import base64
+import io
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from fake_geograph import FakeGeograph, serve
+from PIL import Image
+
+from geograph_types import TypeTagger
+from geograph_types.worker.address import (
+    Origin,
+    image_address,
+    is_loopback,
+    is_public,
+    redirected,
+)
+from geograph_types.worker.faults import FetchError
+
+Run = Callable[..., tuple[int, str, str]]
+JPEG = {"Content-Type": "image/jpeg"}
+
+
+def jpeg(seed: int) -> bytes:
+    pixels = np.random.default_rng(seed).integers(0, 256, (6, 8, 3), dtype=np.uint8)
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).resize((64, 48)).save(buffer, "JPEG")
+    return buffer.getvalue()
+
+
+def image_row(number: int, **changes: Any) -> dict[str, Any]:
+    return {"gridimage_id": number, "distance": "16", "fullpath": f"/{number}.jpg"} | changes
+
+
+def fill(api: FakeGeograph, count: int) -> None:
+    api.extra = {"prefix": api.host}
+    api.rows |= {number: image_row(number) for number in range(1, count + 1)}
+    api.pages |= {f"/{n}.jpg": (200, JPEG, jpeg(n)) for n in range(1, count + 1)}
+
+
+@pytest.fixture
+def other() -> Iterator[FakeGeograph]:
+    """A server that nobody is to ask."""
+    with serve(FakeGeograph()) as fake:
+        fake.pages["/secret.jpg"] = (200, JPEG, jpeg(1))
+        yield fake
+
+
+def test_images_give_labels_and_embeddings(
+    api: FakeGeograph, work: Run, tiny_bundle: Path, tmp_path: Path
+) -> None:
+    fill(api, 20)
+    left = tmp_path / ".worker.state.fetched" / "7"
+    left.parent.mkdir()
+    left.write_bytes(b"by a worker that was killed")
+    status, _, err = work("--once")
+    assert status == 0
+    assert "20 labelled, 20 accepted" in err
+    tagger = TypeTagger(tiny_bundle)
+    assert api.answered() == set(range(1, 21))
+    for number in (1, 20):
+        sent = api.embeddings()[number]
+        assert (sent["image_id"], sent["type"]) == (number, "image")
+        vector = np.frombuffer(base64.b64decode(sent["embeddings"]), "<f4")
+        np.testing.assert_allclose(vector, tagger.embed([jpeg(number)])[0], rtol=1e-4, atol=1e-4)
+        scores = tagger.score(vector[None], [16.0])[0]
+        assert len(api.labels()[number]) == max(1, int((scores > 0.2).sum()))
+    assert len(api.embeddings()) == 20
+    assert not left.parent.exists()
+
+
+def test_a_worker_that_is_killed_while_it_delivers_fetches_no_image_twice(
+    api: FakeGeograph, program: Any
+) -> None:
+    fill(api, 40)
+    worker = program.start("--limit", 20)
+
+    def act() -> None:
+        worker.kill()
+        worker.wait()
+
+    api.wait(lambda: len(api.asked) > 0)
+    api.at_commit = act
+    assert worker.wait(60) < 0
+    second = program.start("--limit", 20)
+    api.wait(lambda: len(api.embeddings()) == 40)
+    second.terminate()
+    assert second.wait(60) == 130
+    assert api.answered() == set(range(1, 41))
+    assert set(api.effective().values()) == {1}
+    fetched = Counter(one.path for one in api.asked if one.path.endswith(".jpg"))
+    assert fetched == {f"/{number}.jpg": 1 for number in range(1, 41)}
+
+
+BAD: dict[str, tuple[dict[str, Any], Any, str]] = {
+    "no image": ({}, (200, JPEG, b"<h1>Sorry</h1>"), "not_an_image"),
+    "a page that says it is": ({}, (200, {"Content-Type": "text/html"}, b"<h1>"), "not_an_image"),
+    "empty": ({}, (200, JPEG, b""), "empty_file"),
+    "cut off": ({}, (200, JPEG, jpeg(3)[:300]), "damaged"),
+    "gone": ({}, (404, {}, b""), "not_there"),
+    "forbidden": ({}, (403, {}, b""), "not_there"),
+    "too large": ({}, (200, JPEG, b"\xff\xd8" + bytes(33 << 20)), "too_large"),
+    "a loop of redirects": ({}, (302, {"Location": "/2.jpg"}, b""), "bad_address"),
+    "a redirect to a file": ({}, (302, {"Location": "file:///etc/passwd"}, b""), "bad_address"),
+    "a redirect elsewhere": ({}, (301, {"Location": "http://127.0.0.2/"}, b""), "bad_address"),
+    "another host": ({"fullpath": "@127.0.0.2/x.jpg"}, None, "bad_address"),
+    "another port": ({"fullpath": "0/x.jpg"}, None, "bad_address"),
+    "a longer host": ({"fullpath": ".example.org/x.jpg"}, None, "bad_address"),
+    "a line end": ({"fullpath": "/x.jpg\r\nHost: x"}, None, "bad_address"),
+    "a distance that is none": ({"distance": "far"}, (200, JPEG, jpeg(2)), "bad_distance"),
+}
+
+
+def test_every_bad_image_costs_itself(api: FakeGeograph, work: Run) -> None:
+    fill(api, 2 * len(BAD))
+    for number, (changes, page, _) in enumerate(BAD.values(), start=len(BAD) + 1):
+        api.rows[number] |= {"fullpath": f"/bad{number}.jpg"} | changes  # type: ignore[operator]
+        if page:
+            api.pages[f"/bad{number}.jpg"] = page
+    api.pages["/2.jpg"] = (302, {"Location": "/2.jpg"}, b"")
+    api.rows.pop(2)
+    status, _, err = work("--once")
+    assert status == 1
+    for number, (kind, (_, _, fault)) in enumerate(BAD.items(), start=len(BAD) + 1):
+        assert api.labels()[number] == [("Failed", -1)], kind
+        assert f"error: photo {number}: {fault}: " in err, kind
+        assert number not in api.embeddings()
+    assert set(api.embeddings()) == set(range(1, len(BAD) + 1)) - {2}
+    assert api.answered() == set(api.rows)
+
+
+@pytest.mark.parametrize("name", ["localhost", "127.1", "0.0.0.0", "[::1]", "2130706433"])
+def test_a_prefix_leads_to_no_private_address(
+    api: FakeGeograph, other: FakeGeograph, work: Run, name: str
+) -> None:
+    port = other.host.rpartition(":")[2]
+    api.extra = {"prefix": f"http://{name}:{port}"}
+    api.rows[1] = image_row(1, fullpath="/secret.jpg")
+    status, _, err = work("--once")
+    assert status == 1
+    assert "error: photo 1: bad_address: host " in err
+    assert api.labels() == {1: [("Failed", -1)]}
+    assert other.asked == []
+
+
+@pytest.mark.parametrize("prefix", ["file://", "file:///etc", "/etc", "gopher://127.0.0.1", "", 7])
+def test_a_prefix_reads_no_local_file(
+    api: FakeGeograph, work: Run, tmp_path: Path, prefix: object
+) -> None:
+    (tmp_path / "local.jpg").write_bytes(jpeg(1))
+    api.extra = {"prefix": prefix}
+    api.rows[1] = image_row(1, fullpath=str(tmp_path / "local.jpg"))
+    status, _, err = work("--once")
+    assert status == 1
+    assert "photo 1: bad_address" in err or "photo 1: not_there: status 404" in err
+    assert api.labels() == {1: [("Failed", -1)]}
+
+
+def test_an_image_that_redirects_on_its_host_is_fetched(api: FakeGeograph, work: Run) -> None:
+    fill(api, 1)
+    api.pages["/moved.jpg"] = api.pages["/1.jpg"]
+    api.pages["/1.jpg"] = (301, {"Location": "/moved.jpg"}, b"")
+    assert work("--once")[0] == 0
+    assert set(api.embeddings()) == {1}
+
+
+def test_an_image_whose_server_fails_is_left_and_in_the_end_given_up(
+    api: FakeGeograph, work: Run
+) -> None:
+    fill(api, 3)
+    api.pages["/2.jpg"] = (500, {}, b"")
+    status, _, err = work("--loops", 2)
+    assert status == 1
+    assert api.answered() == {1, 3}
+    assert "image of photo 2 left for later: status 500" in err
+    api.pages["/2.jpg"] = (200, JPEG, jpeg(2))
+    status, _, err = work("--loops", 1)
+    assert (status, api.answered()) == (0, {1, 2, 3})
+    api.rows[4] = image_row(4)
+    api.pages["/4.jpg"] = (500, {}, b"")
+    status, _, err = work("--loops", 3)
+    assert status == 1
+    assert "error: photo 4: unreachable: status 500" in err
+    assert api.labels()[4] == [("Failed", -1)]
+
+
+def test_an_outage_of_the_images_fails_none_of_them(api: FakeGeograph, work: Run) -> None:
+    fill(api, 12)
+    good = dict(api.pages)
+    api.pages |= {path: (503, {}, b"") for path in good}
+    status, _, err = work("--loops", 4)
+    assert (status, api.answered()) == (1, set())
+    assert "7 images left for later: their server is away" in err
+    api.pages |= good
+    assert work("--once")[0] == 0
+    assert api.answered() == set(range(1, 13))
+
+
+def test_a_bundle_without_an_encoder_scores_stored_embeddings_only(
+    api: FakeGeograph, work: Run, head_bundle: Path, make_row: Callable[..., dict[str, Any]]
+) -> None:
+    fill(api, 2)
+    api.rows[3] = make_row(3)
+    status, _, err = work("--once", "--embeddings", bundle=head_bundle)
+    assert (status, api.answered()) == (1, {3})
+    assert "2 images left for later: the bundle has no encoder" in err
+    status, _, err = work("--once", bundle=head_bundle)
+    assert status == 2
+    assert "encoder" in err
+
+
+def test_a_dry_run_of_images_sends_nothing(api: FakeGeograph, work: Run) -> None:
+    fill(api, 2)
+    status, out, _ = work("--dry-run")
+    assert status == 0
+    entries = [json.loads(line) for line in out.splitlines()]
+    assert sum(entry.get("type") == "image" for entry in entries) == 2
+    assert not api.commits
+
+
+def test_addresses_of_this_machine_and_its_network_are_not_public() -> None:
+    private = (
+        "127.0.0.1 10.0.0.1 192.168.1.1 172.16.0.1 169.254.169.254 100.64.0.1 0.0.0.0 224.0.0.1 "
+        "::1 :: fe80::1%eth0 fd00::1 ::ffff:127.0.0.1 ::ffff:10.0.0.1 2002:7f00:1:: "
+        "64:ff9b::7f00:1 ff02::1 banana"
+    )
+    assert not [address for address in private.split() if is_public(address)]
+    assert all(map(is_public, ["193.62.22.1", "2a00:1450:4009::1", "::ffff:8.8.8.8"]))
+
+
+def test_servers_for_practice_are_on_this_machine() -> None:
+    practice = (
+        "http://127.0.0.1:8000/",
+        "http://[::1]/x",
+        "https://localhost/",
+        "http://LOCALHOST/",
+    )
+    assert all(map(is_loopback, practice))
+    assert not any(map(is_loopback, ("http://10.0.0.1/", "http://localhost.evil.org/")))
+
+
+def test_addresses_of_images() -> None:
+    server = "https://www.example.org/labeler.php?model=types"
+    whole = image_address("https://s0.example.org", "/photos/1.jpg", server)
+    assert whole == "https://s0.example.org/photos/1.jpg"
+    assert image_address("", "/photos/1.jpg", server) == "https://www.example.org/photos/1.jpg"
+    assert Origin.of("HTTPS://S0.Example.ORG/x") == Origin("https", "s0.example.org", 443)
+    assert redirected("http://a.org/x", "https://a.org/y") == "https://a.org/y"
+    for prefix, path in [
+        ("", "//evil.org/x.jpg"),
+        ("", "https://evil.org/x.jpg"),
+        ("https://s0.example.org", "\\@evil.org/x.jpg"),
+        ("https://s0.example.org", ":80@evil.org/x.jpg"),
+        ("https://s0.example.org", ":444/x.jpg"),
+        ("https://user@s0.example.org", "/x.jpg"),
+    ]:
+        with pytest.raises(FetchError, match="bad_address"):
+            image_address(prefix, path, server)
+    for location in ("http://a.org/", "https://b.org/", "//b.org/", "https://a.org:8443/"):
+        with pytest.raises(FetchError, match="bad_address"):
+            redirected("https://a.org/x", location)
+
+
+@pytest.mark.parametrize("url", ["http://198.51.100.1/api", "https://example.org/api"])
+def test_embeddings_of_a_stand_in_reach_no_archive(work: Run, url: str) -> None:
+    status, _, err = work("--once", url=url)
+    assert status == 2
+    assert "has a stand-in encoder, whose embeddings would spoil an archive" in err

@@ -1,0 +1,307 @@
+"""What a worker asks, what it sends, and what it does with what the server says."""
+
+import base64
+import gzip
+import json
+import re
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from fake_geograph import FakeGeograph
+
+from geograph_types import CLASSES, TypeTagger
+from geograph_types.worker.identity import unique_number
+
+Run = Callable[..., tuple[int, str, str]]
+JSON = {"Content-Type": "application/json"}
+
+
+def fill(api: FakeGeograph, make_row: Callable[..., dict[str, Any]], count: int) -> None:
+    api.rows |= {number: make_row(number) for number in range(1, count + 1)}
+
+
+def test_a_round_asks_as_the_public_scripts_do_and_sends_every_class_over_the_threshold(
+    api: FakeGeograph, work: Run, make_row: Callable[..., dict[str, Any]], tiny_bundle: Path
+) -> None:
+    fill(api, make_row, 12)
+    api.rows[5] = make_row(5, gridimage_id="5", distance=16)
+    api.rows[6] = make_row(6, distance="Unknown")
+    api.rows[7] = {key: value for key, value in make_row(7).items() if key != "distance"}
+    status, out, err = work("--once", "--embeddings", "--limit", 12)
+    assert (status, out) == (0, "")
+    get, post = api.asked
+    assert re.fullmatch(
+        r"/api\?model=types&limit=12&unique_number=([0-9]|[12][0-9]|3[01])&embeddings=1", get.path
+    )
+    assert (post.method, post.path) == ("POST", "/api?model=types")
+    assert re.fullmatch(r"geograph-types/[0-9.]+ \(worker\)", get.headers["user-agent"])
+    vectors = np.stack([np.frombuffer(_bytes(make_row(n)), "<f4") for n in range(1, 13)])
+    metres = [16.0] * 5 + [None, None] + [16.0] * 5
+    scores = TypeTagger(tiny_bundle).score(vectors, metres)
+    for number, row in enumerate(scores.tolist(), start=1):
+        likely = [(name, p) for name, p in zip(CLASSES, row, strict=True) if p > 0.2]
+        assert api.labels()[number] == (likely or [("None", 0)])
+    assert api.embeddings() == {}
+    assert "1 rounds, 12 rows: 12 labelled, 12 accepted; 2 requests" in err
+
+
+def _bytes(row: dict[str, Any]) -> bytes:
+    return base64.b64decode(row["embeddings"])
+
+
+def test_a_photo_without_any_likely_class_is_none(
+    api: FakeGeograph, work: Run, make_row: Callable[..., dict[str, Any]], tiny_bundle: Path
+) -> None:
+    """The head is linear in the embedding, so some direction lowers all seven."""
+    tagger = TypeTagger(tiny_bundle)
+    basis, metres = np.eye(512, dtype=np.float32), np.full(512, 16.0)
+    once, twice = (-np.log(1 / tagger.score(basis * scale, metres) - 1) for scale in (10, 20))
+    low = np.linalg.lstsq((twice - once).T / 10, np.full(7, -9.0), rcond=None)[0]
+    api.rows[1] = make_row(1, embeddings=base64.b64encode(low.astype("<f4").tobytes()).decode())
+    assert work("--once", "--embeddings")[0] == 0
+    assert api.labels() == {1: [("None", 0)]}
+
+
+def test_the_number_of_a_host_is_stable_and_spread() -> None:
+    numbers = [unique_number(f"host{index}") for index in range(2000)]
+    assert numbers == [unique_number(f"host{index}") for index in range(2000)]
+    assert set(numbers) == set(range(32))
+
+
+def test_an_address_with_a_model_and_a_key_keeps_them(
+    api: FakeGeograph, work: Run, make_row: Callable[..., dict[str, Any]]
+) -> None:
+    fill(api, make_row, 1)
+    assert work("--once", url=f"{api.url}?model=types-v2&key=a%20b&limit=9")[0] == 0
+    assert api.asked[0].path.startswith("/api?model=types-v2&key=a+b&limit=100&unique_number=")
+    assert "embeddings" not in api.asked[0].path
+    assert api.asked[1].path.startswith("/api?model=types-v2&key=a+b")
+
+
+def test_a_dry_run_prints_what_would_be_sent_and_leaves_nothing(
+    api: FakeGeograph, work: Run, make_row: Callable[..., dict[str, Any]], tmp_path: Path
+) -> None:
+    fill(api, make_row, 3)
+    api.rows[4] = make_row(4, embeddings="AAAA")
+    status, out, err = work("--dry-run", "--embeddings")
+    entries = [json.loads(line) for line in out.splitlines()]
+    assert status == 1
+    assert {entry["image_id"] for entry in entries} == {1, 2, 3, 4}
+    assert {"image_id": 4, "label": "Failed", "score": -1} in entries
+    assert "error: photo 4: wrong_length" in err
+    assert [one.method for one in api.asked] == ["GET"]
+    assert not list(tmp_path.glob("worker.state*"))
+
+
+def test_rows_that_come_again_are_not_computed_or_sent_again(
+    api: FakeGeograph, work: Run, make_row: Callable[..., dict[str, Any]]
+) -> None:
+    fill(api, make_row, 5)
+    api.forgets = True
+    api.extra = {"sleep": 0}
+    status, _, err = work("--loops", 3, "--embeddings")
+    assert status == 0
+    assert len(api.commits) == 1
+    assert "3 rounds, 15 rows: 5 labelled, 10 given again, 5 accepted; 4 requests" in err
+
+
+def test_what_the_server_has_lost_is_sent_again_without_computing(
+    api: FakeGeograph, work: Run, make_row: Callable[..., dict[str, Any]], tmp_path: Path
+) -> None:
+    fill(api, make_row, 5)
+    assert work("--once", "--embeddings")[0] == 0
+    with sqlite3.connect(tmp_path / "worker.state") as state:
+        state.execute("UPDATE results SET changed = changed - 61")
+    state.close()
+    first = api.labels()
+    api.commits.clear()
+    status, _, err = work("--once", "--embeddings")
+    assert status == 0
+    assert api.labels() == first
+    assert "the server has lost labels of 5 photos: sent again" in err
+    assert "5 rows: 0 labelled, 5 given again (5 sent again), 5 accepted" in err
+
+
+def test_another_bundle_labels_anew(
+    api: FakeGeograph,
+    work: Run,
+    make_row: Callable[..., dict[str, Any]],
+    tmp_path: Path,
+    another_bundle: Callable[..., Path],
+) -> None:
+    fill(api, make_row, 2)
+    assert work("--once", "--embeddings")[0] == 0
+    first = api.labels()
+    api.commits.clear()
+    other = another_bundle(tmp_path / "other", head=9)
+    status, _, err = work("--once", "--embeddings", bundle=other)
+    assert status == 0
+    assert "2 labelled" in err
+    assert api.labels() != first
+
+
+def test_results_wait_for_the_next_run_where_the_server_takes_none(
+    api: FakeGeograph, work: Run, make_row: Callable[..., dict[str, Any]]
+) -> None:
+    fill(api, make_row, 4)
+    api.replies = [(500, {}, b"")] * 8
+    status, _, err = work("--once", "--embeddings")
+    assert status == 2
+    assert "status 500" in err
+    assert "results of 4 photos wait in " in err
+    keys = {one.headers["idempotency-key"] for one in api.asked if one.method == "POST"}
+    api.asked.clear()
+    status, _, err = work("--once", "--embeddings")
+    assert (status, "4 accepted" in err) == (0, True)
+    assert api.asked[0].headers["idempotency-key"] in keys
+    assert len(keys) == 1
+    assert [one.method for one in api.asked] == ["POST", "GET"]
+
+
+def test_a_list_that_is_refused_is_halved_until_only_the_bad_one_is_left(
+    api: FakeGeograph, work: Run, make_row: Callable[..., dict[str, Any]], monkeypatch: Any
+) -> None:
+    fill(api, make_row, 8)
+    take = api.take
+
+    def picky(key: str, body: bytes) -> None:
+        if b'"image_id":6,' in body:
+            raise ValueError
+        take(key, body)
+
+    monkeypatch.setattr(api, "take", picky)
+    status, _, err = work("--once", "--embeddings")
+    assert status == 1
+    assert api.answered() == {1, 2, 3, 4, 5, 7, 8}
+    assert "error: photo 6: the server refuses its labels with status 400" in err
+    assert "7 accepted, 1 refused" in err
+
+
+@pytest.mark.parametrize(
+    ("page", "message"),
+    [
+        ((404, {}, b""), "status 404: it has nothing there: check --url"),
+        ((403, {}, b""), "status 403: it does not let this machine in"),
+        ((302, {"Location": "http://127.0.0.2/x"}, b""), "moved to 'http://127.0.0.2/x'"),
+    ],
+)
+def test_what_will_not_pass_ends_the_worker(
+    api: FakeGeograph, work: Run, page: Any, message: str
+) -> None:
+    api.answers = [page]
+    status, _, err = work()
+    assert status == 2
+    assert message in err
+    assert len(api.asked) == 1
+
+
+BOMB = gzip.compress(b'{"rows": [' + b" " * (200 << 20) + b"]}", 9)
+
+
+@pytest.mark.parametrize(
+    ("page", "problem"),
+    [
+        ((200, JSON, b'{"rows": [1, 2'), "not JSON with a list of rows"),
+        ((200, JSON, b""), "not JSON with a list of rows"),
+        ((200, JSON, b"[" * 100_000), "not JSON with a list of rows"),
+        ((200, JSON, b'{"rows": "none"}'), "not JSON with a list of rows"),
+        ((200, JSON, b"[]"), "not JSON with a list of rows"),
+        ((200, JSON, b'{"error": "no \\u001b[31mmodel"}'), "no rows, and says"),
+        ((200, JSON, b'{"error": "no such model"}'), "no rows, and says 'no such model'"),
+        ((200, {"Content-Type": "text/html"}, b"<h1>Welcome</h1>"), "not JSON"),
+        ((200, JSON | {"Content-Encoding": "gzip"}, BOMB), "has over 32 MB"),
+        ((200, JSON | {"Content-Encoding": "gzip"}, BOMB[:500]), "breaks off"),
+        ((200, JSON | {"Content-Encoding": "gzip"}, b"no gzip at all"), "gzip stream is damaged"),
+        ((200, JSON | {"Content-Encoding": "br"}, b"x"), "packed as 'br'"),
+        ((200, JSON, b" " * (33 << 20)), "has over 32 MB"),
+        ((200, JSON | {"Content-Length": "1000"}, b"{"), "no answer in time|peer closed"),
+        ((500, JSON | {"Content-Encoding": "gzip"}, b"no gzip at all"), "status 500"),
+    ],
+    ids=lambda value: None if isinstance(value, tuple) else value,
+)
+def test_an_answer_that_cannot_be_used_is_asked_for_again(
+    api: FakeGeograph,
+    work: Run,
+    make_row: Callable[..., dict[str, Any]],
+    page: Any,
+    problem: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("geograph_types.worker.transport.READ_SECONDS", 1.0)
+    fill(api, make_row, 2)
+    api.answers = [page]
+    status, _, err = work("--once", "--embeddings")
+    assert status == 0
+    assert re.search(rf"the server is not well \(.*({problem}).*\): again in 0.[0-9] s", err), err
+    assert "\x1b" not in err
+    assert "2 accepted; 3 requests, 1 of them not answered well" in err
+
+
+def test_json_from_a_script_that_says_html_is_taken(
+    api: FakeGeograph, work: Run, make_row: Callable[..., dict[str, Any]]
+) -> None:
+    body = gzip.compress(json.dumps({"rows": [make_row(1)]}).encode())
+    api.answers = [(200, {"Content-Type": "text/html", "Content-Encoding": "gzip"}, body)]
+    assert work("--once")[0] == 0
+    assert api.answered() == {1}
+
+
+def test_more_rows_than_were_asked_for_are_left(
+    api: FakeGeograph, work: Run, make_row: Callable[..., dict[str, Any]]
+) -> None:
+    rows = [make_row(number) for number in range(1, 31)]
+    api.answers = [(200, JSON, json.dumps({"rows": rows}).encode())]
+    status, _, err = work("--once", "--embeddings", "--limit", 10)
+    assert status == 0
+    assert "note: 30 rows were given, 10 asked for and used" in err
+    assert api.answered() == set(range(1, 11))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--once", "--loops", 3], "--once is --loops 1"),
+        (["--dry-run", "--loops", 3], "--dry-run works one round"),
+        (["--limit", 0], "0 is not in the range"),
+        (["--pause", "nan"], "nan"),
+    ],
+)
+def test_options_that_do_not_go_together(work: Run, arguments: list[Any], message: str) -> None:
+    status, _, err = work(*arguments)
+    assert status == 2
+    assert message in err
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["example.org/api", "ftp://example.org/", "file:///etc/passwd", "http://", "http://a b/",
+     "http://user:secret@example.org/", "http://[::1/", "http://example.org:99999/"],
+)  # fmt: skip
+def test_addresses_that_cannot_be_used(work: Run, url: str, tmp_path: Path) -> None:
+    status, _, err = work("--once", url=url)
+    assert status == 2
+    assert "error: --url " in err
+    assert "give the address of the server's script" in err
+    assert not (tmp_path / "worker.state").exists()
+
+
+def test_a_state_file_belongs_to_one_server_and_one_worker(
+    api: FakeGeograph, work: Run, make_row: Callable[..., dict[str, Any]], tmp_path: Path
+) -> None:
+    fill(api, make_row, 1)
+    assert work("--once")[0] == 0
+    status, _, err = work("--once", url="http://127.0.0.1:9/api")
+    assert status == 2
+    assert f"it belongs to {api.url}?model=types: name another file" in err
+    catalog = tmp_path / "tags.catalog"
+    catalog.write_bytes(b"no database, but long enough to be taken for one" * 20)
+    status, _, err = work("--once", "--state", catalog)
+    assert status == 2
+    assert "it is no state file: name another file" in err
+    status, _, err = work("--once", "--state", tmp_path / "none" / "worker.state")
+    assert status == 2
+    assert "it cannot be written (No such file or directory)" in err
