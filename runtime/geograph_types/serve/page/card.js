@@ -107,6 +107,8 @@ export class Card {
       metres: answer.distance.metres,
     };
     this.file = null;
+    this.part(".warnings").textContent = answer.warnings.join("; ");
+    this.part(".warnings").hidden = answer.warnings.length === 0;
     this.show("done", "");
     this.drawBars();
     this.draw();
@@ -149,7 +151,7 @@ export class Card {
   draw() {
     const { said, bucket } = this;
     this.part(".tags").textContent = said.tags.join(", ");
-    this.part(".warn").hidden = !said.low;
+    this.part(".low").hidden = !said.low;
     for (const [place, bar] of this.bars.entries()) {
       const value = said.probabilities[place];
       const name = this.classes[place];
