@@ -2,12 +2,14 @@
 
 import asyncio
 import re
+import socket
 from typing import Final
 
 __all__ = ["NO_ANSWER", "Exchange"]
 
 NO_ANSWER: Final = 0
 """In place of a status: the connection was closed before the answer was there in full."""
+SEND_BUFFER: Final = 1 << 20
 LENGTH: Final = re.compile(rb"\r\ncontent-length: *([0-9]+)", re.IGNORECASE)
 CLOSES: Final = re.compile(rb"\r\nconnection: *close", re.IGNORECASE)
 
@@ -29,6 +31,9 @@ class Exchange(asyncio.Protocol):
         if not isinstance(transport, asyncio.Transport):
             raise TypeError("a stream is needed")
         self._transport = transport
+        # Whole requests fit, so that sending one never waits for its receiver.
+        made: socket.socket = transport.get_extra_info("socket")
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
         self.usable = True
 
     async def ask(self, request: bytes) -> int:

@@ -28,18 +28,26 @@ export class Card {
     this.name = file.name;
     this.element = shapes.cloneNode(true).firstElementChild;
     this.part(".name").textContent = file.name;
-    count += 1;
-    this.part("h2").id = `name-${count}`;
-    this.element.setAttribute("aria-labelledby", `name-${count}`);
-    for (const name of ["again", "remove"]) {
-      this.part(`.${name}`).setAttribute("aria-describedby", `name-${count}`);
-    }
+    this.identify();
     this.show("waiting", "Waiting");
     this.illustrate();
   }
 
   part(selector) {
     return this.element.querySelector(selector);
+  }
+
+  // Ties labels and descriptions to what they are of.
+  identify() {
+    count += 1;
+    this.part("h2").id = `name-${count}`;
+    this.element.setAttribute("aria-labelledby", `name-${count}`);
+    for (const control of this.element.querySelectorAll("button, input")) {
+      control.setAttribute("aria-describedby", `name-${count}`);
+    }
+    this.part(".slider").id = `distance-${count}`;
+    this.part(".slide label").htmlFor = `distance-${count}`;
+    this.part("output").htmlFor = `distance-${count}`;
   }
 
   get metres() {
