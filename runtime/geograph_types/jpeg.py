@@ -41,8 +41,8 @@ def progressive_memory(image: Image.Image) -> int:
     if "progressive" not in image.info or not layers:
         return 0
     widest, highest = max(layer[1] for layer in layers), max(layer[2] for layer in layers)
-    share = sum(layer[1] * layer[2] for layer in layers) / (widest * highest)
-    return round(2 * image.width * image.height * share)
+    share: float = sum(layer[1] * layer[2] for layer in layers) / (widest * highest)
+    return int(2 * image.width * image.height * share)
 
 
 def complete_jpeg(file: BinaryIO) -> BinaryIO:

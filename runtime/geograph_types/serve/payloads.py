@@ -73,8 +73,8 @@ def tag_payload(body: bytes, content_type: str) -> TagPayload:
         content_type: its header, JSON or multipart.
 
     Raises:
-        ProblemError: 400; 415 where the content type is another; 422 where a position or distance cannot
-            be used.
+        ProblemError: 400; 415 where the content type is another; 422 where a position or distance
+            cannot be used.
     """
     kind = media_type(content_type)
     if kind == "application/json":

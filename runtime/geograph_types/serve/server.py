@@ -18,6 +18,7 @@ from geograph_types.serve.metrics import Metrics
 from geograph_types.serve.model import Model
 from geograph_types.serve.service import Service
 from geograph_types.serve.settings import ServeSettings
+from geograph_types.tagger import TypeTagger
 
 __all__ = ["listen", "run"]
 
@@ -41,7 +42,7 @@ def run(
     settings: ServeSettings,
     model: Model,
     loader: ThreadPoolExecutor,
-    loading: "Future[object]",
+    loading: Future[TypeTagger],
     listening: socket.socket,
 ) -> bool:
     """Serve until a signal comes.
@@ -66,7 +67,7 @@ async def _serve(
     settings: ServeSettings,
     model: Model,
     loader: ThreadPoolExecutor,
-    loading: "Future[object]",
+    loading: Future[TypeTagger],
     listening: socket.socket,
 ) -> bool:
     metrics = Metrics()
