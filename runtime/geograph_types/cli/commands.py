@@ -31,6 +31,12 @@ COMMANDS = (
         "parquet",
     ),
     CommandEntry(
+        "serve",
+        "Answer over HTTP: tags, embeddings, scores, and a page.",
+        "geograph_types.cli.serve:serve",
+        "serve",
+    ),
+    CommandEntry(
         "bundle", "Show, verify or build a model bundle.", "geograph_types.cli.bundle:bundle", "cpu"
     ),
     CommandEntry(
