@@ -1,7 +1,6 @@
 """The paths of the service, as a FastAPI application."""
 
 from http import HTTPStatus
-from importlib.resources import files
 
 import msgspec
 from fastapi import FastAPI, Request, Response
@@ -10,6 +9,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from geograph_types.serve import document
+from geograph_types.serve.assets import ASSET_PATHS, page_asset
 from geograph_types.serve.bodies import BodyReader
 from geograph_types.serve.docs_page import docs_page
 from geograph_types.serve.forms import media_type
@@ -20,12 +20,6 @@ from geograph_types.serve.service import Service
 from geograph_types.serve.settings import Limits
 
 __all__ = ["make_app"]
-
-PAGE = {
-    "/": ("page.html", "text/html"),
-    "/style.css": ("style.css", "text/css"),
-    "/script.js": ("script.js", "text/javascript"),
-}
 
 NO_ANSWER = Response(status_code=499)
 """For a client that has left; nobody reads it."""
@@ -104,9 +98,9 @@ def _add_status(app: FastAPI, service: Service) -> None:
 
 
 def _add_pages(app: FastAPI) -> None:
-    folder = files("geograph_types.serve") / "page"
-    for path, (name, kind) in PAGE.items():
-        _add_file(app, path, folder.joinpath(name).read_bytes(), kind)
+    for path in ASSET_PATHS:
+        asset = page_asset(path)
+        _add_file(app, path, asset.content, asset.media_type)
 
     @app.get("/docs", include_in_schema=False)
     async def docs() -> Response:

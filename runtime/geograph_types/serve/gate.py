@@ -6,6 +6,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from geograph_types.serve.admission import Admission
+from geograph_types.serve.assets import ASSET_PATHS
 from geograph_types.serve.bodies import body_too_large, declared_size
 from geograph_types.serve.metrics import Metrics
 from geograph_types.serve.problems import MEDIA_TYPE, ProblemError, Reason
@@ -18,7 +19,7 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-OPEN_PATHS: Final = frozenset({"/", "/style.css", "/script.js", "/health", "/ready"})
+OPEN_PATHS: Final = ASSET_PATHS | {"/health", "/ready"}
 """What is answered without a token: the page, which asks for one, and what probes call."""
 
 SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
