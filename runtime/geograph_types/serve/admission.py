@@ -42,11 +42,14 @@ class Admission:
         units: of their work.
     """
 
-    def __init__(self, queue_seconds: float, clock: Callable[[], float] = monotonic) -> None:
-        """Allow so many seconds of work to wait."""
+    def __init__(
+        self, queue_seconds: float, batch: int, clock: Callable[[], float] = monotonic
+    ) -> None:
+        """Allow so many seconds of work to wait, and one batch however long it takes."""
         self.waiting = 0
         self.units = 0.0
         self._queue_seconds = queue_seconds
+        self._batch = batch
         self._clock = clock
         self._busy_since = 0.0
         self._learned_seconds = 10 * FIRST_GUESS
@@ -65,14 +68,15 @@ class Admission:
     def check(self, size: int) -> None:
         """Refuse a request of so many bytes where it would wait too long.
 
-        One alone is always taken, however large.
+        Small ones are taken until a batch is full: single photos take longer each, and without
+        batches it would never be learned how fast they are. One alone is taken however large.
 
         Raises:
             ProblemError: 503 with `Retry-After`.
         """
-        if self.waiting and (
-            (self.units + work_units(size)) * self.seconds_a_unit > self._queue_seconds
-        ):
+        units = self.units + work_units(size)
+        is_small = units <= self._batch * work_units(BYTES_A_UNIT)
+        if self.waiting and not is_small and units * self.seconds_a_unit > self._queue_seconds:
             raise overloaded(self.expected_seconds)
 
     @contextmanager

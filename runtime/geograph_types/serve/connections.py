@@ -49,6 +49,7 @@ class GuardedConnection(HttpToolsProtocol):
         self._body_bytes = 0
         self._body_until = 0.0
         self._in_body = False
+        self._close_after_body = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait for headers, and make room where there are too many connections."""
@@ -90,9 +91,11 @@ class GuardedConnection(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """Begin to wait for the body."""
         self._in_body = True
+        self._close_after_body = False
         self._body_bytes = 0
         self._body_until = self.loop.time() + LONGEST * self.limits.receive_seconds
         super().on_headers_complete()
+        self.cycle.transport = _GentleTransport(self)  # type: ignore[assignment]
         self._watch_for(self.limits.receive_seconds / 2, self._check_body)
 
     def on_body(self, body: bytes) -> None:
@@ -110,7 +113,8 @@ class GuardedConnection(HttpToolsProtocol):
         self._stop_watching()
         if self.cycle.response_complete:
             # It was answered before its body was read; the connection is idle from now on.
-            self._watch_for(self.limits.idle_seconds, self.transport.close)
+            seconds = 0 if self._close_after_body else self.limits.idle_seconds
+            self._watch_for(seconds, self.transport.close)
 
     def on_response_complete(self) -> None:
         """Give the rest of a body that nobody wants a little longer, so that the answer is read."""
@@ -119,6 +123,17 @@ class GuardedConnection(HttpToolsProtocol):
             # uvicorn's own clock is for idle connections.
             self._unset_keepalive_if_required()
             self._body_until = self.loop.time() + self.limits.receive_seconds
+
+    def close_gently(self) -> None:
+        """Close after an answer, and when the request was read.
+
+        Closed earlier, the system would tell the client that the connection broke, and the client
+        would not read the answer that refuses its request.
+        """
+        if self._in_body:
+            self._close_after_body = True
+        else:
+            self.transport.close()
 
     def pause_writing(self) -> None:
         """Begin to wait for an answer to be taken."""
@@ -158,6 +173,22 @@ class GuardedConnection(HttpToolsProtocol):
         if self._watch is not None:
             self._watch.cancel()
             self._watch = None
+
+
+class _GentleTransport:
+    """What an answer is written to; uvicorn closes it at the end of the answer."""
+
+    def __init__(self, connection: GuardedConnection) -> None:
+        self._connection = connection
+
+    def write(self, data: bytes) -> None:
+        self._connection.transport.write(data)
+
+    def is_closing(self) -> bool:
+        return self._connection.transport.is_closing()
+
+    def close(self) -> None:
+        self._connection.close_gently()
 
 
 def guarded(limits: Limits) -> type[GuardedConnection]:

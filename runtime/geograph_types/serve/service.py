@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from geograph_types.cpu import usable_cpus
+from geograph_types.cpu import stand_back, usable_cpus
 from geograph_types.distance import Distance, DistanceSource
 from geograph_types.errors import (
     DistanceError,
@@ -66,11 +66,11 @@ class Service:
             metrics: told what happens.
         """
         self.model = model
-        self.admission = Admission(limits.queue_seconds)
+        self.admission = Admission(limits.queue_seconds, limits.batch)
         self.metrics = metrics
         self._deadline_seconds = limits.deadline_seconds
         self._decoder = Decoder(limits.decoding_bytes)
-        self._threads = ThreadPoolExecutor(usable_cpus(), "decode")
+        self._threads = ThreadPoolExecutor(usable_cpus(), "decode", stand_back)
         self._batcher = Batcher(
             model.embed, loader, limits.batch, limits.batch_wait_seconds, metrics.observe_batch
         )
