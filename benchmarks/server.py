@@ -41,7 +41,6 @@ from workspace import make_workspace
 HERE: Final = Path(__file__).parent
 OURS: Final = "ours, int8"
 OTHER: Final = "open_clip, torch"
-SERVE: Final = "from geograph_types.cli.main import run; run()"
 CLIENTS: Final = 8
 CLIENT_ROUNDS: Final = 3
 LIBRARY_PHOTOS: Final = 800
@@ -77,7 +76,8 @@ class Bench:
 
     def _ours(self, port: int) -> list[str]:
         bundle = str(self.given.bundle)
-        return [sys.executable, "-c", SERVE, "serve", "--bundle", bundle, "--port", str(port)]
+        serve = [sys.executable, "-m", "geograph_types.cli", "serve"]
+        return [*serve, "--bundle", bundle, "--port", str(port)]
 
     def _other(self, port: int) -> list[str]:
         script = HERE / "service" / "open_clip_service.py"

@@ -3,17 +3,12 @@
 import base64
 import csv
 import io
-import os
 import re
-import socket
-import subprocess
-import sys
 import time
-import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import pytest
@@ -28,7 +23,6 @@ from geograph_types.taxonomy import CLASSES
 
 SIZES: Final = (1280, 360)
 SCHEMES: Final = ("light", "dark")
-PROGRAM: Final = "from geograph_types.cli.main import run; run()"
 TOKEN: Final = "a token of the tests"
 HOSTILE: Final = '=cmd|" /C calc"!A1 <img src=x onerror=hacked()>.jpg'
 LOADS: Final = """source => new Promise(done => {
@@ -41,37 +35,9 @@ METRES: Final = (*(0.0, *(2.0**power for power in range(21))), None)
 """The least distance of each bucket."""
 
 
-@contextmanager
-def serving(bundle: Path, **environment: str) -> Iterator[str]:
-    """Run the service until the test is over; give its address."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port = listener.getsockname()[1]
-    command = [sys.executable, "-c", PROGRAM, "serve", "--bundle", str(bundle), "--port", str(port)]
-    process = subprocess.Popen(command, env=os.environ | environment)
-    try:
-        address = f"http://127.0.0.1:{port}/"
-        while not answers(address + "ready"):
-            assert process.poll() is None
-            time.sleep(0.05)
-        yield address
-    finally:
-        process.terminate()
-        process.wait(30)
-
-
-def answers(address: str) -> bool:
-    try:
-        with urllib.request.urlopen(address, timeout=10) as answer:
-            return answer.status == 200
-    except OSError:
-        return False
-
-
 @pytest.fixture(scope="module")
-def service(tiny_bundle: Path) -> Iterator[str]:
-    with serving(tiny_bundle) as address:
-        yield address
+def service(start_service: Callable[..., Any], tiny_bundle: Path) -> str:
+    return f"{start_service(tiny_bundle).url}/"
 
 
 class Problems(list[str]):
@@ -343,12 +309,10 @@ def test_a_service_that_has_gone_is_named_and_can_be_tried_again(
 
 
 def test_a_token_is_asked_for_and_used(
-    browser: Browser, tiny_bundle: Path, photos: list[Path]
+    browser: Browser, start_service: Callable[..., Any], tiny_bundle: Path, photos: list[Path]
 ) -> None:
-    with (
-        serving(tiny_bundle, GEOGRAPH_TYPES_TOKEN=TOKEN) as address,
-        opened(browser, address) as (page, _),
-    ):
+    address = f"{start_service(tiny_bundle, '--token', TOKEN).url}/"
+    with opened(browser, address) as (page, _):
         assert not page.get_by_label("asks for its token").is_visible()
         drop(page, read(photos))
         wait_for(page, "0 of 3 photos tagged, 3 failed.")
