@@ -44,7 +44,7 @@ lint: $(INSTALLED)
 test: lint
 	$(BIN)/python -m pytest --cov --cov-report=term
 
-# The long versions of tests that have a short one in `make test`. Needs Chromium, for the page.
+# The long versions of tests that have a short one in `make test`. Needs Chromium, for the pages.
 acceptance: $(INSTALLED)
 	GEOGRAPH_TYPES_KILLS=10 GEOGRAPH_TYPES_SIDECARS=500 GEOGRAPH_TYPES_FLIPS=1000 \
 		GEOGRAPH_TYPES_HOSTILE=1000 GEOGRAPH_TYPES_TAG_PHOTOS=2000 GEOGRAPH_TYPES_TAG_KILLS=50 \
