@@ -251,6 +251,7 @@ def test_a_bad_photo_says_why_and_costs_itself_only(
         wait_for(page, "3 of 4 photos tagged, 1 failed.")
         bad = card(page, "bad.jpg")
         expect(bad.locator(".state")).to_contain_text(re.compile(r"Failed: \w+.*"))
+        expect(bad.get_by_role("button", name="Try again")).to_be_hidden()
         for path in photos:
             assert_shows(
                 card(page, path.name), tagger, at_all_distances(tagger, path)[UNKNOWN_BUCKET]

@@ -58,6 +58,11 @@ export class Card {
     return bucketOf(this.metres);
   }
 
+  // Whether the photo itself was refused, which another try would not change.
+  get isFinal() {
+    return this.refused >= 400 && this.refused < 500 && ![401, 408, 429].includes(this.refused);
+  }
+
   // What the model says at the present distance. The photo's own answer may know more than metres.
   get said() {
     if (this.state !== "done") return null;
@@ -128,7 +133,7 @@ export class Card {
     line.textContent = text;
     line.hidden = text === "";
     line.classList.toggle("bad", state === "failed");
-    this.part(".again").hidden = state !== "failed";
+    this.part(".again").hidden = state !== "failed" || this.isFinal;
     this.part(".found").hidden = state !== "done";
   }
 
