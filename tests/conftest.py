@@ -26,6 +26,8 @@ from geograph_types_trainer.checkpoint import save_checkpoint
 from geograph_types_trainer.head import TypeHead
 from geograph_types_trainer.scenes import write_scenes
 
+PROGRAM = [sys.executable, "-m", "geograph_types.cli"]
+
 REFERENCE = os.environ.get("GEOGRAPH_TYPES_REFERENCE")
 
 
@@ -170,11 +172,9 @@ def start_service() -> Iterator[Callable[..., RunningService]]:
     """Start `geograph-types serve` on a free port: (bundle, *options); stopped after the module."""
     started: list[subprocess.Popen[str]] = []
 
-    def start(bundle: Path, *options: str) -> RunningService:
-        command = [sys.executable, "-m", "geograph_types.cli", "serve", "--bundle", str(bundle)]
-        process = subprocess.Popen(
-            [*command, "--port", "0", *options], stderr=subprocess.PIPE, text=True
-        )
+    def start(bundle: Path, *options: str, program: list[str] = PROGRAM) -> RunningService:
+        command = [*program, "serve", "--bundle", str(bundle), "--port", "0", *options]
+        process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
         started.append(process)
         assert process.stderr is not None
         for line in process.stderr:

@@ -48,13 +48,11 @@ SCORE_REQUEST: Final = {
     "properties": {
         "embeddings": {
             "type": "array",
-            "maxItems": MAX_ROWS,
             "items": VECTOR,
-            "description": "Raw CLIP embeddings, not normalised.",
+            "description": f"Raw CLIP embeddings, not normalised; {MAX_ROWS} at most.",
         },
         "distances": {
             "type": "array",
-            "maxItems": MAX_ROWS,
             "items": {"type": ["number", "null"], "minimum": 0},
             "description": "Metres for each embedding; null where unknown.",
         },

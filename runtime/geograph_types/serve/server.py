@@ -114,7 +114,7 @@ async def _do_chores(settings: ServeSettings, service: Service, loader: ThreadPo
         if idle is not None and model.is_loaded and monotonic() - model.last_used > idle:
             await loop.run_in_executor(loader, model.unload)
         elif not is_tidy:
-            await loop.run_in_executor(None, return_freed_memory)
+            await loop.run_in_executor(loader, return_freed_memory)
             is_tidy = True
 
 
