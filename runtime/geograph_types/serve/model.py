@@ -49,13 +49,18 @@ class Model:
         """Whether the encoder is in memory."""
         return self._encoder is not None
 
-    def load(self) -> TypeTagger:
+    def load(self) -> None:
         """Load the encoder, if it is not; the first run finds its memory.
+
+        It gives nothing back: whoever kept the encoder would keep its memory.
 
         Raises:
             BundleError: a file of the bundle is damaged.
             BackendError: onnxruntime is missing, or refuses a model.
         """
+        self._loaded()
+
+    def _loaded(self) -> TypeTagger:
         with self._lock:
             if self._encoder is None:
                 encoder = TypeTagger(self.bundle, "cpu", threads=self._threads)
@@ -82,7 +87,7 @@ class Model:
         Returns:
             float32 [N, 512].
         """
-        embeddings = self.load().embed_pixels(pixels)
+        embeddings = self._loaded().embed_pixels(pixels)
         self.last_used = monotonic()
         return embeddings
 

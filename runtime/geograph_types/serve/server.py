@@ -18,7 +18,6 @@ from geograph_types.serve.metrics import Metrics
 from geograph_types.serve.model import Model
 from geograph_types.serve.service import Service
 from geograph_types.serve.settings import ServeSettings
-from geograph_types.tagger import TypeTagger
 
 __all__ = ["listen", "run"]
 
@@ -42,7 +41,7 @@ def run(
     settings: ServeSettings,
     model: Model,
     loader: ThreadPoolExecutor,
-    loading: Future[TypeTagger],
+    loading: Future[None],
     listening: socket.socket,
 ) -> bool:
     """Serve until a signal comes.
@@ -67,7 +66,7 @@ async def _serve(
     settings: ServeSettings,
     model: Model,
     loader: ThreadPoolExecutor,
-    loading: Future[TypeTagger],
+    loading: Future[None],
     listening: socket.socket,
 ) -> bool:
     metrics = Metrics()

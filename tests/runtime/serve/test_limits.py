@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import gc
 import json
 import signal
 import socket
@@ -18,9 +19,11 @@ import numpy as np
 import pytest
 import requests
 
-from geograph_types import TypeTagger
+from geograph_types import Bundle, TypeTagger
 from geograph_types.serve.admission import Admission
+from geograph_types.serve.model import Model
 from geograph_types.serve.problems import ProblemError
+from geograph_types.session import Session
 
 LIMIT = 1 << 20
 
@@ -234,6 +237,20 @@ def test_what_was_accepted_is_answered_before_the_end(
     opened.sendall(body[-10:])
     assert everything(opened).startswith(b"HTTP/1.1 200")
     assert service.process.wait(20) == 0
+
+
+def test_a_model_that_was_dropped_is_kept_by_nobody(tiny_bundle: Path) -> None:
+    def sessions() -> int:
+        return sum(isinstance(one, Session) for one in gc.get_objects())
+
+    model = Model(Bundle.open(tiny_bundle), threads=1)
+    with ThreadPoolExecutor(1) as loader:
+        loading = loader.submit(model.load)
+        loading.result()
+        loaded = sessions()
+        loader.submit(model.unload).result()
+        assert sessions() == loaded - 1
+        assert (model.is_loaded, model.was_loaded, loading.result()) == (False, True, None)
 
 
 def test_a_model_that_was_dropped_is_loaded_again(
