@@ -44,12 +44,14 @@ lint: $(INSTALLED)
 test: lint
 	$(BIN)/python -m pytest --cov --cov-report=term
 
-# The long versions of tests that have a short one in `make test`. Needs Chromium, for the page.
+# The long versions of tests that have a short one in `make test`. Needs Chromium, for the pages.
 acceptance: $(INSTALLED)
 	GEOGRAPH_TYPES_KILLS=10 GEOGRAPH_TYPES_SIDECARS=500 GEOGRAPH_TYPES_FLIPS=1000 \
 		GEOGRAPH_TYPES_HOSTILE=1000 GEOGRAPH_TYPES_TAG_PHOTOS=2000 GEOGRAPH_TYPES_TAG_KILLS=50 \
 		GEOGRAPH_TYPES_FULL_DISK=20 GEOGRAPH_TYPES_WORKER_ROWS=5000 \
-		GEOGRAPH_TYPES_WORKER_KILLS=10 $(BIN)/python -m pytest --durations=3 -rP \
+		GEOGRAPH_TYPES_WORKER_KILLS=10 GEOGRAPH_TYPES_FUZZ_SECONDS=600 \
+		GEOGRAPH_TYPES_FUZZ_PHOTOS=2000 GEOGRAPH_TYPES_SOAK_SECONDS=1800 \
+		$(BIN)/python -m pytest --durations=3 -rP \
 		tests/trainer/test_training.py::test_kill_and_resume tests/runtime/test_sidecars.py \
 		tests/integration/test_tampering.py tests/runtime/test_hostile.py \
 		tests/integration/test_kills.py tests/integration/test_full_disk.py \

@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-__all__ = ["run_watched"]
+__all__ = ["resident_megabytes", "run_watched"]
 
 SECONDS_BETWEEN_LOOKS = 0.1
 
@@ -31,6 +31,15 @@ def run_watched(command: Sequence[str]) -> tuple[str, float]:
     return printed, peak
 
 
+def resident_megabytes(pid: int) -> float:
+    """Give the resident memory of a process and all that it started, in MB.
+
+    Pages count in full, those of libraries that others have loaded as well; pages that the
+    processes of one family share count once for each.
+    """
+    return sum(_megabytes(member, "Rss:") for member in _family(pid))
+
+
 def _family(pid: int) -> Iterator[int]:
     yield pid
     try:
@@ -41,10 +50,10 @@ def _family(pid: int) -> Iterator[int]:
         return  # it has ended meanwhile
 
 
-def _megabytes(pid: int) -> float:
-    """Read a process's share of memory; 0 once it has ended."""
+def _megabytes(pid: int, kind: str = "Pss:") -> float:
+    """Read a process's memory of a kind, by default its share of it; 0 once it has ended."""
     try:
         lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
     except OSError:
         return 0.0
-    return next((int(line.split()[1]) / 1024 for line in lines if line.startswith("Pss:")), 0.0)
+    return next((int(line.split()[1]) * 1024 / 1e6 for line in lines if line.startswith(kind)), 0.0)

@@ -1,12 +1,18 @@
 """Fixtures that several folders of tests share: one small model, made by the real commands."""
 
 import os
+import re
 import shutil
-from collections.abc import Callable
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
+import requests
 import torch
 from onnx import TensorProto
 
@@ -19,6 +25,8 @@ from geograph_types_export.parts import EncoderPart, HeadPart
 from geograph_types_trainer.checkpoint import save_checkpoint
 from geograph_types_trainer.head import TypeHead
 from geograph_types_trainer.scenes import write_scenes
+
+PROGRAM = [sys.executable, "-m", "geograph_types.cli"]
 
 REFERENCE = os.environ.get("GEOGRAPH_TYPES_REFERENCE")
 
@@ -125,3 +133,63 @@ def scenes(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def photo(scenes: Path) -> Path:
     """One drawn photo."""
     return min(scenes.glob("*.jpg"))
+
+
+@dataclass(frozen=True)
+class RunningService:
+    """The command `serve` in a process of its own."""
+
+    process: subprocess.Popen[str]
+    port: int
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def resident_bytes(self) -> int:
+        return int(self._status("VmRSS")) * 1024
+
+    def threads(self) -> int:
+        return int(self._status("Threads"))
+
+    def descriptors(self) -> int:
+        return len(list(Path(f"/proc/{self.process.pid}/fd").iterdir()))
+
+    def wait_until_ready(self) -> None:
+        limit = time.monotonic() + 60
+        while requests.get(f"{self.url}/ready", timeout=10).status_code != 200:
+            assert time.monotonic() < limit, "the model was not loaded within a minute"
+            time.sleep(0.02)
+
+    def _status(self, name: str) -> str:
+        text = Path(f"/proc/{self.process.pid}/status").read_text()
+        (found,) = re.findall(rf"^{name}:\s+(\d+)", text, re.MULTILINE)
+        return str(found)
+
+
+@pytest.fixture(scope="module")
+def start_service() -> Iterator[Callable[..., RunningService]]:
+    """Start `geograph-types serve` on a free port: (bundle, *options); stopped after the module."""
+    started: list[subprocess.Popen[str]] = []
+
+    def start(bundle: Path, *options: str, program: list[str] = PROGRAM) -> RunningService:
+        command = [*program, "serve", "--bundle", str(bundle), "--port", "0", *options]
+        process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+        started.append(process)
+        assert process.stderr is not None
+        for line in process.stderr:
+            if found := re.search(r"listening on http://\S+:(\d+)", line):
+                service = RunningService(process, int(found[1]))
+                service.wait_until_ready()
+                return service
+        raise AssertionError(f"the service did not start: exit status {process.wait()}")
+
+    yield start
+    for process in started:
+        process.terminate()
+        try:
+            process.wait(20)
+        finally:
+            process.kill()
+            if process.stderr is not None:
+                process.stderr.close()

@@ -11,7 +11,13 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from geograph_types.bit_depth import to_8_bits
 from geograph_types.errors import InputError, MissingExtraError, PhotoError, PhotoFault
 from geograph_types.exif_position import NO_EXIF, ExifWhereabouts, read_exif_whereabouts
-from geograph_types.jpeg import MISSING_LIMIT, complete_jpeg, missing_share, reduce_jpeg
+from geograph_types.jpeg import (
+    MISSING_LIMIT,
+    complete_jpeg,
+    missing_share,
+    progressive_memory,
+    reduce_jpeg,
+)
 from geograph_types.photos import RAW_SUFFIXES
 
 __all__ = [
@@ -20,6 +26,7 @@ __all__ = [
     "DecodedPhoto",
     "PhotoLike",
     "decode_photo",
+    "decoding_memory",
     "open_photo",
     "photo_name",
 ]
@@ -37,6 +44,9 @@ BRANDS_READ: Final = 128
 
 PIXEL_LIMIT: Final = 120_000_000
 """Above any camera of today (102 MP), below what would take over half a gigabyte to decode."""
+
+PIXEL_BYTES: Final = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2, "I;16L": 2}
+"""What Pillow keeps of a pixel; of all other modes four bytes."""
 
 PhotoLike: TypeAlias = str | PathLike[str] | bytes | Image.Image
 """A path, an encoded file's bytes, or an image that Pillow opened."""
@@ -110,6 +120,36 @@ def decode_photo(photo: PhotoLike, exact: bool = False) -> DecodedPhoto:
         raise PhotoError(name, PhotoFault.UNREADABLE, detail) from None
     except ValueError as error:
         raise PhotoError(name, PhotoFault.UNREADABLE, str(error)) from None
+
+
+def decoding_memory(data: bytes) -> int:
+    """Estimate, from its header, the most memory that `decode_photo` takes for a photo.
+
+    Args:
+        data: the photo's file.
+
+    Returns:
+        Bytes: of the pixels, twice, since turning them makes a copy; and of a progressive JPEG all
+        coefficients, which its decoder holds at full size.
+
+    Raises:
+        PhotoError: the header is that of no photo that can be used.
+    """
+    if not data:
+        raise PhotoError("image", PhotoFault.EMPTY, "the file has no bytes")
+    try:
+        image = _open(io.BytesIO(data), "image", exact=True)
+        coefficients = 0
+        if image.format in ("JPEG", "MPO"):
+            coefficients = progressive_memory(image)
+            reduce_jpeg(image)
+        width, height = image.size
+        return 2 * width * height * PIXEL_BYTES.get(image.mode, 4) + coefficients
+    except PhotoError:
+        raise
+    except Exception as error:  # as in `_decode`
+        detail = " ".join(str(error).split()) or type(error).__name__
+        raise PhotoError("image", PhotoFault.DAMAGED, detail) from None
 
 
 def _decode(file: BinaryIO, size: int, name: str, exact: bool) -> DecodedPhoto:

@@ -7,7 +7,7 @@ from PIL import Image
 
 from geograph_types.preprocess import CROP
 
-__all__ = ["MISSING_LIMIT", "complete_jpeg", "missing_share", "reduce_jpeg"]
+__all__ = ["MISSING_LIMIT", "complete_jpeg", "missing_share", "progressive_memory", "reduce_jpeg"]
 
 END_OF_IMAGE: Final = b"\xff\xd9"
 
@@ -29,6 +29,20 @@ def reduce_jpeg(image: Image.Image) -> None:
     that follows still decides what the pixels are.
     """
     image.draft(None, (2 * CROP, 2 * CROP))
+
+
+def progressive_memory(image: Image.Image) -> int:
+    """Give the bytes of coefficients that a progressive file's decoder holds; 0 of others.
+
+    Two bytes for each coefficient, a share of the pixels for each channel. Source: libjpeg's
+    `jdcoefct.c`.
+    """
+    layers = getattr(image, "layer", ())
+    if "progressive" not in image.info or not layers:
+        return 0
+    widest, highest = max(layer[1] for layer in layers), max(layer[2] for layer in layers)
+    share: float = sum(layer[1] * layer[2] for layer in layers) / (widest * highest)
+    return int(2 * image.width * image.height * share)
 
 
 def complete_jpeg(file: BinaryIO) -> BinaryIO:

@@ -12,9 +12,8 @@ from geograph_types.coordinates import Coordinates
 from geograph_types.distance import Distance
 from geograph_types.errors import DistanceError, GridError, InputError
 from geograph_types.grid import Grid, GridPosition
-from geograph_types.grid_reference import parse_grid_reference
 from geograph_types.photos import real_path
-from geograph_types.whereabouts import NOWHERE, Place, Whereabouts, best_distance
+from geograph_types.whereabouts import NOWHERE, Place, Whereabouts, best_distance, parse_place
 
 __all__ = ["PhotoRecord", "read_records"]
 
@@ -149,9 +148,8 @@ def _place(row: Mapping[str, str], who: str) -> Place | None:
     def cell(column: str) -> str:
         return row.get(f"{who}{column}", "").strip()
 
-    if text := cell(""):
-        latitude, comma, longitude = text.partition(",")
-        return Coordinates.parse(latitude, longitude) if comma else parse_grid_reference(text)
+    if place := parse_place(cell("")):
+        return place
     if cell("_easting") and cell("_northing"):
         grid = row.get("grid", "").strip().casefold()
         figures = cell("_figures") or row.get("figures", "").strip() or "10"

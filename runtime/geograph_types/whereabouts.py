@@ -12,11 +12,25 @@ from geograph_types.crossing import Crossing
 from geograph_types.distance import Distance, DistanceSource
 from geograph_types.errors import GridError, MissingExtraError
 from geograph_types.grid import Grid, GridPosition
+from geograph_types.grid_reference import parse_grid_reference
 
-__all__ = ["NOWHERE", "BestDistance", "Place", "Whereabouts", "best_distance"]
+__all__ = ["NOWHERE", "BestDistance", "Place", "Whereabouts", "best_distance", "parse_place"]
 
 Place: TypeAlias = GridPosition | Coordinates
 """A position on a grid, or latitude and longitude."""
+
+
+def parse_place(text: str) -> Place | None:
+    """Read a grid reference ("TQ 299 804") or "latitude, longitude"; nothing is `None`.
+
+    Raises:
+        GridError: it is neither.
+    """
+    stripped = text.strip()
+    if not stripped:
+        return None
+    latitude, comma, longitude = stripped.partition(",")
+    return Coordinates.parse(latitude, longitude) if comma else parse_grid_reference(stripped)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,12 +1,14 @@
-"""Thousands of results with photos to show: pieces of photographs under many names."""
+"""A browser, and thousands of results with photos to show: pieces of photographs."""
 
 import random
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
 import pytest
 from PIL import Image
+from playwright.sync_api import Browser, sync_playwright
 from sklearn.datasets import load_sample_images
 
 from geograph_types import Bundle, Distance, Prediction
@@ -15,11 +17,24 @@ from geograph_types.results import PhotoResult
 from geograph_types.tags import final_tags
 from geograph_types.taxonomy import CLASSES
 
+BROWSERS: Final = ("chromium", "chromium-browser", "google-chrome")
 COUNT: Final = 5_000
 PICTURES: Final = 100
 SIDE: Final = 384
 NAMES: Final = ("IMG_{}.jpg", "Walk {}.JPG", "<img src=x onerror=hacked()> {}.jpg", "été_{}.jpg")
 TYPES: Final = ("Geograph", "Inside", "From Above", "Cross Grid,Geograph", "Close Look,Extra")
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    paths = [path for name in BROWSERS if (path := shutil.which(name))]
+    if not paths:
+        pytest.fail(f"these tests need a browser: install one of {', '.join(BROWSERS)}")
+    arguments = ["--disable-gpu", "--disable-background-networking"]
+    with sync_playwright() as driver:
+        opened = driver.chromium.launch(executable_path=paths[0], args=arguments)
+        yield opened
+        opened.close()
 
 
 @pytest.fixture(scope="session")

@@ -1,14 +1,13 @@
 """The page of 5,000 photos in Chromium: what it shows, filters, sorts, and how soon it is there."""
 
 import os
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlencode
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 from geograph_types import Bundle
 from geograph_types.report import write_report
@@ -16,22 +15,9 @@ from geograph_types.results import PhotoResult
 
 WIDE: Final = {"width": 1280, "height": 900}
 NARROW: Final = {"width": 400, "height": 800}
-BROWSERS: Final = ("chromium", "chromium-browser", "google-chrome")
 
 View = dict[str, str]
 Results = list[PhotoResult]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    paths = [path for name in BROWSERS if (path := shutil.which(name))]
-    if not paths:
-        pytest.fail(f"these tests need a browser: install one of {', '.join(BROWSERS)}")
-    arguments = ["--disable-gpu", "--disable-background-networking"]
-    with sync_playwright() as driver:
-        opened = driver.chromium.launch(executable_path=paths[0], args=arguments)
-        yield opened
-        opened.close()
 
 
 @pytest.fixture(scope="module")

@@ -1,13 +1,16 @@
 """Every command and snippet of the README runs, in its order, on drawn photos."""
 
 import base64
+import json
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,12 +22,19 @@ COMMAND_BLOCK = re.compile(r"```bash\n(.*?)```", re.DOTALL)
 PYTHON_BLOCK = re.compile(r"```python\n(.*?)```", re.DOTALL)
 
 
-def commands() -> list[str]:
+def lines() -> list[str]:
     text = README.read_text(encoding="utf-8")
-    lines = [line for block in COMMAND_BLOCK.findall(text) for line in block.splitlines()]
-    # Installation is tested with the built wheel; making things comes before using them.
-    runnable = [line for line in lines if line.startswith("geograph-types ")]
-    assert all(line in runnable or line.startswith("pip install ") for line in lines)
+    found = [line for block in COMMAND_BLOCK.findall(text) for line in block.splitlines()]
+    # Installation is tested with the built wheel.
+    known = ("pip install ", "geograph-types ", "curl ")
+    assert all(line.startswith(known) for line in found)
+    return found
+
+
+def commands() -> list[str]:
+    """Commands that end by themselves; making things comes before using them."""
+    runnable = [line for line in lines() if line.startswith("geograph-types ")]
+    runnable = [line for line in runnable if not line.startswith("geograph-types serve ")]
     makes = ("scenes", "export", "embed", "train")
     return sorted(runnable, key=lambda line: line.split()[1] not in makes)
 
@@ -64,6 +74,24 @@ def test_every_command_and_snippet_works(folder: Path, server: FakeGeograph) -> 
     )
     assert done.returncode == 0, done.stderr
     assert "Geograph" in done.stdout
+
+
+def test_the_service_is_asked_as_shown(
+    start_service: Callable[..., Any], tiny_bundle: Path, photo: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(tiny_bundle, tmp_path / "model")
+    shutil.copy(photo, tmp_path / "photo.jpg")
+    (shown,) = [line for line in lines() if line.startswith("geograph-types serve ")]
+    program, command, option, bundle, *options = shlex.split(shown)
+    assert [program, command, option] == ["geograph-types", "serve", "--bundle"]
+    service = start_service(tmp_path / bundle, *options)
+    asked = [line for line in lines() if line.startswith("curl ")]
+    assert asked
+    for line in asked:
+        here = line.replace("127.0.0.1:8000", f"127.0.0.1:{service.port}")
+        done = subprocess.run(shlex.split(here), cwd=tmp_path, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        assert json.loads(done.stdout)["tags"]
 
 
 def test_the_two_commands_on_top_are_targets_of_the_makefile() -> None:

@@ -31,6 +31,12 @@ COMMANDS = (
         "parquet",
     ),
     CommandEntry(
+        "serve",
+        "Answer over HTTP: tags, embeddings, scores, and a page.",
+        "geograph_types.cli.serve:serve",
+        "serve",
+    ),
+    CommandEntry(
         "worker",
         "Label photos for a Geograph server.",
         "geograph_types.cli.worker:worker",

@@ -1,0 +1,234 @@
+"""How `geograph-types serve` does beside a plain service around open_clip, in one alternating run.
+
+    python benchmarks/server.py [--bundle DIR] [--rounds 5] [--seconds 12] [--json FILE]
+    python benchmarks/server.py --overload 300
+
+Ours serves int8; `service/open_clip_service.py` is the other. Measured are, over loopback:
+
+* seconds from the start of the process until it is ready, and resident memory after one photo;
+* the highest rate of 640 px photos that is sustained: requests come at constant intervals, 99 % are
+  answered with 200, and latency does not grow; found by bisection, one step of each in turn;
+* what 8 clients that wait for their answers get from ours, beside the same photos in process;
+* with `--overload SECONDS`, instead of all that, ours at four times its capacity.
+
+The load comes from a process that shares the processors with the service; its own share of a
+processor is reported. It falls on ours more, which serves more photos.
+"""
+
+import random
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import click
+import msgspec
+
+from contenders.interface import Given
+from encoder import DEFAULT_WORK
+from geograph_types.errors import GeographTypesError
+from machine import this_machine
+from process_memory import run_watched
+from service.results import Overload, OverloadResults, ServerResults, ServiceResults, Starts
+from service.running import Running, started, write_requests
+from service.sustained import search_together
+from spread import ratio
+from tagging import SIZES, make_photos
+from workspace import make_workspace
+
+HERE: Final = Path(__file__).parent
+OURS: Final = "ours, int8"
+OTHER: Final = "open_clip, torch"
+CLIENTS: Final = 8
+CLIENT_ROUNDS: Final = 3
+LIBRARY_PHOTOS: Final = 800
+OVERLOAD_TIMES: Final = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """What all measurements start from.
+
+    Attributes:
+        given: weights and bundle.
+        photos: of 640 px.
+        requests: that embed them.
+        steps: of the search for the highest rate.
+        seconds: of each load.
+    """
+
+    given: Given
+    photos: list[Path]
+    requests: Path
+    steps: int
+    seconds: float
+
+    def start(self, stack: ExitStack, name: str) -> Running:
+        """Start a service that ends with the stack."""
+        commands: dict[str, Callable[[int], Sequence[str]]] = {
+            OURS: self._ours,
+            OTHER: self._other,
+        }
+        ready = {OURS: "/ready", OTHER: "/health"}
+        return stack.enter_context(started(name, commands[name], ready[name], self.photos[0]))
+
+    def _ours(self, port: int) -> list[str]:
+        bundle = str(self.given.bundle)
+        serve = [sys.executable, "-m", "geograph_types.cli", "serve"]
+        return [*serve, "--bundle", bundle, "--port", str(port)]
+
+    def _other(self, port: int) -> list[str]:
+        script = HERE / "service" / "open_clip_service.py"
+        return [sys.executable, str(script), str(self.given.weights), str(port)]
+
+
+def measure(bench: Bench, rounds: int) -> ServerResults:
+    """Measure all but overload.
+
+    Raises:
+        BackendError: a service or a load fails.
+    """
+    before = this_machine()
+    starts = measure_starts(bench, rounds)
+    with ExitStack() as stack:
+        ours = bench.start(stack, OURS)
+        with ExitStack() as others:
+            services = {OURS: ours, OTHER: bench.start(others, OTHER)}
+            say("searching for the highest sustained rates")
+            searches = search_together(services, bench.requests, bench.steps, bench.seconds)
+            after = {name: service.weigh() for name, service in services.items()}
+        clients, library = [], []
+        for number in range(CLIENT_ROUNDS):
+            say(f"{CLIENTS} clients, round {number + 1} of {CLIENT_ROUNDS}")
+            clients.append(ours.load(bench.requests, bench.seconds, clients=CLIENTS)[0])
+            library.append(library_rate(bench))
+        after[OURS] = ours.weigh()
+    results = {
+        name: ServiceResults(
+            name,
+            starts[name],
+            tried=search.tried,
+            best=search.best,
+            loaded=search.megabytes,
+            after=after[name],
+        )
+        for name, search in searches.items()
+    }
+    return ServerResults(
+        before=before,
+        after=this_machine(),
+        services=list(results.values()),
+        sooner=ratio(starts[OTHER].ready, starts[OURS].ready),
+        faster=results[OURS].best.asked / results[OTHER].best.asked,
+        clients=clients,
+        library=library,
+        of_library=ratio([load.served for load in clients], library),
+    )
+
+
+def measure_starts(bench: Bench, rounds: int) -> dict[str, Starts]:
+    """Start each service once a round, in a new order, after one round that is not counted."""
+    found = {name: Starts([], [], []) for name in (OURS, OTHER)}
+    shuffled = random.Random(0)
+    for number in range(rounds + 1):
+        say(f"starting, round {number} of {rounds}")
+        order = list(found)
+        shuffled.shuffle(order)
+        for name in order:
+            with ExitStack() as stack:
+                service = bench.start(stack, name)
+                if number:
+                    found[name].ready.append(service.ready)
+                    found[name].first.append(service.first)
+                    found[name].idle.append(service.megabytes)
+    return found
+
+
+def library_rate(bench: Bench) -> float:
+    """Give photos a second from files to tags in process, models loaded and warm."""
+    listed = bench.given.work / f"server-{LIBRARY_PHOTOS}.txt"
+    paths = [str(bench.photos[number % len(bench.photos)]) for number in range(LIBRARY_PHOTOS)]
+    listed.write_text("\n".join(paths) + "\n")
+    script = str(HERE / "whole_way" / "ours.py")
+    printed, _ = run_watched([sys.executable, script, str(bench.given.bundle), str(listed)])
+    return LIBRARY_PHOTOS / float(printed)
+
+
+def measure_overload(bench: Bench, seconds: float) -> OverloadResults:
+    """Find our capacity, then send four times as much.
+
+    Raises:
+        BackendError: the service or a load fails.
+    """
+    before = this_machine()
+    with ExitStack() as stack:
+        ours = bench.start(stack, OURS)
+        say("searching for the highest sustained rate")
+        services = {OURS: ours}
+        search = search_together(services, bench.requests, bench.steps, bench.seconds)[OURS]
+        capacity = search.best.asked
+        idle = ours.weigh()
+        rate = OVERLOAD_TIMES * capacity
+        say(f"{rate:.0f} photos a second for {seconds:.0f} s")
+        load, weights = ours.load(bench.requests, seconds, rate=rate)
+        overload = Overload(capacity, load, idle, weights, ours.weigh())
+    return OverloadResults(before, this_machine(), overload)
+
+
+def say(line: str) -> None:
+    click.echo(line, err=True)
+
+
+@click.command(epilog="Example: python benchmarks/server.py --json server.json")
+@click.option("--weights", default="random:0", show_default=True, help="As `export` takes them.")
+@click.option(
+    "--bundle",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="Made of these weights; exported to the work folder otherwise, which takes minutes.",
+)
+@click.option(
+    "--work",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=DEFAULT_WORK,
+    help="Folder for files that are used again; benchmarks/work otherwise.",
+)
+@click.option("--rounds", type=click.IntRange(min=1), default=5, show_default=True, help="Starts.")
+@click.option("--steps", type=click.IntRange(min=2), default=6, show_default=True, help="Rates.")
+@click.option(
+    "--seconds",
+    type=click.FloatRange(min=3),
+    default=12.0,
+    show_default=True,
+    help="Length of each load.",
+)
+@click.option("--overload", type=click.FloatRange(min=10), help="So many seconds of it, only.")
+@click.option("--json", "target", type=click.Path(path_type=Path), help="Write all figures here.")
+def main(
+    weights: str,
+    bundle: Path | None,
+    work: Path,
+    rounds: int,
+    steps: int,
+    seconds: float,
+    overload: float | None,
+    target: Path | None,
+) -> None:
+    """Measure and print a table."""
+    try:
+        given = make_workspace(weights, bundle, work, say)
+        photos = make_photos(given.work / "640-px", SIZES["640 px"])
+        requests = write_requests(photos, given.work / "requests.msgpack")
+        bench = Bench(given, photos, requests, steps, seconds)
+        results = measure(bench, rounds) if overload is None else measure_overload(bench, overload)
+    except GeographTypesError as error:
+        raise click.ClickException(str(error)) from None
+    for line in results.markdown():
+        click.echo(line)
+    if target is not None:
+        target.write_bytes(msgspec.json.encode(results))
+
+
+if __name__ == "__main__":
+    main()

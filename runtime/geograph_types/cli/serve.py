@@ -1,0 +1,129 @@
+"""The command `serve`."""
+
+from pathlib import Path
+
+import click
+
+from geograph_types.cli.options import bundle_option, threads_option
+
+__all__ = ["serve"]
+
+
+@click.command(epilog="Example: geograph-types serve --bundle model --port 8000")
+@bundle_option
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="0: a free one."
+)
+@click.option(
+    "--token",
+    envvar="GEOGRAPH_TYPES_TOKEN",
+    metavar="TOKEN",
+    help="Answer only requests that bring this; better set as GEOGRAPH_TYPES_TOKEN.",
+)
+@click.option("--no-auth", is_flag=True, help="Answer everybody, on a public address too.")
+@click.option(
+    "--allow-host",
+    "allowed_hosts",
+    multiple=True,
+    metavar="NAME",
+    help="Answer to this name too, as behind a proxy; may be given again.",
+)
+@click.option(
+    "--idle-unload",
+    type=click.FloatRange(1),
+    metavar="SECONDS",
+    help="Drop the model after so long without work; the next request loads it again.",
+)
+@click.option(
+    "--body-limit",
+    type=click.FloatRange(0.001, 1024),
+    default=20,
+    show_default=True,
+    metavar="MIB",
+    help="Largest request.",
+)
+@click.option(
+    "--memory-limit",
+    type=click.FloatRange(1),
+    default=160,
+    show_default=True,
+    metavar="MIB",
+    help="Memory for photos while they are decoded; a photo that takes more is refused.",
+)
+@click.option(
+    "--receive-timeout",
+    type=click.FloatRange(0.1, 3600),
+    default=10,
+    show_default=True,
+    metavar="SECONDS",
+    help="Time for the headers of a request, and for slow bodies.",
+)
+@click.option(
+    "--idle-timeout",
+    type=click.IntRange(1, 3600),
+    default=5,
+    show_default=True,
+    metavar="SECONDS",
+    help="Time between two requests of a connection.",
+)
+@threads_option
+def serve(
+    bundle: Path,
+    host: str,
+    port: int,
+    token: str | None,
+    no_auth: bool,
+    allowed_hosts: tuple[str, ...],
+    idle_unload: float | None,
+    body_limit: float,
+    memory_limit: float,
+    receive_timeout: float,
+    idle_timeout: int,
+    threads: int | None,
+) -> int:
+    """Answer over HTTP: tags and embeddings of photos, scores of embeddings, and a page at /.
+
+    Beyond this machine (--host) the service is open to those with the token alone. SIGTERM stops
+    it when all that was accepted is answered.
+    """
+    from concurrent.futures import ThreadPoolExecutor
+
+    from geograph_types.bundle import Bundle
+    from geograph_types.cli.notices import note, warn_of_stand_in
+    from geograph_types.cpu import stand_back
+    from geograph_types.memory import keep_little_memory
+    from geograph_types.serve.model import Model
+    from geograph_types.serve.settings import MEBIBYTE, Limits, ServeSettings
+
+    settings = ServeSettings(
+        host=host,
+        port=port,
+        token=token or None,
+        no_auth=no_auth,
+        allowed_hosts=tuple(name.casefold() for name in allowed_hosts),
+        idle_unload=idle_unload,
+        threads=threads,
+        limits=Limits(
+            body_bytes=round(body_limit * MEBIBYTE),
+            buffered_bytes=round(1.6 * body_limit * MEBIBYTE),
+            decoding_bytes=round(memory_limit * MEBIBYTE),
+            receive_seconds=receive_timeout,
+            idle_seconds=idle_timeout,
+        ),
+    )
+    keep_little_memory()
+    model = Model(Bundle.open(bundle), threads)
+    with ThreadPoolExecutor(1, "model", stand_back) as loader:
+        # The model is loaded while the web framework is imported.
+        loading = loader.submit(model.load)
+        from geograph_types.serve.server import listen, run
+
+        with listen(settings) as listening:
+            warn_of_stand_in(model.bundle)
+            address, port = listening.getsockname()[:2]
+            note(f"listening on http://{f'[{address}]' if ':' in address else address}:{port}")
+            interrupted = run(settings, model, loader, loading, listening)
+    if interrupted:
+        raise KeyboardInterrupt
+    return 0

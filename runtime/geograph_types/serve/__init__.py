@@ -1,0 +1,1 @@
+"""The service: photos and stored embeddings over HTTP, on a small server."""

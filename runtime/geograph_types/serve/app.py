@@ -1,0 +1,159 @@
+"""The paths of the service, as a FastAPI application."""
+
+from http import HTTPStatus
+
+import msgspec
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+
+from geograph_types.serve import document
+from geograph_types.serve.assets import ASSET_PATHS, page_asset
+from geograph_types.serve.bodies import BodyReader
+from geograph_types.serve.docs_page import docs_page
+from geograph_types.serve.forms import media_type
+from geograph_types.serve.messages import StatusAnswer
+from geograph_types.serve.metrics import MEDIA_TYPE as METRICS_TYPE
+from geograph_types.serve.problems import MEDIA_TYPE, ProblemError, Reason
+from geograph_types.serve.service import Service
+from geograph_types.serve.settings import Limits
+
+__all__ = ["make_app"]
+
+NO_ANSWER = Response(status_code=499)
+"""For a client that has left; nobody reads it."""
+
+
+def make_app(service: Service, limits: Limits) -> FastAPI:
+    """Make the application.
+
+    Args:
+        service: does the work.
+        limits: of bodies.
+    """
+    app = FastAPI(
+        title="geograph-types",
+        summary="Type tags and CLIP embeddings of Geograph photographs.",
+        version=service.model.bundle.label,
+        docs_url=None,
+        redoc_url=None,
+    )
+    bodies = BodyReader(limits)
+    service.metrics.show("body_bytes", "Bodies that are held.", lambda: bodies.held)
+    _add_errors(app, service)
+    _add_work(app, service, bodies)
+    _add_status(app, service)
+    _add_pages(app)
+    document.complete(app)
+    return app
+
+
+def _add_work(app: FastAPI, service: Service, bodies: BodyReader) -> None:
+    @app.post("/image", **document.IMAGE)
+    async def image(request: Request) -> Response:
+        """Embed a photo: a list of 512 numbers, raw, not normalised."""
+        _check_is_json(request)
+        with bodies.holding() as held:
+            with service.metrics.stage("receive"):
+                body = await held.read(request)
+            return _json(await service.image(body))
+
+    @app.post("/tag", **document.TAG)
+    async def tag(request: Request, embedding: bool = False) -> Response:
+        """Tag a photo, with a distance, two positions, or neither."""
+        with bodies.holding() as held:
+            with service.metrics.stage("receive"):
+                body = await held.read(request)
+            return _json(await service.tag(body, _content_type(request), embedding))
+
+    @app.post("/score", **document.SCORE)
+    async def score(request: Request) -> Response:
+        """Score stored embeddings with their distances; no photo is needed."""
+        with bodies.holding() as held:
+            with service.metrics.stage("receive"):
+                body = await held.read(request)
+            return _json(await service.score(body, _content_type(request)))
+
+
+def _add_status(app: FastAPI, service: Service) -> None:
+    @app.get("/health", **document.HEALTH)
+    async def health() -> Response:
+        """Tell that the service runs."""
+        return _json(msgspec.json.encode(StatusAnswer("ok")))
+
+    @app.get("/ready", **document.READY)
+    async def ready() -> Response:
+        """Tell that photos are answered; a model that was dropped while idle is loaded again."""
+        if not service.model.was_loaded:
+            raise ProblemError(
+                503, Reason.NOT_READY, "the model is being loaded", {"Retry-After": "1"}
+            )
+        return _json(msgspec.json.encode(StatusAnswer("ready")))
+
+    @app.get("/metrics", **document.METRICS)
+    async def metrics() -> Response:
+        """Give figures for Prometheus."""
+        return Response(service.metrics.page(), headers={"content-type": METRICS_TYPE})
+
+
+def _add_pages(app: FastAPI) -> None:
+    for path in ASSET_PATHS:
+        asset = page_asset(path)
+        _add_file(app, path, asset.content, asset.media_type)
+
+    @app.get("/docs", include_in_schema=False)
+    async def docs() -> Response:
+        return Response(docs_page(app.openapi()), media_type="text/html")
+
+
+def _add_file(app: FastAPI, path: str, content: bytes, kind: str) -> None:
+    @app.get(path, include_in_schema=False)
+    async def page() -> Response:
+        return Response(content, media_type=kind, headers={"Cache-Control": "no-cache"})
+
+
+def _add_errors(app: FastAPI, service: Service) -> None:
+    def answer(problem: ProblemError) -> Response:
+        service.metrics.count_refusal(problem.details.reason)
+        headers = {"content-type": MEDIA_TYPE, **problem.headers}
+        return Response(problem.body(), problem.status, headers)
+
+    @app.exception_handler(ProblemError)
+    async def refused(_: Request, problem: ProblemError) -> Response:
+        return answer(problem)
+
+    @app.exception_handler(RequestValidationError)
+    async def invalid(_: Request, error: RequestValidationError) -> Response:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        return answer(ProblemError(400, Reason.BAD_REQUEST, f"{where}: {first['msg']}"))
+
+    @app.exception_handler(HTTPException)
+    async def no_such_path(_: Request, error: HTTPException) -> Response:
+        reasons = {404: Reason.NOT_FOUND, 405: Reason.METHOD_NOT_ALLOWED}
+        reason = reasons.get(error.status_code, Reason.BAD_REQUEST)
+        detail = "see /docs for what this service answers"
+        return answer(ProblemError(error.status_code, reason, detail, dict(error.headers or {})))
+
+    @app.exception_handler(ClientDisconnect)
+    async def has_left(_: Request, __: ClientDisconnect) -> Response:
+        return NO_ANSWER
+
+    @app.exception_handler(Exception)
+    async def failed(_: Request, __: Exception) -> Response:
+        status = HTTPStatus.INTERNAL_SERVER_ERROR
+        return answer(ProblemError(status, Reason.INTERNAL, "this is a fault of the service"))
+
+
+def _check_is_json(request: Request) -> None:
+    if media_type(_content_type(request)) != "application/json":
+        raise ProblemError(415, Reason.CONTENT_TYPE, "send application/json")
+
+
+def _content_type(request: Request) -> str:
+    return request.headers.get("content-type", "")
+
+
+def _json(content: bytes) -> Response:
+    return Response(content, media_type="application/json")

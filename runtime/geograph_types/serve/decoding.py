@@ -1,0 +1,88 @@
+"""Decode photos in threads, a bounded amount at once.
+
+Threads and not processes: a process with a decoder of its own takes 45 MB, a sixth of what the
+whole service may take. Pillow's decoders let go of the interpreter while they work, and what may be
+decoded is limited before it begins, by pixels and by memory.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from threading import Condition
+from time import monotonic
+
+import numpy as np
+from numpy.typing import NDArray
+
+from geograph_types.errors import PhotoError, PhotoFault
+from geograph_types.exif_position import ExifWhereabouts
+from geograph_types.images import decode_photo, decoding_memory
+from geograph_types.preprocess import preprocess
+from geograph_types.serve.batcher import too_late
+from geograph_types.serve.settings import MEBIBYTE
+
+__all__ = ["Decoder", "ServedPhoto"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ServedPhoto:
+    """A photo as the encoder reads it.
+
+    Attributes:
+        pixels: uint8 [224, 224, 3].
+        exif: where camera and subject stood, as the file says.
+        truncated: the file was cut off, and is used as far as it goes.
+    """
+
+    pixels: NDArray[np.uint8]
+    exif: ExifWhereabouts
+    truncated: bool
+
+
+class Decoder:
+    """Decode photos in several threads, within one allowance of memory."""
+
+    def __init__(self, limit_bytes: int) -> None:
+        """Allow so many bytes to all photos that are decoded at once."""
+        self._limit = limit_bytes
+        self._taken = 0
+        self._freed = Condition()
+
+    def decode(self, data: bytes, deadline: float) -> ServedPhoto:
+        """Decode and preprocess a photo.
+
+        Args:
+            data: the photo's file.
+            deadline: on the monotonic clock; a photo that would be begun later is given up.
+
+        Raises:
+            PhotoError: it cannot be used, or takes more than the whole allowance.
+            ProblemError: it waited too long.
+        """
+        if monotonic() > deadline:
+            raise too_late()
+        needed = decoding_memory(data)
+        if needed > self._limit:
+            raise PhotoError(
+                "image",
+                PhotoFault.TOO_MANY_PIXELS,
+                f"decoding takes {needed / MEBIBYTE:.0f} MiB and this server gives "
+                f"{self._limit / MEBIBYTE:.0f}: send it smaller, or as plain JPEG",
+            )
+        with self._memory(needed, deadline):
+            photo = decode_photo(data)
+            return ServedPhoto(preprocess(photo.image), photo.exif, photo.truncated)
+
+    @contextmanager
+    def _memory(self, needed: int, deadline: float) -> Iterator[None]:
+        with self._freed:
+            while self._taken + needed > self._limit:
+                if not self._freed.wait(deadline - monotonic()):
+                    raise too_late()
+            self._taken += needed
+        try:
+            yield
+        finally:
+            with self._freed:
+                self._taken -= needed
+                self._freed.notify_all()

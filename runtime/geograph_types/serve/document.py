@@ -1,0 +1,159 @@
+"""What the OpenAPI document says beyond the paths; requests and answers are those of `messages`."""
+
+from typing import Any, Final
+
+import msgspec
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+
+from geograph_types.embedding import EMBEDDING_DIMENSION
+from geograph_types.serve.messages import (
+    ImageRequest,
+    ScoreAnswer,
+    StatusAnswer,
+    TagAnswer,
+    TagRequest,
+)
+from geograph_types.serve.problems import MEDIA_TYPE, ProblemDetails
+from geograph_types.serve.rows import MAX_ROWS
+
+__all__ = ["HEALTH", "IMAGE", "METRICS", "READY", "SCORE", "TAG", "complete"]
+
+Schema = dict[str, Any]
+
+TITLES: Final = {
+    400: "The request is not as described.",
+    401: "The service's token is missing.",
+    403: "The request comes from a page of another site.",
+    408: "The request came too slowly.",
+    413: "The body, the photo, or the list is too large.",
+    415: "Another content type, or a file that is no photo.",
+    421: "The service was called by a foreign name.",
+    422: "A photo, position, distance or embedding that cannot be used.",
+    503: "Too much to do, or not loaded yet: try again after `Retry-After`.",
+}
+
+PROBLEM: Final = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemDetails"}}}
+
+VECTOR: Final = {
+    "type": "array",
+    "items": {"type": "number"},
+    "minItems": EMBEDDING_DIMENSION,
+    "maxItems": EMBEDDING_DIMENSION,
+}
+
+SCORE_REQUEST: Final = {
+    "type": "object",
+    "required": ["embeddings", "distances"],
+    "properties": {
+        "embeddings": {
+            "type": "array",
+            "items": VECTOR,
+            "description": f"Raw CLIP embeddings, not normalised; {MAX_ROWS} at most.",
+        },
+        "distances": {
+            "type": "array",
+            "items": {"type": ["number", "null"], "minimum": 0},
+            "description": "Metres for each embedding; null where unknown.",
+        },
+    },
+}
+
+SCORE_FORM: Final = {
+    "type": "object",
+    "required": ["embeddings", "distances"],
+    "properties": {
+        "embeddings": {
+            "type": "string",
+            "contentMediaType": "application/octet-stream",
+            "description": "Little-endian float32 numbers, 512 to a row.",
+        },
+        "distances": {"type": "string", "description": "A JSON list, as in the JSON request."},
+    },
+}
+
+TAG_FORM: Final = {
+    "type": "object",
+    "required": ["photo"],
+    "properties": {
+        "photo": {"type": "string", "contentMediaType": "application/octet-stream"},
+        "distance": {"type": "string", "description": "Metres; empty or Unknown if not known."},
+        "camera": {"type": "string", "description": "TQ 299 804, or 51.5081, -0.1281."},
+        "subject": {"type": "string", "description": "As camera."},
+    },
+}
+
+
+def _operation(
+    answer: Schema, problems: tuple[int, ...], bodies: dict[str, Schema] | None = None
+) -> dict[str, Any]:
+    """Give FastAPI what it cannot see of a path that reads its own body."""
+    responses: dict[int, Any] = {200: {"description": "Success.", "content": answer}}
+    for status in problems:
+        responses[status] = {"description": TITLES[status], "content": PROBLEM}
+    operation: dict[str, Any] = {"responses": responses}
+    if bodies:
+        content = {kind: {"schema": schema} for kind, schema in bodies.items()}
+        operation["openapi_extra"] = {"requestBody": {"required": True, "content": content}}
+    return operation
+
+
+def _json(name: str) -> Schema:
+    return {"application/json": {"schema": _reference(name)}}
+
+
+def _reference(name: str) -> Schema:
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+GUARDED: Final = (401, 421)
+WORK: Final = (400, 401, 403, 408, 413, 415, 421, 422, 503)
+
+IMAGE: Final = _operation(
+    {"application/json": {"schema": VECTOR}}, WORK, {"application/json": _reference("ImageRequest")}
+)
+TAG: Final = _operation(
+    _json("TagAnswer"),
+    WORK,
+    {"application/json": _reference("TagRequest"), "multipart/form-data": TAG_FORM},
+)
+SCORE: Final = _operation(
+    _json("ScoreAnswer"),
+    WORK,
+    {"application/json": SCORE_REQUEST, "multipart/form-data": SCORE_FORM},
+)
+HEALTH: Final = _operation(_json("StatusAnswer"), (421,))
+READY: Final = _operation(_json("StatusAnswer"), (421, 503))
+METRICS: Final = _operation({"text/plain": {"schema": {"type": "string"}}}, GUARDED)
+
+MESSAGES: Final = (ImageRequest, TagRequest, TagAnswer, ScoreAnswer, StatusAnswer, ProblemDetails)
+
+
+def complete(app: FastAPI) -> None:
+    """Have the application describe itself in full."""
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            app.openapi_schema = _document(app)
+        return app.openapi_schema
+
+    app.openapi = openapi  # type: ignore[method-assign]
+
+
+def _document(app: FastAPI) -> dict[str, Any]:
+    schema = get_openapi(
+        title=app.title, version=app.version, summary=app.summary, routes=app.routes
+    )
+    _, components = msgspec.json.schema_components(
+        MESSAGES, ref_template="#/components/schemas/{name}"
+    )
+    parts = schema.setdefault("components", {})
+    parts["schemas"] = dict(components)
+    parts["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
+    for operations in schema["paths"].values():
+        for operation in operations.values():
+            # FastAPI's own answer to a parameter that it refuses is not ours.
+            problem = operation["responses"].get("422")
+            if problem and "HTTPValidationError" in str(problem):
+                del operation["responses"]["422"]
+    return schema

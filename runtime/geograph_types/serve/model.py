@@ -1,0 +1,98 @@
+"""The model of the service: loaded while the rest starts, dropped when idle, loaded again."""
+
+import gc
+from collections.abc import Sequence
+from threading import Lock
+from time import monotonic
+
+import numpy as np
+from numpy.typing import NDArray
+
+from geograph_types.bundle import Bundle
+from geograph_types.distance import DistanceLike
+from geograph_types.memory import return_freed_memory
+from geograph_types.prediction import Prediction
+from geograph_types.preprocess import CROP
+from geograph_types.tagger import TypeTagger
+
+__all__ = ["Model"]
+
+
+class Model:
+    """A bundle's encoder and head, of which the encoder may be dropped.
+
+    Attributes:
+        bundle: the opened bundle.
+        last_used: when the encoder last ran, on the monotonic clock.
+        was_loaded: the encoder has been in memory, and can be again.
+    """
+
+    def __init__(self, bundle: Bundle, threads: int | None) -> None:
+        """Check that the bundle has what is needed; nothing is loaded yet.
+
+        Raises:
+            BundleError: it lacks the encoder or the head.
+        """
+        self.bundle = bundle
+        self.last_used = monotonic()
+        self.was_loaded = False
+        self._threads = threads
+        # The head is small: with a thread of its own it never waits for the encoder's.
+        self._head = TypeTagger(bundle, "cpu", threads=1)
+        self._head.bundle.find("head")
+        self._head.bundle.find("encoder", self._head.precision)
+        self._encoder: TypeTagger | None = None
+        self._lock = Lock()
+
+    @property
+    def is_loaded(self) -> bool:
+        """Whether the encoder is in memory."""
+        return self._encoder is not None
+
+    def load(self) -> None:
+        """Load the encoder, if it is not; the first run finds its memory.
+
+        It gives nothing back: whoever kept the encoder would keep its memory.
+
+        Raises:
+            BundleError: a file of the bundle is damaged.
+            BackendError: onnxruntime is missing, or refuses a model.
+        """
+        self._loaded()
+
+    def _loaded(self) -> TypeTagger:
+        with self._lock:
+            if self._encoder is None:
+                encoder = TypeTagger(self.bundle, "cpu", threads=self._threads)
+                encoder.embed_pixels(np.zeros((1, CROP, CROP, 3), np.uint8))
+                self._head.score_buckets(np.ones((1, 512), np.float32), np.array([0]))
+                self._encoder = encoder
+                self.was_loaded = True
+                self.last_used = monotonic()
+            return self._encoder
+
+    def unload(self) -> None:
+        """Drop the encoder, and give its memory back to the system."""
+        with self._lock:
+            self._encoder = None
+            gc.collect()
+            return_freed_memory()
+
+    def embed(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Compute embeddings, from one thread at a time.
+
+        Args:
+            pixels: uint8 [N, 224, 224, 3].
+
+        Returns:
+            float32 [N, 512].
+        """
+        embeddings = self._loaded().embed_pixels(pixels)
+        self.last_used = monotonic()
+        return embeddings
+
+    def predict(
+        self, embeddings: NDArray[np.float32], distances: Sequence[DistanceLike]
+    ) -> list[Prediction]:
+        """Score embeddings and choose tags, from any thread; see `TypeTagger.predict`."""
+        return self._head.predict(embeddings, distances)

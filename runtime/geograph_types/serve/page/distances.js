@@ -1,0 +1,29 @@
+// Distances as the model reads them: 22 buckets from 0 m to 2^20 m by powers of two, and unknown.
+
+export const UNKNOWN = 22;
+
+// The least metres of each bucket, by its index; nothing for unknown.
+export const LEAST = [0, ...Array.from({ length: 21 }, (_, power) => 2 ** power), null];
+
+const number = new Intl.NumberFormat("en");
+
+export function bucketOf(metres) {
+  if (metres === null || metres >= 2 ** 21) return UNKNOWN;
+  return 32 - Math.clz32(Math.floor(metres));
+}
+
+// On a slider unknown comes first, apart from the distances that grow to its right.
+export function placeOf(bucket) {
+  return (bucket + 1) % LEAST.length;
+}
+
+export function bucketAt(place) {
+  return (place + UNKNOWN) % LEAST.length;
+}
+
+export function words(bucket) {
+  if (bucket === UNKNOWN) return "unknown";
+  if (bucket === 0) return "below 1 m";
+  const least = LEAST[bucket];
+  return `${number.format(least)} to ${number.format(2 * least)} m`;
+}

@@ -1,0 +1,24 @@
+// Results as CSV (RFC 4180), with those of the columns of `geograph-types tag` that apply here.
+
+export function table(photos, classes) {
+  const probabilities = classes.map((name) => `p_${name.toLowerCase().replaceAll(" ", "_")}`);
+  const header = [
+    "photo", "status", "detail", "tags", "low_confidence", ...probabilities,
+    "distance_metres", "distance_bucket", "model", "stand_in",
+  ];
+  const rows = photos.map(({ name, said, detail, metres, bucket, model, standIn }) => {
+    if (!said) return [name, "failed", detail, ...header.slice(3).map(() => "")];
+    const values = said.probabilities.map((value) => value.toFixed(7));
+    return [
+      name, "ok", "", said.tags.join(","), said.low, ...values, metres ?? "", bucket, model, standIn,
+    ];
+  });
+  return [header, ...rows].map((row) => `${row.map(cell).join(",")}\r\n`).join("");
+}
+
+function cell(value) {
+  let text = String(value).replace(/\p{Cc}/gu, " ");
+  // A spreadsheet would take such text for a formula; a number may well be below zero.
+  if (typeof value === "string" && /^\s*[=+\-@]/.test(text)) text = `'${text}`;
+  return /[",]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+}

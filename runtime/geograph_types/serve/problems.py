@@ -1,0 +1,104 @@
+"""What went wrong with a request, as RFC 9457 has it: problem details in JSON."""
+
+from enum import StrEnum
+from http import HTTPStatus
+
+import msgspec
+
+from geograph_types.errors import PhotoError, PhotoFault
+
+__all__ = ["MEDIA_TYPE", "ProblemDetails", "ProblemError", "Reason", "photo_problem"]
+
+MEDIA_TYPE = "application/problem+json"
+
+
+class Reason(StrEnum):
+    """Why a request was refused, for programs; photos have their `PhotoFault` beside these."""
+
+    BAD_REQUEST = "bad_request"
+    BAD_JSON = "bad_json"
+    BAD_MULTIPART = "bad_multipart"
+    BAD_BASE64 = "bad_base64"
+    EMPTY_IMAGE = "empty_image"
+    UNKNOWN_MODEL = "unknown_model"
+    BAD_POSITION = "bad_position"
+    BAD_DISTANCE = "bad_distance"
+    BAD_EMBEDDING = "bad_embedding"
+    TOO_MANY_ROWS = "too_many_rows"
+    NO_TOKEN = "no_token"
+    FOREIGN_HOST = "foreign_host"
+    FOREIGN_ORIGIN = "foreign_origin"
+    NOT_FOUND = "not_found"
+    METHOD_NOT_ALLOWED = "method_not_allowed"
+    BODY_TOO_LARGE = "body_too_large"
+    CONTENT_TYPE = "content_type"
+    OVERLOADED = "overloaded"
+    TOO_LATE = "too_late"
+    NOT_READY = "not_ready"
+    INTERNAL = "internal_error"
+
+
+class ProblemDetails(msgspec.Struct, frozen=True):
+    """The body of an answer that is no success.
+
+    Attributes:
+        type: a URI of the kind of problem; there is no page behind it.
+        title: the same for every problem of this status.
+        status: of the answer.
+        detail: what is wrong with this request, and what to do.
+        reason: from a closed list, for programs.
+    """
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    reason: str
+
+
+class ProblemError(Exception):
+    """A request that is answered with problem details.
+
+    Attributes:
+        status: of the answer.
+        details: its body.
+        headers: further ones.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        reason: Reason | PhotoFault,
+        detail: str,
+        headers: dict[str, str] | None = None,
+    ) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.details = ProblemDetails(
+            type=f"urn:geograph-types:problem:{reason.value}",
+            title=HTTPStatus(status).phrase,
+            status=status,
+            # Quoted file content may hold what JSON in UTF-8 cannot.
+            detail=detail.encode(errors="backslashreplace").decode(),
+            reason=reason.value,
+        )
+        self.headers = headers or {}
+
+    def body(self) -> bytes:
+        """Give the details as JSON."""
+        return msgspec.json.encode(self.details)
+
+
+STATUS_OF_FAULT = {
+    PhotoFault.EMPTY: HTTPStatus.BAD_REQUEST,
+    PhotoFault.UNSUPPORTED: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    PhotoFault.NOT_AN_IMAGE: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    PhotoFault.TOO_MANY_PIXELS: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    PhotoFault.TOO_MUCH_MEMORY: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+}
+
+
+def photo_problem(error: PhotoError) -> ProblemError:
+    """Say why a photo cannot be used; what is not in the table is 422."""
+    status = STATUS_OF_FAULT.get(error.fault, HTTPStatus.UNPROCESSABLE_ENTITY)
+    return ProblemError(status, error.fault, f"the photo cannot be used: {error.detail}")

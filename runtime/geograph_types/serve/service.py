@@ -1,0 +1,230 @@
+"""What the service does with a photo or with stored embeddings, apart from HTTP."""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import Executor, ThreadPoolExecutor
+from time import monotonic
+from typing import TypeVar
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from geograph_types.cpu import stand_back, usable_cpus
+from geograph_types.distance import Distance, DistanceSource
+from geograph_types.errors import (
+    DistanceError,
+    EmbeddingError,
+    GridError,
+    MissingExtraError,
+    PhotoError,
+)
+from geograph_types.prediction import Prediction
+from geograph_types.serve.admission import Admission
+from geograph_types.serve.batcher import Batcher, too_late
+from geograph_types.serve.decoding import Decoder, ServedPhoto
+from geograph_types.serve.messages import DistanceAnswer, ScoreAnswer, TagAnswer
+from geograph_types.serve.metrics import Metrics
+from geograph_types.serve.model import Model
+from geograph_types.serve.payloads import image_payload, tag_payload
+from geograph_types.serve.problems import ProblemError, Reason, photo_problem
+from geograph_types.serve.rows import ScorePayload, score_payload
+from geograph_types.serve.settings import Limits
+from geograph_types.taxonomy import CLASSES
+from geograph_types.whereabouts import NOWHERE, BestDistance, Whereabouts, best_distance
+
+__all__ = ["Service"]
+
+T = TypeVar("T")
+
+SOURCES = {
+    DistanceSource.CSV: "given",
+    DistanceSource.CSV_AND_EXIF: "given_and_exif",
+}
+"""Names for what the request takes the place of; others keep their own."""
+
+
+class Service:
+    """Embeds, tags and scores.
+
+    Bodies are read and photos decoded in threads, as many as there are processors; the encoder has
+    one of its own.
+
+    Attributes:
+        model: the bundle's.
+        admission: the work that is under way.
+        metrics: figures of it.
+    """
+
+    def __init__(self, model: Model, loader: Executor, limits: Limits, metrics: Metrics) -> None:
+        """Prepare for use in the running event loop.
+
+        Args:
+            model: may be loading still.
+            loader: the thread in which it is loaded and run.
+            limits: how much is taken on.
+            metrics: told what happens.
+        """
+        self.model = model
+        self.admission = Admission(limits.queue_seconds, limits.batch)
+        self.metrics = metrics
+        self._deadline_seconds = limits.deadline_seconds
+        self._decoder = Decoder(limits.decoding_bytes)
+        self._threads = ThreadPoolExecutor(usable_cpus(), "decode", stand_back)
+        self._batcher = Batcher(
+            model.embed, loader, limits.batch, limits.batch_wait_seconds, metrics.observe_batch
+        )
+        metrics.show("waiting_requests", "Accepted and not finished.", self._waiting)
+        metrics.show("waiting_seconds", "Work that is accepted, in expected time.", self._expected)
+        metrics.show("model_loaded", "1 while the encoder is in memory.", self._is_loaded)
+
+    def close(self) -> None:
+        """End the threads, which have nothing left to do."""
+        self._threads.shutdown()
+
+    async def image(self, body: bytes) -> bytes:
+        """Answer `/image`: a JSON list of 512 numbers.
+
+        Raises:
+            ProblemError: the request or its photo cannot be used, or there is too much to do.
+        """
+        with self.admission.accepted(len(body)):
+            deadline = monotonic() + self._deadline_seconds
+
+            def decode() -> ServedPhoto:
+                return self._decode(image_payload(body), deadline)
+
+            return msgspec.json.encode((await self._embedding(decode, deadline))[1].tolist())
+
+    async def tag(self, body: bytes, content_type: str, with_embedding: bool) -> bytes:
+        """Answer `/tag`: a `TagAnswer` in JSON.
+
+        Raises:
+            ProblemError: as `image`.
+        """
+        with self.admission.accepted(len(body)):
+            deadline = monotonic() + self._deadline_seconds
+            whereabouts = NOWHERE
+
+            def decode() -> ServedPhoto:
+                nonlocal whereabouts
+                payload = tag_payload(body, content_type)
+                whereabouts = payload.whereabouts
+                _best(whereabouts, NOWHERE)
+                return self._decode(payload.photo, deadline)
+
+            photo, embedding = await self._embedding(decode, deadline)
+            with self.metrics.stage("score"):
+                best = _best(whereabouts, photo.exif.whereabouts)
+                (prediction,) = self._predict(embedding[None], [best.distance])
+            warnings = _warnings(photo, best)
+            answer = _tag_answer(prediction, warnings, embedding if with_embedding else None)
+            return msgspec.json.encode(answer)
+
+    async def score(self, body: bytes, content_type: str) -> bytes:
+        """Answer `/score`: a `ScoreAnswer` in JSON.
+
+        Raises:
+            ProblemError: as `image`.
+        """
+        with self.admission.accepted(len(body)), self.metrics.stage("score"):
+            deadline = monotonic() + self._deadline_seconds
+
+            def score() -> bytes:
+                if monotonic() > deadline:
+                    raise too_late()
+                payload = score_payload(body, content_type)
+                return msgspec.json.encode(self._score(payload))
+
+            return await self._in_thread(score)
+
+    async def _embedding(
+        self, decode: Callable[[], ServedPhoto], deadline: float
+    ) -> tuple[ServedPhoto, NDArray[np.float32]]:
+        self._batcher.expected += 1
+        try:
+            with self.metrics.stage("decode"):
+                photo = await self._in_thread(decode)
+        finally:
+            self._batcher.expected -= 1
+        with self.metrics.stage("embed"):
+            return photo, await self._batcher.embedding(photo.pixels, deadline)
+
+    async def _in_thread(self, job: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, job)
+
+    def _decode(self, data: bytes, deadline: float) -> ServedPhoto:
+        try:
+            return self._decoder.decode(data, deadline)
+        except PhotoError as error:
+            raise photo_problem(error) from None
+
+    def _score(self, payload: ScorePayload) -> ScoreAnswer:
+        predictions = self._predict(payload.embeddings, payload.distances)
+        return ScoreAnswer(
+            classes=list(CLASSES),
+            probabilities=[
+                [round(p, 7) for p in prediction.probabilities.values()]
+                for prediction in predictions
+            ],
+            tags=[list(prediction.tags) for prediction in predictions],
+            low_confidence=[prediction.low_confidence for prediction in predictions],
+            model=self.model.bundle.label,
+            stand_in=self.model.bundle.is_stand_in,
+        )
+
+    def _predict(
+        self, embeddings: NDArray[np.float32], distances: list[Distance] | list[float | None]
+    ) -> list[Prediction]:
+        try:
+            return self.model.predict(embeddings, distances)
+        except EmbeddingError as error:
+            raise ProblemError(422, Reason.BAD_EMBEDDING, str(error)) from None
+        except DistanceError as error:
+            raise ProblemError(422, Reason.BAD_DISTANCE, str(error)) from None
+
+    def _waiting(self) -> float:
+        return self.admission.waiting
+
+    def _expected(self) -> float:
+        return self.admission.expected_seconds
+
+    def _is_loaded(self) -> float:
+        return self.model.is_loaded
+
+
+def _best(given: Whereabouts, exif: Whereabouts) -> BestDistance:
+    try:
+        return best_distance(given, exif)
+    except (GridError, MissingExtraError) as error:
+        raise ProblemError(422, Reason.BAD_POSITION, str(error)) from None
+    except DistanceError as error:
+        raise ProblemError(422, Reason.BAD_DISTANCE, str(error)) from None
+
+
+def _warnings(photo: ServedPhoto, best: BestDistance) -> list[str]:
+    warnings = ["the file is cut off"] if photo.truncated else []
+    if best.distance.source is not DistanceSource.CSV:
+        warnings += photo.exif.problems
+    warnings += [best.problem] if best.problem else []
+    return [text.encode(errors="backslashreplace").decode() for text in warnings]
+
+
+def _tag_answer(
+    prediction: Prediction, warnings: list[str], embedding: NDArray[np.float32] | None
+) -> TagAnswer:
+    distance = prediction.distance
+    return TagAnswer(
+        tags=list(prediction.tags),
+        low_confidence=prediction.low_confidence,
+        probabilities={name: round(p, 7) for name, p in prediction.probabilities.items()},
+        distance=DistanceAnswer(
+            distance.metres,
+            distance.bucket,
+            SOURCES.get(distance.source, distance.source.value),
+        ),
+        model=prediction.model,
+        stand_in=prediction.stand_in,
+        warnings=warnings,
+        embedding=msgspec.UNSET if embedding is None else embedding.tolist(),
+    )

@@ -1,0 +1,397 @@
+"""The service's page in Chromium: photos dropped on it, distances moved, the table taken home."""
+
+import base64
+import csv
+import io
+import re
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from numpy.typing import NDArray
+from playwright.sync_api import Browser, Locator, Page, Route, expect
+
+from geograph_types import TypeTagger
+from geograph_types.distance import BUCKET_COUNT, UNKNOWN_BUCKET
+from geograph_types.tags import final_tags
+from geograph_types.taxonomy import CLASSES
+
+SIZES: Final = (1280, 360)
+SCHEMES: Final = ("light", "dark")
+TOKEN: Final = "a token of the tests"
+HOSTILE: Final = '=cmd|" /C calc"!A1 <img src=x onerror=hacked()>.jpg'
+LOADS: Final = """source => new Promise(done => {
+    const image = new Image();
+    image.onload = () => done(true);
+    image.onerror = () => done(false);
+    image.src = source;
+})"""
+METRES: Final = (*(0.0, *(2.0**power for power in range(21))), None)
+"""The least distance of each bucket."""
+
+
+@pytest.fixture(scope="module")
+def service(start_service: Callable[..., Any], tiny_bundle: Path) -> str:
+    return f"{start_service(tiny_bundle).url}/"
+
+
+class Problems(list[str]):
+    """What the browser complains of, and hosts that a page asks other than its own."""
+
+    def watch(self, page: Page, service: str) -> None:
+        page.on("console", lambda message: self.append(message.text))
+        page.on("pageerror", lambda error: self.append(str(error)))
+        page.on("request", lambda request: self.note(request.url, service))
+
+    def note(self, url: str, service: str) -> None:
+        if not url.startswith((service, f"blob:{service}")):
+            self.append(url)
+
+
+@contextmanager
+def opened(
+    browser: Browser, service: str, width: int = 1280, scheme: str = "light"
+) -> Iterator[tuple[Page, Problems]]:
+    size = {"width": width, "height": 900}
+    with browser.new_context(viewport=size, color_scheme=scheme, reduced_motion="reduce") as made:
+        page, problems = made.new_page(), Problems()
+        problems.watch(page, service)
+        page.goto(service)
+        yield page, problems
+
+
+@pytest.fixture
+def page(browser: Browser, service: str) -> Iterator[Page]:
+    with opened(browser, service) as (page, problems):
+        yield page
+        assert not problems
+
+
+@pytest.fixture(scope="module")
+def photos(scenes: Path) -> list[Path]:
+    return sorted(scenes.glob("*.jpg"))[:3]
+
+
+@pytest.fixture(scope="module")
+def tagger(tiny_bundle: Path) -> TypeTagger:
+    return TypeTagger(tiny_bundle, device="cpu")
+
+
+def drop(page: Page, photos: Sequence[tuple[str, bytes]]) -> None:
+    """Drop files on the page as a hand would."""
+    script = """files => {
+        const held = new DataTransfer();
+        for (const [name, data] of files) {
+            const bytes = Uint8Array.from(atob(data), letter => letter.charCodeAt(0));
+            held.items.add(new File([bytes], name));
+        }
+        return held;
+    }"""
+    encoded = [(name, base64.b64encode(data).decode()) for name, data in photos]
+    held = page.evaluate_handle(script, encoded)
+    page.dispatch_event("#drop", "dragover", {"dataTransfer": held})
+    page.dispatch_event("#drop", "drop", {"dataTransfer": held})
+
+
+def read(paths: Sequence[Path]) -> list[tuple[str, bytes]]:
+    return [(path.name, path.read_bytes()) for path in paths]
+
+
+def wait_for(page: Page, status: str) -> None:
+    expect(page.locator("#shown")).to_have_text(status, timeout=30_000)
+
+
+def card(page: Page, name: str) -> Locator:
+    return page.get_by_role("article", name=name)
+
+
+def shown(card: Locator) -> dict[str, str]:
+    """The seven numbers on a card."""
+    names = card.locator("li .class").all_text_contents()
+    return dict(zip(names, card.locator("li b").all_text_contents(), strict=True))
+
+
+def at_all_distances(tagger: TypeTagger, path: Path) -> NDArray[np.float32]:
+    """What the library says at each bucket, [23, 7]."""
+    embedding = tagger.embed([path])
+    return tagger.score(np.repeat(embedding, BUCKET_COUNT, axis=0), METRES)
+
+
+def assert_shows(card: Locator, tagger: TypeTagger, values: NDArray[np.float32]) -> None:
+    """A card has these values, as numbers, as tags, and as lengths of its bars."""
+    expected = values.tolist()
+    assert list(shown(card)) == list(CLASSES)
+    numbers = [float(text) for text in shown(card).values()]
+    assert numbers == pytest.approx(expected, abs=0.0051)
+    tags, low = final_tags(expected, tagger.bundle.manifest.thresholds, None)
+    expect(card.locator(".tags")).to_have_text(", ".join(tags))
+    assert card.locator(".low").is_visible() == low
+    for name, value, bar in zip(CLASSES, expected, card.locator("li").all(), strict=True):
+        width = "li => li.querySelector('.value').offsetWidth / li.offsetWidth"
+        assert bar.evaluate(width) == pytest.approx(value, abs=0.01)
+        tag = "Cross Grid" if name == "Cross Far" else name
+        assert ("on" in (bar.get_attribute("class") or "")) == (tag in tags and not low)
+
+
+def test_dropped_photos_get_their_pictures_tags_and_bars(
+    page: Page, tagger: TypeTagger, photos: list[Path]
+) -> None:
+    drop(page, read(photos))
+    wait_for(page, "3 of 3 photos tagged.")
+    expect(page.get_by_role("article").locator("img")).to_have_count(3)
+    for path in photos:
+        found = card(page, path.name)
+        assert found.locator("img").evaluate("image => image.decode().then(() => image.width)") > 0
+        assert_shows(found, tagger, at_all_distances(tagger, path)[UNKNOWN_BUCKET])
+    expect(page.locator("#model")).to_have_text(f"Tagged by {tagger.bundle.label}.")
+    expect(page.locator("#stand-in")).to_be_visible()
+
+
+def test_each_distance_shows_what_the_library_says_of_it(
+    page: Page, tagger: TypeTagger, photos: list[Path]
+) -> None:
+    drop(page, read(photos))
+    wait_for(page, "3 of 3 photos tagged.")
+    values = at_all_distances(tagger, photos[1])
+    found = card(page, photos[1].name)
+    found.get_by_role("slider").focus()
+    for bucket, metres in enumerate(METRES[:-1]):
+        page.keyboard.press("ArrowRight")
+        assert_shows(found, tagger, values[bucket])
+        assert found.get_by_label("Metres").input_value() == f"{metres:.0f}"
+        spoken = found.get_by_role("slider").get_attribute("aria-valuetext") or ""
+        assert spoken.startswith(f"{metres:,.0f} to" if metres else "below 1 m")
+        tags = found.locator(".tags").text_content() or ""
+        expect(page.locator("#said")).to_have_text(tags)
+    page.keyboard.press("Home")
+    assert_shows(found, tagger, values[UNKNOWN_BUCKET])
+    for other in (photos[0], photos[2]):
+        assert_shows(
+            card(page, other.name), tagger, at_all_distances(tagger, other)[UNKNOWN_BUCKET]
+        )
+
+
+def test_how_far_distance_moves_each_class(
+    page: Page, tagger: TypeTagger, photos: list[Path]
+) -> None:
+    drop(page, read(photos[:1]))
+    wait_for(page, "1 of 1 photo tagged.")
+    values = at_all_distances(tagger, photos[0])
+    found = card(page, photos[0].name)
+    ranges = [text.split(" to ") for text in found.locator(".range").all_text_contents()]
+    expected = np.stack([values.min(axis=0), values.max(axis=0)], axis=1)
+    assert np.array(ranges, float) == pytest.approx(expected, abs=0.0051)
+    most = CLASSES[int(np.ptp(values, axis=0).argmax())]
+    expect(found.locator(".swing")).to_contain_text(f"moves {most} most")
+
+
+@pytest.mark.parametrize(
+    ("typed", "bucket"),
+    [("0.5", 0), ("1", 1), ("63.9", 6), ("64", 7), ("2097151", 21), ("", UNKNOWN_BUCKET)],
+)
+def test_metres_can_be_typed(
+    page: Page, tagger: TypeTagger, photos: list[Path], typed: str, bucket: int
+) -> None:
+    drop(page, read(photos[:1]))
+    wait_for(page, "1 of 1 photo tagged.")
+    found = card(page, photos[0].name)
+    found.get_by_label("Metres").fill("5")
+    found.get_by_label("Metres").fill(typed)
+    assert_shows(found, tagger, at_all_distances(tagger, photos[0])[bucket])
+    for wrong in ("-3", "1e9"):
+        found.get_by_label("Metres").fill(wrong)
+        assert_shows(found, tagger, at_all_distances(tagger, photos[0])[bucket])
+    page.keyboard.press("Tab")
+    assert found.get_by_label("Metres").input_value() == typed
+
+
+def test_one_distance_for_all(page: Page, tagger: TypeTagger, photos: list[Path]) -> None:
+    drop(page, read(photos))
+    wait_for(page, "3 of 3 photos tagged.")
+    page.get_by_label("Distance of all photos").fill("12")
+    for path in photos:
+        assert_shows(card(page, path.name), tagger, at_all_distances(tagger, path)[11])
+
+
+def test_the_table_has_what_is_shown(
+    page: Page, tagger: TypeTagger, photos: list[Path], tmp_path: Path
+) -> None:
+    named = [*read(photos[:2]), (HOSTILE, photos[2].read_bytes())]
+    drop(page, named)
+    wait_for(page, "3 of 3 photos tagged.")
+    card(page, photos[1].name).get_by_label("Metres").fill("100.5")
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download CSV").click()
+    download.value.save_as(tmp_path / "tags.csv")
+    text = (tmp_path / "tags.csv").read_bytes().decode()
+    rows = list(csv.DictReader(io.StringIO(text, newline="")))
+    assert [row["photo"] for row in rows] == [photos[0].name, photos[1].name, f"'{HOSTILE}"]
+    for row, path, bucket in zip(rows, photos, (UNKNOWN_BUCKET, 7, UNKNOWN_BUCKET), strict=True):
+        values = at_all_distances(tagger, path)[bucket].tolist()
+        columns = [f"p_{name.lower().replace(' ', '_')}" for name in CLASSES]
+        assert [float(row[column]) for column in columns] == pytest.approx(values, abs=1e-5)
+        tags, low = final_tags(values, tagger.bundle.manifest.thresholds, None)
+        assert row["tags"] == ",".join(tags)
+        assert row["low_confidence"] == str(low).lower()
+        assert row["distance_bucket"] == str(bucket)
+        assert (row["status"], row["model"]) == ("ok", tagger.bundle.label)
+    assert [row["distance_metres"] for row in rows] == ["", "100.5", ""]
+
+
+def test_a_bad_photo_says_why_and_costs_itself_only(
+    browser: Browser, service: str, tagger: TypeTagger, photos: list[Path], tmp_path: Path
+) -> None:
+    with opened(browser, service) as (page, problems):
+        drop(page, [*read(photos[:1]), ("bad.jpg", b"no photo at all"), *read(photos[1:])])
+        wait_for(page, "3 of 4 photos tagged, 1 failed.")
+        bad = card(page, "bad.jpg")
+        expect(bad.locator(".state")).to_contain_text(re.compile(r"Failed: \w+.*"))
+        expect(bad.get_by_role("button", name="Try again")).to_be_hidden()
+        for path in photos:
+            assert_shows(
+                card(page, path.name), tagger, at_all_distances(tagger, path)[UNKNOWN_BUCKET]
+            )
+        with page.expect_download() as download:
+            page.get_by_role("button", name="Download CSV").click()
+        download.value.save_as(tmp_path / "tags.csv")
+        rows = list(csv.DictReader((tmp_path / "tags.csv").read_text().splitlines()))
+        reason = (bad.locator(".state").text_content() or "").removeprefix("Failed: ")
+        assert [row["status"] for row in rows] == ["ok", "failed", "ok", "ok"]
+        assert rows[1]["detail"] == reason
+        bad.get_by_role("button", name="Remove").click()
+        wait_for(page, "3 of 3 photos tagged.")
+        assert all("Failed to load resource" in problem for problem in problems)
+
+
+def test_a_photo_that_is_too_large_is_not_sent(page: Page) -> None:
+    drop(page, [("large.jpg", bytes(20 * 2**20 + 1))])
+    wait_for(page, "0 of 1 photo tagged, 1 failed.")
+    expect(card(page, "large.jpg").locator(".state")).to_contain_text("larger than 20 MiB")
+
+
+def test_a_busy_service_is_asked_again(
+    browser: Browser, service: str, tagger: TypeTagger, photos: list[Path]
+) -> None:
+    asked: list[float] = []
+
+    def refuse_once(route: Route) -> None:
+        asked.append(time.monotonic())
+        if len(asked) == 1:
+            route.fulfill(status=503, headers={"Retry-After": "1"}, json={"detail": "full"})
+        else:
+            route.continue_()
+
+    with opened(browser, service) as (page, _):
+        page.route("**/tag?*", refuse_once)
+        drop(page, read(photos[:1]))
+        expect(card(page, photos[0].name).locator(".state")).to_contain_text("busy")
+        wait_for(page, "1 of 1 photo tagged.")
+        assert len(asked) == 2
+        assert asked[1] - asked[0] >= 1
+
+
+def test_a_service_that_has_gone_is_named_and_can_be_tried_again(
+    browser: Browser, service: str, photos: list[Path]
+) -> None:
+    with opened(browser, service) as (page, _):
+        page.route("**/tag?*", lambda route: route.abort())
+        drop(page, read(photos[:1]))
+        wait_for(page, "0 of 1 photo tagged, 1 failed.")
+        found = card(page, photos[0].name)
+        expect(found.locator(".state")).to_have_text("Failed: the service did not answer")
+        page.unroute("**/tag?*")
+        found.get_by_role("button", name="Try again").click()
+        wait_for(page, "1 of 1 photo tagged.")
+
+
+def test_a_token_is_asked_for_and_used(
+    browser: Browser, start_service: Callable[..., Any], tiny_bundle: Path, photos: list[Path]
+) -> None:
+    address = f"{start_service(tiny_bundle, '--token', TOKEN).url}/"
+    with opened(browser, address) as (page, _):
+        assert not page.get_by_label("asks for its token").is_visible()
+        drop(page, read(photos))
+        wait_for(page, "0 of 3 photos tagged, 3 failed.")
+        for token in ("a wrong one", TOKEN):
+            page.get_by_label("asks for its token").fill(token)
+            page.keyboard.press("Enter")
+            if token != TOKEN:
+                wait_for(page, "0 of 3 photos tagged, 3 failed.")
+                expect(page.get_by_label("asks for its token")).to_be_visible()
+        wait_for(page, "3 of 3 photos tagged.")
+        assert not page.get_by_label("asks for its token").is_visible()
+
+
+def test_removed_photos_leave_nothing(browser: Browser, service: str, photos: list[Path]) -> None:
+    with opened(browser, service) as (page, _):
+        drop(page, read(photos))
+        wait_for(page, "3 of 3 photos tagged.")
+        expect(page.get_by_role("article").locator("img")).to_have_count(3)
+        sources = page.eval_on_selector_all("article img", "images => images.map(one => one.src)")
+        assert [page.evaluate(LOADS, source) for source in sources] == [True] * 3
+        page.get_by_role("button", name="Remove all").click()
+        expect(page.get_by_role("article")).to_have_count(0)
+        assert [page.evaluate(LOADS, source) for source in sources] == [False] * 3
+
+
+def test_the_keyboard_reaches_every_control(page: Page, photos: list[Path]) -> None:
+    with page.expect_file_chooser() as chooser:
+        page.keyboard.press("Tab")
+        page.keyboard.press("Enter")
+    chooser.value.set_files(photos[:1])
+    wait_for(page, "1 of 1 photo tagged.")
+    labels = []
+    for _ in range(6):
+        page.keyboard.press("Tab")
+        script = """() => {
+            const { labels, textContent } = document.activeElement;
+            return (labels?.[0]?.textContent || textContent).replace(/\\s+/g, " ").trim();
+        }"""
+        labels.append(page.evaluate(script))
+    assert labels == [
+        "Distance of all photos",
+        "Download CSV",
+        "Remove all",
+        "Distance",
+        "Metres",
+        "Remove",
+    ]
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("article")).to_have_count(0)
+    expect(page.locator("#files")).to_be_focused()
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize("width", SIZES)
+def test_the_page_fits_its_window_and_bars_nobody(
+    browser: Browser, service: str, photos: list[Path], tmp_path: Path, width: int, scheme: str
+) -> None:
+    with opened(browser, service, width, scheme) as (page, problems):
+        states = {
+            "empty": lambda: None,
+            "photos": lambda: drop(page, [*read(photos), ("bad.jpg", b"bad")]),
+            "moved": lambda: page.get_by_label("Distance of all photos").fill("8"),
+        }
+        for name, go in states.items():
+            go()
+            wait_for(page, "" if name == "empty" else "3 of 4 photos tagged, 1 failed.")
+            expect(page.locator("article img")).to_have_count(0 if name == "empty" else 3)
+            assert page.evaluate("document.documentElement.scrollWidth") <= width
+            page.screenshot(path=tmp_path / f"{name}.png", full_page=True)
+            violations = Axe().run(page).response["violations"]
+            grave = [found for found in violations if found["impact"] in ("serious", "critical")]
+            assert not grave
+        print(f"\n{width} px, {scheme}: screenshots in {tmp_path}")
+        assert all("Failed to load resource" in problem for problem in problems)
+
+
+def test_without_scripts_the_page_says_so(browser: Browser, service: str) -> None:
+    with browser.new_context(java_script_enabled=False) as context:
+        page = context.new_page()
+        page.goto(service)
+        expect(page.get_by_text("This page needs JavaScript")).to_be_visible()

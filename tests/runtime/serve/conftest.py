@@ -1,0 +1,29 @@
+"""One service for each module, with the tiny bundle."""
+
+import io
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+
+@pytest.fixture(scope="module")
+def service(start_service: Callable[..., Any], tiny_bundle: Path) -> Any:
+    """A service with its defaults."""
+    return start_service(tiny_bundle)
+
+
+@pytest.fixture(scope="session")
+def make_jpeg() -> Callable[..., bytes]:
+    """Draw a JPEG file: (seed, width, height)."""
+
+    def make(seed: int = 0, width: int = 640, height: int = 480) -> bytes:
+        pixels = np.random.default_rng(seed).integers(0, 256, (12, 16, 3), np.uint8)
+        file = io.BytesIO()
+        Image.fromarray(pixels).resize((width, height)).save(file, "JPEG", quality=90)
+        return file.getvalue()
+
+    return make

@@ -1,0 +1,123 @@
+"""Whom the service answers."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from geograph_types.cli.main import main
+from geograph_types.serve.settings import is_loopback
+
+TOKEN = "a-token-of-some-length"
+
+
+@pytest.fixture(scope="module")
+def guarded(start_service: Callable[..., Any], tiny_bundle: Path) -> Any:
+    return start_service(tiny_bundle, "--token", TOKEN)
+
+
+@pytest.mark.parametrize(
+    ("header", "status"),
+    [
+        (None, 401),
+        ("Bearer", 401),
+        ("Bearer a-token-of-some-lengtH", 401),
+        (f"Basic {TOKEN}", 401),
+        (f"Bearer {TOKEN}", 200),
+        (f"bearer {TOKEN}", 200),
+    ],
+)
+def test_work_needs_the_token(guarded: Any, photo: Path, header: str | None, status: int) -> None:
+    headers = {"Authorization": header} if header else {}
+    files = {"photo": photo.read_bytes()}
+    response = requests.post(f"{guarded.url}/tag", files=files, headers=headers)
+    assert response.status_code == status
+    if status == 401:
+        assert response.headers["WWW-Authenticate"] == "Bearer"
+        assert response.json()["reason"] == "no_token"
+    for path, answer in (("/metrics", status), ("/docs", status), ("/health", 200), ("/", 200)):
+        assert requests.get(guarded.url + path, headers=headers).status_code == answer
+
+
+@pytest.mark.parametrize(
+    ("options", "advice"),
+    [
+        (["--host", "0.0.0.0"], "--token"),
+        (["--host", "192.0.2.1"], "--no-auth"),
+        (["--host", "::"], "GEOGRAPH_TYPES_TOKEN"),
+        (["--token", "short"], "16 characters"),
+        (["--token", "x" * 20, "--no-auth"], "leave out"),
+        (["--token", "\u00fc" * 20], "ASCII"),
+    ],
+)
+def test_an_open_door_is_refused(
+    tiny_bundle: Path, capsys: pytest.CaptureFixture[str], options: list[str], advice: str
+) -> None:
+    assert main(["serve", "--bundle", str(tiny_bundle), *options]) == 2
+    assert advice in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("bundle", ["head_bundle", "nowhere"])
+def test_a_bundle_that_cannot_be_served_ends_the_command(
+    request: pytest.FixtureRequest,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    bundle: str,
+) -> None:
+    folder = tmp_path if bundle == "nowhere" else request.getfixturevalue(bundle)
+    assert main(["serve", "--bundle", str(folder), "--port", "0"]) == 2
+    assert "error: bundle " in capsys.readouterr().err
+
+
+def test_a_port_that_is_taken_ends_the_command(
+    service: Any, tiny_bundle: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["serve", "--bundle", str(tiny_bundle), "--port", str(service.port)]) == 2
+    assert "in use" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("headers", "reason"),
+    [
+        ({"Host": "evil.example"}, "foreign_host"),
+        ({"Host": "evil.example:8000"}, "foreign_host"),
+        ({"Host": "127.0.0.1.evil.example"}, "foreign_host"),
+        ({"Host": "["}, "foreign_host"),
+        ({"Origin": "https://evil.example"}, "foreign_origin"),
+        ({"Origin": "null"}, "foreign_origin"),
+        ({"Sec-Fetch-Site": "cross-site"}, "foreign_origin"),
+    ],
+)
+def test_pages_of_other_sites_are_not_answered(
+    service: Any, photo: Path, headers: dict[str, str], reason: str
+) -> None:
+    files = {"photo": photo.read_bytes()}
+    response = requests.post(f"{service.url}/tag", files=files, headers=headers)
+    assert response.json()["reason"] == reason
+    assert "Access-Control-Allow-Origin" not in response.headers
+
+
+def test_the_page_of_the_service_is_answered(service: Any, photo: Path) -> None:
+    headers = {"Origin": service.url, "Sec-Fetch-Site": "same-origin"}
+    files = {"photo": photo.read_bytes()}
+    assert requests.post(f"{service.url}/tag", files=files, headers=headers).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("host", "local"),
+    [
+        ("127.0.0.1", True),
+        ("127.9.9.9", True),
+        ("::1", True),
+        ("[::1]", True),
+        ("LocalHost", True),
+        ("0.0.0.0", False),
+        ("::", False),
+        ("10.0.0.1", False),
+        ("example.org", False),
+    ],
+)
+def test_addresses_of_this_machine(host: str, local: bool) -> None:
+    assert is_loopback(host) is local

@@ -1,0 +1,272 @@
+"""What the service answers to those who ask as they should, and to those who do not."""
+
+import base64
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import requests
+from PIL import Image
+
+from geograph_types import CLASSES, Distance, TypeTagger
+from geograph_types.grid_reference import parse_grid_reference
+
+PROBLEM = "application/problem+json"
+JSON = {"Content-Type": "application/json"}
+
+
+@pytest.fixture(scope="module")
+def tagger(tiny_bundle: Path) -> TypeTagger:
+    return TypeTagger(tiny_bundle)
+
+
+def test_a_client_of_the_former_service_works_unchanged(
+    service: Any, tagger: TypeTagger, photo: Path
+) -> None:
+    image = base64.b64encode(photo.read_bytes()).decode()
+    response = requests.post(f"{service.url}/image", json={"image": image, "model": "clip"})
+    assert response.status_code == 200
+    embedding = response.json()
+    assert isinstance(embedding, list)
+    assert np.array_equal(np.array(embedding, np.float32), tagger.embed([photo])[0])
+    for bad in ({"image": "", "model": "clip"}, {"image": image, "model": "resnet"}):
+        assert requests.post(f"{service.url}/image", json=bad).status_code == 400
+    assert requests.get(f"{service.url}/health").json() == {"status": "ok"}
+
+
+def test_base64_may_have_line_breaks_and_the_model_may_be_left_out(
+    service: Any, photo: Path
+) -> None:
+    broken = base64.encodebytes(photo.read_bytes()).decode()
+    response = requests.post(f"{service.url}/image", json={"image": broken})
+    assert len(response.json()) == 512
+
+
+@pytest.mark.parametrize(
+    ("fields", "distance", "source"),
+    [
+        ({}, Distance.unknown(), "unknown"),
+        ({"distance": ""}, Distance.unknown(), "unknown"),
+        ({"distance": "Unknown"}, Distance.unknown(), "unknown"),
+        ({"distance": "120"}, Distance.from_metres(120), "given"),
+        (
+            {"camera": "TQ 2990 8040", "subject": "TQ 2990 8050"},
+            Distance.between(
+                parse_grid_reference("TQ 2990 8040"), parse_grid_reference("TQ 2990 8050")
+            ),
+            "given",
+        ),
+        ({"camera": "TQ 2990 8040"}, Distance.unknown(), "unknown"),
+    ],
+)
+@pytest.mark.parametrize("form", [True, False])
+def test_a_photo_is_tagged_as_the_library_tags_it(
+    service: Any,
+    tagger: TypeTagger,
+    photo: Path,
+    fields: dict[str, str],
+    distance: Distance,
+    source: str,
+    form: bool,
+) -> None:
+    data = photo.read_bytes()
+    if form:
+        sent = {"files": {"photo": (photo.name, data)}, "data": fields}
+    else:
+        sent = {"json": {"image": base64.b64encode(data).decode(), **fields}}
+    answer = requests.post(f"{service.url}/tag", **sent).json()
+    expected = tagger.tag(photo, distance)
+    assert answer["tags"] == list(expected.tags)
+    assert answer["low_confidence"] is expected.low_confidence
+    assert answer["probabilities"] == pytest.approx(expected.probabilities, abs=1e-6)
+    assert answer["distance"] == {
+        "metres": distance.metres,
+        "bucket": distance.bucket,
+        "source": source,
+    }
+    assert (answer["model"], answer["stand_in"]) == (expected.model, True)
+    assert "embedding" not in answer
+
+
+def test_positions_in_a_photo_decide_where_the_request_gives_none(
+    service: Any, make_jpeg: Callable[..., bytes]
+) -> None:
+    exif = Image.Exif()
+    exif[0x8825] = {
+        1: "N", 2: (51.0, 30.0, 0.0), 3: "W", 4: (0.0, 7.0, 0.0),
+        19: "N", 20: (51.0, 31.0, 0.0), 21: "W", 22: (0.0, 7.0, 0.0),
+    }  # fmt: skip
+    file = io.BytesIO()
+    Image.open(io.BytesIO(make_jpeg())).save(file, "JPEG", exif=exif)
+    url = f"{service.url}/tag"
+    own = requests.post(url, files={"photo": file.getvalue()}).json()["distance"]
+    # A minute of latitude is a nautical mile.
+    assert own["metres"] == pytest.approx(1852, rel=0.01)
+    assert own["source"] == "exif"
+    form = {"distance": "5"}
+    given = requests.post(url, files={"photo": file.getvalue()}, data=form).json()["distance"]
+    assert (given["metres"], given["source"]) == (5, "given")
+
+
+def test_an_embedding_that_was_given_is_scored_alike(service: Any, photo: Path) -> None:
+    tagged = requests.post(
+        f"{service.url}/tag?embedding=true",
+        files={"photo": photo.read_bytes()},
+        data={"distance": "300"},
+    ).json()
+    rows = {"embeddings": [tagged["embedding"]] * 3, "distances": [300, None, 0]}
+    scored = requests.post(f"{service.url}/score", json=rows).json()
+    assert scored["classes"] == list(CLASSES)
+    assert scored["probabilities"][0] == pytest.approx(list(tagged["probabilities"].values()))
+    assert scored["probabilities"][1] != scored["probabilities"][2]
+    assert scored["tags"][0] == tagged["tags"]
+    assert len(scored["low_confidence"]) == 3
+
+
+def test_ten_thousand_rows_are_scored_in_one_request(service: Any, tagger: TypeTagger) -> None:
+    rng = np.random.default_rng(1)
+    embeddings = rng.normal(0, 0.5, (10_000, 512)).astype("<f4")
+    metres = [None, *rng.uniform(0, 10_000, 9_999).round(1).tolist()]
+    response = requests.post(
+        f"{service.url}/score",
+        files={"embeddings": embeddings.tobytes()},
+        data={"distances": json.dumps(metres)},
+    )
+    assert response.status_code == 200
+    expected = tagger.score(embeddings, metres)
+    assert np.allclose(response.json()["probabilities"], expected, atol=1e-6)
+
+
+VECTOR = [0.5] * 512
+
+
+@pytest.mark.parametrize(
+    ("rows", "status", "reason"),
+    [
+        ({}, 400, "bad_request"),
+        ({"embeddings": [], "distances": [1]}, 400, "bad_request"),
+        ({"embeddings": 3, "distances": []}, 400, "bad_embedding"),
+        ({"embeddings": "[[1]]", "distances": []}, 400, "bad_embedding"),
+        ({"embeddings": [1.0] * 512, "distances": [1]}, 400, "bad_embedding"),
+        ({"embeddings": [VECTOR[1:]], "distances": [1]}, 400, "bad_embedding"),
+        ({"embeddings": [[*VECTOR[1:], "]"]], "distances": [1]}, 400, "bad_json"),
+        ({"embeddings": [[*VECTOR[1:], None]], "distances": [1]}, 400, "bad_request"),
+        ({"embeddings": [VECTOR], "distances": ["far"]}, 400, "bad_request"),
+        ({"embeddings": [VECTOR], "distances": [-1]}, 422, "bad_distance"),
+        ({"embeddings": [[0.0] * 512], "distances": [1]}, 422, "bad_embedding"),
+        ({"embeddings": [[1 / 512**0.5] * 512], "distances": [1]}, 422, "bad_embedding"),
+        ({"embeddings": [[]] * 10_001, "distances": []}, 413, "too_many_rows"),
+        ({"embeddings": [VECTOR], "distances": [0] * 500_000}, 413, "too_many_rows"),
+    ],
+)
+def test_rows_that_cannot_be_scored(
+    service: Any, rows: dict[str, Any], status: int, reason: str
+) -> None:
+    response = requests.post(f"{service.url}/score", json=rows)
+    assert (response.status_code, response.json()["reason"]) == (status, reason)
+
+
+@pytest.mark.parametrize(
+    ("path", "sent", "status", "reason"),
+    [
+        ("/image", {"data": b""}, 415, "content_type"),
+        (
+            "/image",
+            {"data": b"{", "headers": {"Content-Type": "application/json"}},
+            400,
+            "bad_json",
+        ),
+        ("/image", {"json": []}, 400, "bad_request"),
+        ("/image", {"json": {"image": 5}}, 400, "bad_request"),
+        ("/image", {"json": {"image": "\u00fc"}}, 400, "bad_base64"),
+        ("/image", {"json": {"image": "AAAAA"}}, 400, "bad_base64"),
+        ("/image", {"json": {"image": "aGVsbG8="}}, 415, "not_an_image"),
+        ("/tag", {"data": {"photo": "x"}}, 415, "content_type"),
+        ("/tag", {"files": {"other": b"x"}}, 400, "empty_image"),
+        ("/tag", {"files": {"photo": b""}}, 400, "empty_image"),
+        ("/tag", {"files": {"photo": b"GIF89a"}}, 415, "not_an_image"),
+        ("/tag", {"files": {"photo": b"x", "camera": b"y" * 2000}}, 400, "bad_request"),
+        ("/tag", {"files": {f"n{i}": b"x" for i in range(30)}}, 400, "bad_multipart"),
+        ("/tag", {"files": {"photo": b"x"}, "data": {"distance": "far"}}, 422, "bad_distance"),
+        ("/tag", {"files": {"photo": b"x"}, "data": {"camera": "ZZ 1"}}, 422, "bad_position"),
+        (
+            "/tag",
+            {"data": b"--b\r\n", "headers": {"Content-Type": "multipart/form-data; boundary=b"}},
+            400,
+            "bad_multipart",
+        ),
+        ("/tag?embedding=perhaps", {"json": {"image": "aGVsbG8="}}, 400, "bad_request"),
+        ("/nowhere", {"json": {}}, 404, "not_found"),
+        ("/health", {"json": {}}, 405, "method_not_allowed"),
+    ],
+)
+def test_what_cannot_be_answered_has_a_status_and_a_reason(
+    service: Any, path: str, sent: dict[str, Any], status: int, reason: str
+) -> None:
+    response = requests.post(service.url + path, **sent)
+    problem = response.json()
+    assert (response.status_code, problem["reason"]) == (status, reason)
+    assert response.headers["Content-Type"] == PROBLEM
+    assert set(problem) == {"type", "title", "status", "detail", "reason"}
+    assert problem["status"] == status
+
+
+def test_damaged_photos_are_refused_and_the_next_is_answered(
+    service: Any, make_jpeg: Callable[..., bytes]
+) -> None:
+    whole = make_jpeg()
+    rng = np.random.default_rng(2)
+    for length in (2, 100, len(whole) // 3):
+        response = requests.post(f"{service.url}/tag", files={"photo": whole[:length]})
+        assert response.status_code in (415, 422)
+    for _ in range(40):
+        damaged = bytearray(whole)
+        for place in rng.integers(2, len(damaged), 30):
+            damaged[place] = rng.integers(256)
+        response = requests.post(f"{service.url}/tag", files={"photo": bytes(damaged)})
+        assert response.status_code == 200 or response.json()["reason"]
+        assert response.status_code < 500
+    assert requests.post(f"{service.url}/tag", files={"photo": whole}).status_code == 200
+
+
+def test_a_photo_that_would_take_too_much_memory_is_refused_before_it_is_decoded(
+    service: Any,
+) -> None:
+    file = io.BytesIO()
+    Image.new("RGB", (9_000, 9_000)).save(file, "PNG")
+    before = service.resident_bytes()
+    response = requests.post(f"{service.url}/tag", files={"photo": file.getvalue()})
+    assert (response.status_code, response.json()["reason"]) == (413, "too_many_pixels")
+    assert service.resident_bytes() - before < 50 << 20
+
+
+def test_figures_and_descriptions_need_no_other_host(service: Any) -> None:
+    figures = requests.get(f"{service.url}/metrics").text
+    for name in ("stage_seconds", "batch_photos", "refusals_total", "waiting_requests"):
+        assert f"geograph_types_{name}" in figures
+    assert "process_resident_memory_bytes" in figures
+    for path in ("/", "/docs"):
+        page = requests.get(service.url + path)
+        assert page.status_code == 200
+        assert "//" not in page.text.replace("http://127.0.0.1", "")
+        assert "default-src 'none'" in page.headers["Content-Security-Policy"]
+    document = requests.get(f"{service.url}/openapi.json").json()
+    assert {"/image", "/tag", "/score", "/ready", "/metrics"} <= document["paths"].keys()
+
+
+def test_places_may_be_latitude_and_longitude(service: Any, photo: Path) -> None:
+    form = {"camera": "51.5000, -0.1200", "subject": "51.5100, -0.1200"}
+    answer = requests.post(
+        f"{service.url}/tag", files={"photo": photo.read_bytes()}, data=form
+    ).json()
+    assert answer["distance"]["metres"] == pytest.approx(1112, abs=5)
+
+
+def test_places_on_two_grids_are_refused(service: Any, photo: Path) -> None:
+    form = {"camera": "O 159 340", "subject": "TQ 299 804"}
+    response = requests.post(f"{service.url}/tag", files={"photo": photo.read_bytes()}, data=form)
+    assert (response.status_code, response.json()["reason"]) == (422, "bad_position")

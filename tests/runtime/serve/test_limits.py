@@ -1,0 +1,272 @@
+"""Bodies that are too large, connections that are too slow, and more requests than can be done."""
+
+import asyncio
+import base64
+import gc
+import json
+import signal
+import socket
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import requests
+
+from geograph_types import Bundle, TypeTagger
+from geograph_types.serve.admission import Admission
+from geograph_types.serve.model import Model
+from geograph_types.serve.problems import ProblemError
+from geograph_types.session import Session
+
+LIMIT = 1 << 20
+
+
+@pytest.fixture(scope="module")
+def small(start_service: Callable[..., Any], tiny_bundle: Path) -> Any:
+    """A service that has little patience."""
+    options = ["--body-limit", "1", "--receive-timeout", "1", "--idle-timeout", "1"]
+    return start_service(tiny_bundle, *options)
+
+
+def stream(chunks: int, chunk: bytes = bytes(1 << 16)) -> Iterator[bytes]:
+    for _ in range(chunks):
+        yield chunk
+
+
+def connect(service: Any, sent: bytes) -> socket.socket:
+    opened = socket.create_connection(("127.0.0.1", service.port), timeout=10)
+    opened.sendall(sent)
+    return opened
+
+
+def everything(opened: socket.socket) -> bytes:
+    """Read until the other side closes."""
+    parts = []
+    while part := opened.recv(1 << 16):
+        parts.append(part)
+    opened.close()
+    return b"".join(parts)
+
+
+@pytest.mark.parametrize(
+    ("path", "headers", "body"),
+    [
+        ("/image", {"Content-Type": "application/json"}, bytes(LIMIT + 1)),
+        ("/image", {"Content-Type": "application/json"}, stream(2000)),
+        ("/tag", {"Content-Type": "multipart/form-data; boundary=b"}, stream(2000)),
+        (
+            "/tag",
+            {"Content-Type": "multipart/form-data; boundary=b", "Connection": "close"},
+            bytes(40 * LIMIT),
+        ),
+    ],
+    ids=["declared", "chunked", "multipart", "closing"],
+)
+def test_a_body_over_the_limit_is_refused_and_not_kept(
+    small: Any, path: str, headers: dict[str, str], body: Any
+) -> None:
+    before = small.resident_bytes()
+    response = requests.post(small.url + path, data=body, headers=headers, timeout=20)
+    assert response.status_code == 413
+    assert response.json()["reason"] == "body_too_large"
+    assert small.resident_bytes() - before < 10 << 20
+    assert requests.get(f"{small.url}/health").status_code == 200
+
+
+def test_a_body_at_the_limit_is_read(small: Any) -> None:
+    response = requests.post(f"{small.url}/image", json={"image": "A" * (LIMIT - 20)})
+    assert response.json()["reason"] == "not_an_image"
+
+
+HEAD = b"POST /image HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+
+
+@pytest.mark.parametrize(
+    ("sent", "answer"),
+    [
+        (b"", b""),
+        (b"GET /health HT", b"HTTP/1.1 408"),
+        (b"GET /health HTTP/1.1\r\nHost: local", b"HTTP/1.1 408"),
+        (HEAD + b"Content-Length: 1000\r\n\r\n{", b"HTTP/1.1 408"),
+        (HEAD + b"Transfer-Encoding: chunked\r\n\r\n1\r\n{\r\n", b"HTTP/1.1 408"),
+        (b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n", b"HTTP/1.1 200"),
+    ],
+    ids=["nothing", "line", "headers", "body", "chunked", "idle"],
+)
+def test_who_sends_too_little_is_disconnected(small: Any, sent: bytes, answer: bytes) -> None:
+    received = everything(connect(small, sent))
+    assert received.startswith(answer)
+    assert received.count(b"HTTP/1.1") == bool(answer)
+
+
+def test_a_body_that_trickles_is_given_up(small: Any) -> None:
+    opened = connect(small, HEAD + b"Content-Length: 100000\r\n\r\n")
+    ended = threading.Event()
+
+    def trickle() -> None:
+        while not ended.wait(0.05):
+            try:
+                opened.send(b"x")
+            except OSError:
+                return
+
+    thread = threading.Thread(target=trickle)
+    thread.start()
+    try:
+        assert opened.recv(100).startswith(b"HTTP/1.1 408")
+    finally:
+        ended.set()
+        thread.join()
+        opened.close()
+
+
+@pytest.mark.parametrize(
+    "flood",
+    [
+        b"GET /health HTTP/1.1\r\n" + b"X-Long: " + b"y" * 200_000,
+        b"GET /" + b"y" * 200_000,
+        b"GET /health HTTP/1.1\r\n" + b"a: b\r\n" * 40_000,
+        HEAD + b"Transfer-Encoding: chunked\r\n\r\n1;" + b"x" * 200_000,
+        HEAD + b"Transfer-Encoding: chunked\r\n\r\n1\r\n{\r\n0\r\n" + b"a: b\r\n" * 40_000,
+        b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n" * 5_000,
+        b"\x00\x01\x02" * 100,
+    ],
+    ids=["header", "line", "headers", "extension", "trailers", "pipeline", "noise"],
+)
+def test_a_flood_of_anything_but_bodies_ends_the_connection(small: Any, flood: bytes) -> None:
+    before = small.resident_bytes()
+    with (
+        connect(small, b"") as opened,
+        suppress(ConnectionResetError, BrokenPipeError),
+    ):
+        opened.sendall(flood)
+        everything(opened)
+    assert small.resident_bytes() - before < 10 << 20
+    assert requests.get(f"{small.url}/health").status_code == 200
+
+
+def test_an_embedding_does_not_depend_on_who_shares_the_batch(
+    service: Any, tiny_bundle: Path, make_jpeg: Callable[..., bytes]
+) -> None:
+    photos = [make_jpeg(seed) for seed in range(40)]
+    tagger = TypeTagger(tiny_bundle)
+    alone = [tagger.embed([photo])[0] for photo in photos]
+
+    def embed(photo: bytes) -> Any:
+        image = base64.b64encode(photo).decode()
+        response = requests.post(f"{service.url}/image", json={"image": image})
+        return np.array(response.json(), np.float32) if response.ok else None
+
+    with ThreadPoolExecutor(8) as threads:
+        together = list(threads.map(embed, photos))
+    answered = [pair for pair in zip(together, alone, strict=True) if pair[0] is not None]
+    assert len(answered) >= 8
+    assert all(np.array_equal(one, other) for one, other in answered)
+
+
+def test_work_beyond_the_queue_is_refused_before_its_body_is_sent(
+    start_service: Callable[..., Any], tiny_bundle: Path, make_jpeg: Callable[..., bytes]
+) -> None:
+    service = start_service(tiny_bundle)
+    photo = make_jpeg(1, 4000, 3000)
+
+    async def ask() -> tuple[int, bytes]:
+        reader, writer = await asyncio.open_connection("127.0.0.1", service.port)
+        head = f"POST /image HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n"
+        writer.write(f"{head}Connection: close\r\nContent-Type: application/json\r\n\r\n".encode())
+        writer.write(body)
+        answer = await reader.read()
+        writer.close()
+        return int(answer[9:12]), answer
+
+    async def ask_often() -> list[tuple[int, bytes]]:
+        return await asyncio.gather(*(ask() for _ in range(80)))
+
+    body = json.dumps({"image": base64.b64encode(photo).decode()}).encode()
+    answers = asyncio.run(ask_often())
+    counts = Counter(status for status, _ in answers)
+    assert set(counts) == {200, 503}
+    refused = next(answer for status, answer in answers if status == 503)
+    assert b"retry-after: 1\r\n" in refused
+    assert b'"reason":"overloaded"' in refused
+    assert requests.post(f"{service.url}/tag", files={"photo": photo}).status_code == 200
+
+
+def test_as_much_is_accepted_as_can_be_done_in_time() -> None:
+    now = 0.0
+    admission = Admission(0.5, batch=8, clock=lambda: now)
+    for _ in range(200):
+        with admission.accepted(0):
+            now += 0.01
+    assert admission.seconds_a_unit == pytest.approx(0.01, rel=0.05)
+    entered = []
+    with pytest.raises(ProblemError) as refused:
+        while True:
+            waiting = admission.accepted(0)
+            waiting.__enter__()
+            entered.append(waiting)
+    assert len(entered) == pytest.approx(50, abs=3)
+    assert refused.value.headers == {"Retry-After": "1"}
+    for waiting in entered:
+        waiting.__exit__(None, None, None)
+    assert (admission.waiting, admission.units) == (0, 0)
+
+
+def test_what_was_accepted_is_answered_before_the_end(
+    start_service: Callable[..., Any], tiny_bundle: Path, make_jpeg: Callable[..., bytes]
+) -> None:
+    service = start_service(tiny_bundle)
+    photo = make_jpeg()
+    body = b'--b\r\nContent-Disposition: form-data; name="photo"\r\n\r\n' + photo + b"\r\n--b--\r\n"
+    head = b"POST /tag HTTP/1.1\r\nHost: localhost\r\n"
+    head += b"Content-Type: multipart/form-data; boundary=b\r\n"
+    head += f"Content-Length: {len(body)}\r\n\r\n".encode()
+    opened = connect(service, head + body[:-10])
+    idle = connect(service, b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    assert idle.recv(1000).startswith(b"HTTP/1.1 200")
+    # The service has begun to read the first, which came earlier.
+    service.process.send_signal(signal.SIGTERM)
+    everything(idle)
+    opened.sendall(body[-10:])
+    assert everything(opened).startswith(b"HTTP/1.1 200")
+    assert service.process.wait(20) == 0
+
+
+def test_a_model_that_was_dropped_is_kept_by_nobody(tiny_bundle: Path) -> None:
+    def sessions() -> int:
+        return sum(isinstance(one, Session) for one in gc.get_objects())
+
+    model = Model(Bundle.open(tiny_bundle), threads=1)
+    with ThreadPoolExecutor(1) as loader:
+        loading = loader.submit(model.load)
+        loading.result()
+        loaded = sessions()
+        loader.submit(model.unload).result()
+        assert sessions() == loaded - 1
+        assert (model.is_loaded, model.was_loaded, loading.result()) == (False, True, None)
+
+
+def test_a_model_that_was_dropped_is_loaded_again(
+    start_service: Callable[..., Any], tiny_bundle: Path, photo: Path
+) -> None:
+    service = start_service(tiny_bundle, "--idle-unload", "1")
+
+    def loaded() -> str:
+        text = requests.get(f"{service.url}/metrics").text
+        return next(line for line in text.splitlines() if line.startswith("geograph_types_model"))
+
+    assert requests.post(f"{service.url}/tag", files={"photo": photo.read_bytes()}).ok
+    limit = time.monotonic() + 30
+    while not loaded().endswith(" 0.0"):
+        assert time.monotonic() < limit
+        time.sleep(0.1)
+    assert requests.get(f"{service.url}/ready").status_code == 200
+    assert requests.post(f"{service.url}/tag", files={"photo": photo.read_bytes()}).ok
+    assert loaded().endswith(" 1.0")
