@@ -2,28 +2,12 @@
 
 import math
 import os
-import threading
-from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-__all__ = ["stand_back", "usable_cpus"]
-
-BACKGROUND: Final = 10
-"""Of a scale from -20 (first) to 19 (last)."""
+__all__ = ["usable_cpus"]
 
 CGROUP: Final = Path("/sys/fs/cgroup")
-
-
-def stand_back() -> None:
-    """Give this thread, and those that it starts, a lower priority than the process has.
-
-    Heavy work then leaves the processor at once to threads that answer. Nothing happens where
-    threads have no priority of their own. Source: Linux `setpriority(2)`, "C library/kernel
-    differences"; `sched(7)`.
-    """
-    with suppress(OSError, AttributeError):
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), BACKGROUND)
 
 
 def usable_cpus(cgroup: Path = CGROUP) -> int:

@@ -91,7 +91,6 @@ def serve(
 
     from geograph_types.bundle import Bundle
     from geograph_types.cli.notices import note, warn_of_stand_in
-    from geograph_types.cpu import stand_back
     from geograph_types.memory import keep_little_memory
     from geograph_types.serve.model import Model
     from geograph_types.serve.settings import MEBIBYTE, Limits, ServeSettings
@@ -114,7 +113,7 @@ def serve(
     )
     keep_little_memory()
     model = Model(Bundle.open(bundle), threads)
-    with ThreadPoolExecutor(1, "model", stand_back) as loader:
+    with ThreadPoolExecutor(1, "model") as loader:
         # The model is loaded while the web framework is imported.
         loading = loader.submit(model.load)
         from geograph_types.serve.server import listen, run

@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from geograph_types.cpu import stand_back, usable_cpus
+from geograph_types.cpu import usable_cpus
 from geograph_types.distance import Distance, DistanceSource
 from geograph_types.errors import (
     DistanceError,
@@ -70,7 +70,7 @@ class Service:
         self.metrics = metrics
         self._deadline_seconds = limits.deadline_seconds
         self._decoder = Decoder(limits.decoding_bytes)
-        self._threads = ThreadPoolExecutor(usable_cpus(), "decode", stand_back)
+        self._threads = ThreadPoolExecutor(usable_cpus(), "decode")
         self._batcher = Batcher(
             model.embed, loader, limits.batch, limits.batch_wait_seconds, metrics.observe_batch
         )
