@@ -24,9 +24,6 @@ __all__ = ["ray_session", "run_on_ray"]
 OBJECT_STORE: Final = 80 << 20
 """Bytes; actors read photos and write shards themselves, so only lists of shards pass through."""
 
-TASK_RETRIES: Final = 16
-"""How often a shard may lose its actor before the run ends; actors are replaced without end."""
-
 LONGEST_FOLDER: Final = 24
 """Characters: Ray's sockets lie 70 deeper, and the system's limit is 107."""
 
@@ -119,7 +116,8 @@ def run_on_ray(
 ) -> Iterator[Outcome]:
     """Make shards with a pool of actors, and give the outcomes as they come.
 
-    An actor that dies is started again, and its shard is made again; shards that are finished stay.
+    An actor that dies is started again, and its shard is made again, without end: that is Ray Data's
+    own setting. Shards that are finished stay.
 
     Args:
         job: what to do; its paths have to mean the same on every machine.
@@ -128,7 +126,7 @@ def run_on_ray(
         address: of a cluster; `None` starts Ray here.
 
     Raises:
-        MissingExtraError, EngineError: as `ray_session`; or a shard lost its actor too often.
+        MissingExtraError, EngineError: as `ray_session`; or Ray gave up.
         InputError: the cluster has no room for an actor.
     """
     if not shards:
@@ -158,6 +156,7 @@ def _needs(job: Job) -> dict[str, int]:
 def _outcomes(job: Job, shards: Sequence[Shard], actors: int) -> Iterator[Outcome]:
     import ray.data
 
+    logging.getLogger("ray.data").setLevel(logging.ERROR)
     needs = _needs(job)
     rows = [{"shard": msgspec.msgpack.encode(shard)} for shard in shards]
     made = ray.data.from_items(rows, override_num_blocks=min(len(rows), BLOCKS)).map_batches(
@@ -168,8 +167,6 @@ def _outcomes(job: Job, shards: Sequence[Shard], actors: int) -> Iterator[Outcom
         compute=ray.data.ActorPoolStrategy(size=actors, max_tasks_in_flight_per_actor=1),
         num_cpus=needs.get("CPU", 0),
         num_gpus=needs.get("GPU", 0),
-        max_restarts=-1,
-        max_task_retries=TASK_RETRIES,
     )
     for row in made.iter_rows():
         yield msgspec.msgpack.decode(row["outcome"], type=Outcome)
