@@ -3,6 +3,7 @@
 import logging
 import os
 import shutil
+import socket
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -30,13 +31,16 @@ LONGEST_FOLDER: Final = 24
 BLOCKS: Final = 4096
 """Blocks at most; each is a task, whose shards come one after the other."""
 
+ANSWER_SECONDS: Final = 10.0
+
 QUIET: Final = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_BACKEND_LOG_LEVEL": "fatal",
     "RAY_DATA_DISABLE_PROGRESS_BARS": "1",
 }
 LOOPBACK: Final = {
-    # Ray's own switch for machines that are no cluster: every process binds to 127.0.0.1.
+    # Ray's own switch for machines that are no cluster: every process binds to 127.0.0.1. It is
+    # read when ray is first imported.
     "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
 }
 
@@ -71,6 +75,8 @@ def ray_session(address: str | None, cpus: int) -> Iterator[None]:
     """
     if find_spec("ray") is None:
         raise MissingExtraError("ray", "ray")
+    if address:
+        _check_answer(address)
     with _environment(QUIET if address else QUIET | LOOPBACK):
         import ray
 
@@ -86,6 +92,23 @@ def ray_session(address: str | None, cpus: int) -> Iterator[None]:
             ray.shutdown()
             if folder:
                 shutil.rmtree(folder, ignore_errors=True)
+
+
+def _check_answer(address: str) -> None:
+    """Find out quickly where there is nobody; Ray itself would try for minutes."""
+    host, _, port = address.rpartition(":")
+    if not (host and port.isdecimal() and int(port) < 1 << 16):
+        raise InputError(f"--ray-address {address}: give HOST:PORT, as 'ray start' prints it")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), ANSWER_SECONDS).close()
+    except OSError as error:
+        raise _no_answer(address, error.strerror or str(error)) from None
+
+
+def _no_answer(address: str | None, detail: str) -> EngineError:
+    where = f"at {address}" if address else "on this machine"
+    advice = "see with 'ray status' that it runs there" if address else "try --engine local"
+    return EngineError(f"Ray {where} does not answer ({detail}): {advice}")
 
 
 def _start(address: str | None, cpus: int, folder: Path | None) -> None:
@@ -105,10 +128,7 @@ def _start(address: str | None, cpus: int, folder: Path | None) -> None:
             **({} if address else own),
         )
     except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
-        where = f"at {address}" if address else "on this machine"
-        advice = "see that it runs there" if address else "try --engine local"
-        detail = str(error).strip().partition("\n")[0]
-        raise EngineError(f"Ray {where} does not answer ({detail}): {advice}") from None
+        raise _no_answer(address, _first_line(error)) from None
 
 
 def run_on_ray(
@@ -116,8 +136,8 @@ def run_on_ray(
 ) -> Iterator[Outcome]:
     """Make shards with a pool of actors, and give the outcomes as they come.
 
-    An actor that dies is started again, and its shard is made again, without end: that is Ray Data's
-    own setting. Shards that are finished stay.
+    An actor that dies is started again, and its shard is made again, without end: that is Ray
+    Data's own setting. Shards that are finished stay.
 
     Args:
         job: what to do; its paths have to mean the same on every machine.
