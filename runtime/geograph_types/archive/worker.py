@@ -6,7 +6,7 @@ It is the same under every engine; an engine only hands out shards.
 import tempfile
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -57,10 +57,10 @@ class ShardWorker:
             if counts := finished_counts(job, shard):
                 return Outcome(shard.index, counts.rows, counts.failed, made=False)
             items = read_items(lists_of(job.output), shard)
-            with tempfile.TemporaryDirectory(prefix="geograph-types-") as copies:
+            with self._folder_for_copies() as copies:
                 if job.kind == "photos":
-                    return self._photos(shard, items, Path(copies))
-                return self._rows(shard, items, Path(copies))
+                    return self._photos(shard, items, copies)
+                return self._rows(shard, items, copies)
         except (GeographTypesError, OSError) as error:
             return Outcome(shard.index, problem=" ".join(str(error).split()), stops=True)
 
@@ -75,6 +75,15 @@ class ShardWorker:
     @cached_property
     def _source(self) -> Source:
         return open_source(self._job.source)
+
+    @contextmanager
+    def _folder_for_copies(self) -> Iterator[Path]:
+        """Have a folder of its own, unless nothing is copied."""
+        if isinstance(self._source, FolderSource):
+            yield self._job.output
+            return
+        with tempfile.TemporaryDirectory(prefix="geograph-types-") as folder:
+            yield Path(folder)
 
     def _photos(self, shard: Shard, items: Sequence[InputItem], copies: Path) -> Outcome:
         settings = self._job.settings
@@ -109,7 +118,7 @@ class ShardWorker:
             embed_photos(self._tagger, paths(), settings.threads, settings.exact)
         ) as embedded:
             for photo in embedded:
-                if photo.path.parent == copies:
+                if not isinstance(self._source, FolderSource):
                     photo.path.unlink(missing_ok=True)
                 yield replace(photo, error=refused.popleft() or photo.error)
 

@@ -1,6 +1,8 @@
 """The command `archive run`."""
 
+import io
 from collections.abc import Iterator
+from contextlib import redirect_stdout
 from functools import partial
 from pathlib import Path
 from typing import Literal
@@ -159,9 +161,11 @@ def run(
     tally = ShardTally("photos" if kind == "photos" else "rows", len(shards))
     total = sum(shard.items for shard in shards) if kind == "photos" else None
     try:
-        outcomes = run_job(job, shards, engine_runs)
-        for outcome in track(outcomes, tally.what, total, lambda one: one.rows):
-            tally.add(outcome)
+        # Ray prints on standard output what becomes of its processes.
+        with redirect_stdout(io.StringIO()):
+            outcomes = run_job(job, shards, engine_runs)
+            for outcome in track(outcomes, tally.what, total, lambda one: one.rows):
+                tally.add(outcome)
     except KeyboardInterrupt:
         tally.show_progress()
         raise

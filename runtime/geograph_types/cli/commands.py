@@ -43,6 +43,12 @@ COMMANDS = (
         "archive",
     ),
     CommandEntry(
+        "archive plan",
+        "Say what a whole archive takes here.",
+        "geograph_types.cli.archive_plan:plan",
+        "archive",
+    ),
+    CommandEntry(
         "bundle", "Show, verify or build a model bundle.", "geograph_types.cli.bundle:bundle", "cpu"
     ),
     CommandEntry(
