@@ -4,8 +4,10 @@ import json
 import os
 import resource
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -323,6 +325,27 @@ def test_a_full_disk_ends_the_run_and_the_next_one_completes_it(
     assert sorted(path.name for path in output.iterdir()) == [".inputs.msgpack", "job.json"]
     assert run(photos, output, tiny_bundle, *shape) == 1
     assert len(shards(output)) == 2
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_an_interrupted_run_says_what_stays_and_leaves_no_process(
+    tiny_bundle: Path, tmp_path: Path, workers: int
+) -> None:
+    photos, output = draw(tmp_path / "many", 60), tmp_path / "out"
+    command = [sys.executable, "-m", "geograph_types.cli", "archive", "run", "--input", str(photos)]
+    command += ["--output", str(output), "--bundle", str(tiny_bundle), "--shard-photos", "2"]
+    command += ["--actors", str(workers), "--threads-per-actor", "1"]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    until = time.monotonic() + 60
+    while process.poll() is None and not shards(output) and time.monotonic() < until:
+        time.sleep(0.01)
+    os.killpg(process.pid, signal.SIGINT)
+    _, said = process.communicate()  # ends when the last process that has the pipe does
+    assert process.returncode == 130, said
+    assert "Traceback" not in said
+    assert "of 31 shards are finished and stay: run the same command again" in said
+    assert 0 < len(shards(output)) < 31
+    assert not list(output.glob("*.part"))
 
 
 def test_secrets_of_an_address_are_not_shown() -> None:
