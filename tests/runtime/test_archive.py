@@ -345,7 +345,9 @@ def test_an_interrupted_run_says_what_stays_and_leaves_no_process(
     assert "Traceback" not in said
     assert "of 31 shards are finished and stay: run the same command again" in said
     assert 0 < len(shards(output)) < 31
-    assert not list(output.glob("*.part"))
+    assert run(photos, output, tiny_bundle, "--shard-photos", 2) == 1
+    assert {path.name for path in output.iterdir()} == {*shards(output), "job.json"}
+    assert len(shards(output)) == 31
 
 
 def test_secrets_of_an_address_are_not_shown() -> None:

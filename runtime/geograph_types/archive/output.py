@@ -1,7 +1,7 @@
 """The folder of shards: whose it is, and which shards belong to the input as it is now."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
@@ -17,6 +17,8 @@ __all__ = ["JobNote", "claim_output", "lists_of", "plan_shards", "remove_superse
 
 NOTE: Final = "job.json"
 SHARD_NAME: Final = re.compile(r"part-[0-9]{6,}-[0-9a-f]{12}\.parquet")
+UNFINISHED: Final = re.compile(r"\.(part-|\.inputs\.msgpack).*\.part")
+"""What a worker or a run leaves that was killed while it wrote."""
 
 
 class JobNote(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -106,7 +108,7 @@ def plan_shards(output: Path, items: Iterable[InputItem], shard_size: int) -> li
 
 
 def remove_superseded(output: Path, shards: Iterable[Shard]) -> list[str]:
-    """Remove the list of inputs and the shards of inputs that are no longer so.
+    """Remove the list of inputs, unfinished files, and shards of inputs that are no longer so.
 
     Call it when all shards are there.
 
@@ -114,12 +116,10 @@ def remove_superseded(output: Path, shards: Iterable[Shard]) -> list[str]:
         Names of the shards that were removed.
     """
     current = {shard.file_name for shard in shards}
-    old = sorted(path.name for path in _shards(output) if path.name not in current)
-    for name in [*old, lists_of(output).name]:
+    names = sorted(path.name for path in output.iterdir())
+    old = [name for name in names if SHARD_NAME.fullmatch(name) and name not in current]
+    unfinished = [name for name in names if UNFINISHED.fullmatch(name)]
+    for name in [*old, *unfinished, lists_of(output).name]:
         (output / name).unlink(missing_ok=True)
     sync_folder(output)
     return old
-
-
-def _shards(output: Path) -> Iterator[Path]:
-    return (path for path in output.iterdir() if SHARD_NAME.fullmatch(path.name))
