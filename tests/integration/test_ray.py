@@ -1,6 +1,7 @@
 """`archive run --engine ray`: what it writes equals the local engine's, whatever is killed."""
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -21,6 +22,9 @@ from geograph_types.cli.main import main
 PHOTOS = int(os.environ.get("GEOGRAPH_TYPES_RAY_PHOTOS", "90"))
 KILLS = int(os.environ.get("GEOGRAPH_TYPES_RAY_KILLS", "1"))
 """`make acceptance` takes 5,000 photos and 10 kills."""
+
+OURS = re.compile("^note: | tagged, 2 failed: | photos, [0-9.]+ a second$")
+"""Lines of the program; all others would be Ray's."""
 
 SHARDS = max(9, 2 * KILLS)
 START_LIMIT = 60.0
@@ -122,7 +126,8 @@ def test_actors_that_are_killed_leave_what_the_local_engine_writes(
                 killer.join()
         took = time.monotonic() - started
         said = capsys.readouterr()
-        assert (said.out, len(said.err.splitlines())) == ("", 2), said
+        assert said.out == ""
+        assert not [line for line in said.err.splitlines() if not OURS.search(line)], said.err
         print(f"\n{len(killed)} actors killed, {PHOTOS} photos in {took:.1f} s")
         assert len(killed) == len(set(killed)) == kills
         assert shards(output) == expected
