@@ -172,6 +172,10 @@ def test_labels_give_distances_ids_and_reasons(
     assert first["distance_source"] == "csv"
     assert found["003.jpg"]["reason"] == "bad_distance"
     assert found["006.jpg"]["distance"] == "Unknown"
+    labels.write_text("photo,distance\n000.jpg,300\n")
+    capsys.readouterr()
+    assert run(photos, tmp_path / "none", tiny_bundle, "--labels", labels) == 2
+    assert "the labels name none of the photos" in error_of(capsys)
 
 
 def test_the_same_name_in_two_folders_and_names_that_are_no_text(

@@ -140,8 +140,18 @@ def with_labels(
         items: photos.
         records: as `read_records` gives them.
         folder: from which the labels name photos.
+
+    Raises:
+        InputError: they name none of the photos.
     """
+    named = 0
     for item in items:
         record = records.get(real_path(folder / item.name))
+        named += record is not None
         known = Known.of(record) if record else None
         yield InputItem(item.raw_name, item.size, item.modified, known)
+    if not named:
+        raise InputError(
+            f"the labels name none of the photos in {folder}: their column 'photo' is relative "
+            "to the labels' own folder"
+        )
