@@ -110,6 +110,7 @@ def test_actors_that_are_killed_leave_what_the_local_engine_writes(
     expected: dict[str, bytes],
     capsys: pytest.CaptureFixture[str],
 ) -> None:
+    told = []
     for kills in (0, KILLS) if KILLS > 1 else (KILLS,):
         output = tmp_path / f"killed{kills}"
         stop, killed = threading.Event(), list[int]()
@@ -128,9 +129,10 @@ def test_actors_that_are_killed_leave_what_the_local_engine_writes(
         said = capsys.readouterr()
         assert said.out == ""
         assert not [line for line in said.err.splitlines() if not OURS.search(line)], said.err
-        print(f"\n{len(killed)} actors killed, {PHOTOS} photos in {took:.1f} s")
+        told.append(f"{len(killed)} actors killed, {PHOTOS} photos in {took:.1f} s")
         assert len(killed) == len(set(killed)) == kills
         assert shards(output) == expected
+    print("", *told, sep="\n")
 
 
 def test_a_driver_that_is_killed_makes_no_finished_shard_again(
