@@ -17,6 +17,7 @@ LIBRARIES = (
     "numpy",
     "pillow",
     "pyarrow",
+    "ray",
     "isal",
     "onnx",
     "onnxruntime",

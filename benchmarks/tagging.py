@@ -78,8 +78,8 @@ def make_photos(folder: Path, size: tuple[int, int]) -> list[Path]:
         path = folder / f"{number:02}.jpg"
         paths.append(path)
         if not path.exists():
-            pixels = np.asarray(scene.resize(size), np.float32)
-            pixels = pixels + rng.normal(0, GRAIN, (size[1], size[0], 1))
+            grain = rng.normal(0, GRAIN, (size[1], size[0], 1))
+            pixels = np.asarray(scene.resize(size), np.float32) + grain
             with new_file(path) as stream:
                 Image.fromarray(pixels.clip(0, 255).astype(np.uint8)).save(
                     stream, "JPEG", quality=90

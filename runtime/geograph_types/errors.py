@@ -14,6 +14,7 @@ __all__ = [
     "DistanceError",
     "EmbeddingError",
     "EmbeddingFault",
+    "EngineError",
     "GeographTypesError",
     "GridError",
     "InputError",
@@ -236,6 +237,10 @@ class OutputError(GeographTypesError):
             "and run this again"
         )
         self.path = path
+
+
+class EngineError(GeographTypesError):
+    """A worker, or what runs the workers, cannot go on; finished shards stay."""
 
 
 class BackendError(GeographTypesError):

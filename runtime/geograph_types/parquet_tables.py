@@ -90,6 +90,11 @@ def _text_paths(field: pa.Field) -> list[str]:
 
 def _arrow(column: Column) -> pa.Array:
     if not isinstance(column, Choice):
+        if column.ndim > 1:
+            values, missing = np.ma.getdata(column), np.ma.getmaskarray(column).any(axis=1)
+            return pa.FixedSizeListArray.from_arrays(
+                pa.array(values.ravel()), values.shape[1], mask=pa.array(missing)
+            )
         return pa.array(np.ma.getdata(column), mask=np.ma.getmaskarray(column))
     kind = pa.list_(pa.string()) if column.lists else pa.string()
     places = np.where(column.places < 0, 0, column.places).astype(np.int32)

@@ -105,6 +105,7 @@ def _in_folder(folder: Path, filtered: NameFilter) -> Iterator[Path]:
         yield from (here / name for name in listed if filtered.takes(inside / name))
         if empty and _suffix(here.name) in SUFFIXES and (here == folder or filtered.takes(inside)):
             yield here
+    yield from map(Path, unreadable)
 
 
 def _suffix(name: str) -> str:

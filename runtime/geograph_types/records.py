@@ -15,7 +15,7 @@ from geograph_types.grid import Grid, GridPosition
 from geograph_types.photos import real_path
 from geograph_types.whereabouts import NOWHERE, Place, Whereabouts, best_distance, parse_place
 
-__all__ = ["PhotoRecord", "read_records"]
+__all__ = ["PhotoRecord", "id_from_name", "read_records"]
 
 SPLITS: Final = ("tra", "val", "tes")
 ID_BITS: Final = 63
@@ -111,7 +111,7 @@ def _record(row: Mapping[str, str], folder: Path, where: str) -> PhotoRecord:
         raise InputError(f"{where}: split {split!r} is none of {', '.join(SPLITS)}")
     number = row.get("gridimage_id", "").strip()
     try:
-        identity = int(number) if number else _id_from_name(name)
+        identity = int(number) if number else id_from_name(name)
         weight = float(row.get("weight", "").strip() or 1.0)
     except ValueError as error:
         raise InputError(f"{where}: {error}") from None
@@ -169,7 +169,7 @@ def _position(
     return GridPosition.if_known(*numbers)
 
 
-def _id_from_name(name: str) -> int:
+def id_from_name(name: str) -> int:
     """Give the same number for the same name on every machine."""
     digest = hashlib.blake2b(name.encode(errors="surrogateescape"), digest_size=8).digest()
     return int.from_bytes(digest) & ((1 << ID_BITS) - 1)

@@ -1,12 +1,12 @@
 """Files of stored embeddings: one, or all of a folder."""
 
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Final
 
 from geograph_types.errors import InputError
 
-__all__ = ["SHARD_SUFFIX", "RowFile", "find_row_files"]
+__all__ = ["SHARD_SUFFIX", "RowFile", "find_row_files", "is_row_file"]
 
 SUFFIXES: Final = (".parquet", ".jsonl", ".jsonl.gz", ".npy")
 SHARD_SUFFIX: Final = ".scores.parquet"
@@ -48,10 +48,9 @@ def find_row_files(rows: Path) -> list[RowFile]:
         if not rows.exists():
             raise InputError(f"{rows} cannot be read: there is no such file or folder")
         return [RowFile(rows, Path(rows.name))]
-    found = [
-        RowFile(path, path.relative_to(rows)) for path in sorted(rows.rglob("*")) if _has_rows(path)
-    ]
-    found = [file for file in found if not any(part[0] == "." for part in file.place.parts)]
+    places = (path.relative_to(rows) for path in sorted(rows.rglob("*")))
+    found = [RowFile(rows / place, place) for place in places if is_row_file(place)]
+    found = [file for file in found if file.path.is_file()]
     if not found:
         raise InputError(
             f"no rows in {rows}: name a file, or a folder with files of {', '.join(SUFFIXES)}"
@@ -59,5 +58,7 @@ def find_row_files(rows: Path) -> list[RowFile]:
     return found
 
 
-def _has_rows(path: Path) -> bool:
-    return path.name.endswith(SUFFIXES) and not path.name.endswith(SHARD_SUFFIX) and path.is_file()
+def is_row_file(place: PurePath) -> bool:
+    """Tell files of embeddings in a folder by their paths from there; hidden ones are none."""
+    hidden = any(part[0] == "." for part in place.parts)
+    return not hidden and place.name.endswith(SUFFIXES) and not place.name.endswith(SHARD_SUFFIX)

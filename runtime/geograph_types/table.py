@@ -26,7 +26,10 @@ class Choice:
 
 
 Column: TypeAlias = NDArray[Any] | Choice
-"""[N] numbers or truth values, a masked array where some have none; or a `Choice`."""
+"""[N] numbers or truth values, a masked array where some have none; or a `Choice`.
+
+Vectors of N rows, [N, D], are masked row by row.
+"""
 
 Table: TypeAlias = Mapping[str, Column]
 """Columns of equal length by name."""

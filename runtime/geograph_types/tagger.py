@@ -21,7 +21,7 @@ from geograph_types.session import Device, Session, pick_device
 from geograph_types.tags import final_tags
 from geograph_types.taxonomy import CLASSES
 
-__all__ = ["PhotoLike", "PrecisionChoice", "TypeTagger"]
+__all__ = ["PhotoLike", "PrecisionChoice", "TypeTagger", "choose_precision"]
 
 PrecisionChoice: TypeAlias = Literal["auto"] | Precision
 
@@ -36,6 +36,20 @@ ENCODER_BATCH: Final = 8
 
 HEAD_BATCH: Final = 512
 """Rows in one run: what they are and become stays in a processor's own cache."""
+
+
+def choose_precision(bundle: Bundle, precision: PrecisionChoice, device: str) -> Precision:
+    """Settle "auto": take the best precision for a device that a bundle has.
+
+    Raises:
+        BundleError: the bundle does not have the one that was asked for.
+    """
+    if precision != "auto":
+        bundle.find("encoder", precision)
+        return precision
+    present = bundle.manifest.precisions
+    ranked = [choice for choice in PREFERENCE[device] if choice in present]
+    return ranked[0] if ranked else "fp32"
 
 
 class TypeTagger:
@@ -86,12 +100,7 @@ class TypeTagger:
         Raises:
             BundleError: the bundle does not have it.
         """
-        if self._precision != "auto":
-            self.bundle.find("encoder", self._precision)
-            return self._precision
-        present = self.bundle.manifest.precisions
-        ranked = [choice for choice in PREFERENCE[self.device] if choice in present]
-        return ranked[0] if ranked else "fp32"
+        return choose_precision(self.bundle, self._precision, self.device)
 
     @cached_property
     def _encoder(self) -> Session:

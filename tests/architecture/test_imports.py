@@ -17,6 +17,7 @@ HEAVY = {
     "sklearn",
     "safetensors",
     "pyarrow",
+    "ray",
     "pyproj",
     "exiv2",
     "pi_heif",
@@ -53,4 +54,5 @@ def test_help_of_a_command_needs_none_of_its_libraries(command: str) -> None:
         "from geograph_types.cli.main import main\n"
         f"assert main([*'{command}'.split(), '--help']) == 0"
     )
-    assert not loaded & {"torch", "open_clip", "onnx", "pyarrow", "onnxruntime", "sklearn", "httpx"}
+    heavy = {"torch", "open_clip", "onnx", "pyarrow", "ray", "onnxruntime", "sklearn", "httpx"}
+    assert not loaded & heavy

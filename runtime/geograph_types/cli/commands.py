@@ -43,6 +43,24 @@ COMMANDS = (
         "worker",
     ),
     CommandEntry(
+        "archive",
+        "Embed and tag a whole archive, on one machine or on many.",
+        "geograph_types.cli.archive:archive",
+        "archive",
+    ),
+    CommandEntry(
+        "archive run",
+        "Embed and tag into Parquet shards.",
+        "geograph_types.cli.archive_run:run",
+        "archive",
+    ),
+    CommandEntry(
+        "archive plan",
+        "Say what a whole archive takes here.",
+        "geograph_types.cli.archive_plan:plan",
+        "archive",
+    ),
+    CommandEntry(
         "bundle", "Show, verify or build a model bundle.", "geograph_types.cli.bundle:bundle", "cpu"
     ),
     CommandEntry(

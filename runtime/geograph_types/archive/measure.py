@@ -1,0 +1,114 @@
+"""How many photos a second this machine embeds and tags, and how large what it keeps is."""
+
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass
+from itertools import cycle
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from geograph_types.archive.items import InputItem
+from geograph_types.archive.photo_table import photo_table
+from geograph_types.archive.sample import draw_sample
+from geograph_types.bundle import Bundle
+from geograph_types.cpu import usable_cpus
+from geograph_types.decoder import DecoderPool
+from geograph_types.embedding import EMBEDDING_DIMENSION
+from geograph_types.manifest import Precision
+from geograph_types.pipeline import EmbeddedPhoto, embed_photos
+from geograph_types.results import PhotoResult
+from geograph_types.tagger import ENCODER_BATCH, TypeTagger
+from geograph_types.tagging import tag_photos
+
+__all__ = ["Measured", "measure_decoding", "measure_rate", "measure_result_bytes"]
+
+SAMPLE: Final = 64
+RESULT_ROWS: Final = 8192
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """A rate of this machine.
+
+    Attributes:
+        photos: that were counted.
+        seconds: that they took.
+    """
+
+    photos: int
+    seconds: float
+
+    @property
+    def rate(self) -> float:
+        """Photos a second."""
+        return self.photos / self.seconds
+
+
+def measure_rate(bundle: Bundle, precision: Precision, seconds: float) -> Measured:
+    """Embed and tag drawn photos, from files to tags, with all processors.
+
+    Loading and the first photos are not counted.
+
+    Raises:
+        BundleError: the bundle lacks this encoder or the head.
+    """
+    tagger = TypeTagger(bundle, device="cpu", precision=precision)
+    bundle.find("head")
+    with tempfile.TemporaryDirectory(prefix="geograph-types-") as folder:
+        paths = draw_sample(Path(folder), SAMPLE)
+        with closing(embed_photos(tagger, cycle(paths))) as embedded:
+            tagged = tag_photos(tagger, embedded, {})
+            return _count(lambda: next(tagged), seconds, 4 * ENCODER_BATCH)
+
+
+def measure_decoding(seconds: float) -> Measured:
+    """Decode and prepare drawn photos with all processors; nothing is embedded."""
+    with tempfile.TemporaryDirectory(prefix="geograph-types-") as folder:
+        paths = cycle(draw_sample(Path(folder), SAMPLE))
+        with closing(DecoderPool(usable_cpus())) as decoders:
+            waiting = [decoders.submit(next(paths)) for _ in range(2 * usable_cpus())]
+
+            def one() -> None:
+                waiting.append(decoders.submit(next(paths)))
+                waiting.pop(0).result()
+
+            return _count(one, seconds, 4 * usable_cpus())
+
+
+def _count(one: Callable[[], object], seconds: float, first: int) -> Measured:
+    for _ in range(first):
+        one()
+    started = time.perf_counter()
+    photos = 0
+    while (passed := time.perf_counter() - started) < seconds or not photos:
+        one()
+        photos += 1
+    return Measured(photos, passed)
+
+
+def measure_result_bytes(bundle: Bundle) -> float:
+    """Write results as a run does, and give bytes a photo without its embedding.
+
+    The vectors are drawn as well: noise as long as CLIP's.
+
+    Raises:
+        BundleError: the bundle lacks the head.
+        MissingExtraError: pyarrow is not installed.
+    """
+    from geograph_types.parquet_tables import new_table
+
+    vectors = np.random.default_rng(0).normal(0, 0.5, (RESULT_ROWS, EMBEDDING_DIMENSION))
+    said = TypeTagger(bundle, device="cpu").predict(vectors, [None] * RESULT_ROWS)
+    items = [InputItem(b"%02d/%02d/%08d.jpg" % (n % 50, n % 9, n), 1, 1) for n in range(len(said))]
+    paths = [Path(item.name) for item in items]
+    results = [PhotoResult(path, one, None) for path, one in zip(paths, said, strict=True)]
+    embedded = [EmbeddedPhoto(path, None, None) for path in paths]
+    with tempfile.TemporaryDirectory(prefix="geograph-types-") as folder:
+        file = Path(folder) / "results.parquet"
+        with new_table(file) as table:
+            table.write(photo_table(items, embedded, results, "none"))
+        return file.stat().st_size / RESULT_ROWS

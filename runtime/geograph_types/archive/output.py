@@ -1,0 +1,125 @@
+"""The folder of shards: whose it is, and which shards belong to the input as it is now."""
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from geograph_types.archive.items import InputItem, Shard, write_shards
+from geograph_types.archive.job import Kind
+from geograph_types.archive.source import shown_address
+from geograph_types.atomic import new_file, sync_folder
+from geograph_types.errors import InputError, OutputError
+
+__all__ = ["JobNote", "claim_output", "lists_of", "plan_shards", "remove_superseded"]
+
+NOTE: Final = "job.json"
+SHARD_NAME: Final = re.compile(r"part-[0-9]{6,}-[0-9a-f]{12}\.parquet")
+UNFINISHED: Final = re.compile(r"\.(part-|\.inputs\.msgpack).*\.part")
+"""What a worker or a run leaves that was killed while it wrote."""
+
+
+class JobNote(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a folder's shards are shards of; kept in it as `job.json`.
+
+    Attributes:
+        kind: photos or embeddings.
+        input: where they are, without anything secret.
+        shard_size: inputs of a shard.
+    """
+
+    kind: Kind
+    input: str
+    shard_size: int
+
+    @classmethod
+    def of(cls, kind: Kind, source: str, shard_size: int) -> "JobNote":
+        """Describe a job."""
+        plain = shown_address(source)
+        return cls(kind, plain if "://" in plain else str(Path(plain).resolve()), shard_size)
+
+
+def lists_of(output: Path) -> Path:
+    """Name the file that lists each shard's inputs while a run goes on."""
+    return output / ".inputs.msgpack"
+
+
+def claim_output(output: Path, note: JobNote) -> None:
+    """Make the folder this job's, or see that it is.
+
+    Raises:
+        InputError: it has another job's shards, or other files.
+        OutputError: it cannot be made or written.
+    """
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+        path = output / NOTE
+        if path.exists():
+            _check(path, note)
+        elif others := sorted(entry.name for entry in output.iterdir() if entry.name[0] != "."):
+            raise InputError(
+                f"{output} has other files ({others[0]}): name a new or an empty folder"
+            )
+        else:
+            with new_file(path) as stream:
+                stream.write(msgspec.json.format(msgspec.json.encode(note), indent=1) + b"\n")
+    except OSError as error:
+        raise OutputError(output, error.strerror or str(error)) from None
+
+
+def _check(path: Path, note: JobNote) -> None:
+    try:
+        kept = msgspec.json.decode(path.read_bytes(), type=JobNote)
+    except msgspec.DecodeError as error:
+        raise InputError(
+            f"{path} cannot be understood ({error}): remove it if {path.parent} has this job's "
+            "shards, or name another folder"
+        ) from None
+    differing = [name for name in JobNote.__struct_fields__ if _differs(kept, note, name)]
+    if differing:
+        was = ", ".join(f"{name} {getattr(kept, name)}" for name in differing)
+        raise InputError(
+            f"{path.parent} has the shards of another job ({was}): name another folder, "
+            f"or remove {path.name} there to have this job take over"
+        )
+
+
+def _differs(kept: JobNote, note: JobNote, name: str) -> bool:
+    return bool(getattr(kept, name) != getattr(note, name))
+
+
+def plan_shards(output: Path, items: Iterable[InputItem], shard_size: int) -> list[Shard]:
+    """List the input, shard by shard, where every worker finds it.
+
+    Raises:
+        InputError: there is no input.
+        OutputError: the list cannot be written.
+    """
+    try:
+        with new_file(lists_of(output)) as stream:
+            shards = list(write_shards(items, shard_size, stream))
+            if not shards:
+                raise InputError("the input is empty: name a folder with photos or embeddings")
+    except OSError as error:
+        raise OutputError(lists_of(output), error.strerror or str(error)) from None
+    return shards
+
+
+def remove_superseded(output: Path, shards: Iterable[Shard]) -> list[str]:
+    """Remove the list of inputs, unfinished files, and shards of inputs that are no longer so.
+
+    Call it when all shards are there.
+
+    Returns:
+        Names of the shards that were removed.
+    """
+    current = {shard.file_name for shard in shards}
+    names = sorted(path.name for path in output.iterdir())
+    old = [name for name in names if SHARD_NAME.fullmatch(name) and name not in current]
+    unfinished = [name for name in names if UNFINISHED.fullmatch(name)]
+    for name in [*old, *unfinished, lists_of(output).name]:
+        (output / name).unlink(missing_ok=True)
+    sync_folder(output)
+    return old

@@ -1,0 +1,66 @@
+"""Tagged photos as the columns of a shard."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from geograph_types.archive.items import InputItem
+from geograph_types.archive.job import StoredType
+from geograph_types.columns import COLUMNS, Cell, as_cells
+from geograph_types.distance import bucket_text
+from geograph_types.embedding import EMBEDDING_DIMENSION
+from geograph_types.pipeline import EmbeddedPhoto
+from geograph_types.records import id_from_name
+from geograph_types.results import PhotoResult
+from geograph_types.table import Choice, Column, Table
+
+__all__ = ["photo_table"]
+
+
+def photo_table(
+    items: Sequence[InputItem],
+    embedded: Sequence[EmbeddedPhoto],
+    results: Sequence[PhotoResult],
+    stored: StoredType,
+) -> Table:
+    """Give the columns of `tag`'s results, and those that `score` needs to score them again.
+
+    Args:
+        items: N photos.
+        embedded: what became of each.
+        results: their tags, with the paths to show.
+        stored: type of the embeddings to keep, if any.
+    """
+    cells = [as_cells(result) for result in results]
+    columns = {name: _column([row[name] for row in cells], kind) for name, kind in COLUMNS.items()}
+    known = [item.known.gridimage_id if item.known else id_from_name(item.name) for item in items]
+    columns["gridimage_id"] = np.array(known, np.int64)
+    predictions = [result.prediction for result in results]
+    texts = [bucket_text(one.distance.bucket) if one else None for one in predictions]
+    columns["distance"] = _column(texts, "text")
+    if stored != "none":
+        columns["embeddings"] = _vectors(embedded, np.dtype(stored))
+    return columns
+
+
+def _column(values: Sequence[Cell], kind: str) -> Column:
+    if kind in ("text", "list"):
+        choices = sorted({value for value in values if isinstance(value, str | tuple)})
+        places = {choice: place for place, choice in enumerate(choices)}
+        found = [-1 if value is None else places[value] for value in values]  # type: ignore[index]
+        return Choice(np.array(found, np.int32), choices, lists=kind == "list")
+    types = {"flag": np.bool_, "number": np.float64, "whole": np.int8}
+    missing = [value is None for value in values]
+    filled = [0 if value is None else value for value in values]
+    masked: Column = np.ma.masked_array(np.array(filled, types[kind]), missing)
+    return masked
+
+
+def _vectors(embedded: Sequence[EmbeddedPhoto], kind: np.dtype[np.floating]) -> Column:
+    vectors = np.zeros((len(embedded), EMBEDDING_DIMENSION), kind)
+    missing = np.ones(vectors.shape, np.bool_)
+    for row, photo in enumerate(embedded):
+        if photo.embedding is not None:
+            vectors[row], missing[row] = photo.embedding, False
+    masked: Column = np.ma.masked_array(vectors, missing)
+    return masked

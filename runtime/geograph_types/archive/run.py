@@ -1,0 +1,41 @@
+"""Run a job: what is finished is passed over, the rest goes to an engine."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from typing import TypeAlias
+
+from geograph_types.archive.items import Shard
+from geograph_types.archive.job import Job, Outcome
+from geograph_types.archive.shard_file import finished_counts
+from geograph_types.errors import EngineError
+
+__all__ = ["Engine", "run_job"]
+
+Engine: TypeAlias = Callable[[Job, Sequence[Shard]], Iterator[Outcome]]
+
+
+def run_job(job: Job, shards: Sequence[Shard], engine: Engine) -> Iterator[Outcome]:
+    """Make the shards that are not there yet.
+
+    Args:
+        job: what to do.
+        shards: of its input, all of them.
+        engine: makes them, here or elsewhere.
+
+    Yields:
+        An outcome a shard: first those that an earlier run has finished.
+
+    Raises:
+        EngineError: a worker met what others would meet as well, such as a full disk.
+    """
+    waiting = []
+    for shard in shards:
+        if counts := finished_counts(job, shard):
+            yield Outcome(shard.index, counts.rows, counts.failed, made=False)
+        else:
+            waiting.append(shard)
+    with closing(engine(job, waiting)) as outcomes:  # type: ignore[type-var]
+        for outcome in outcomes:
+            if outcome.stops:
+                raise EngineError(str(outcome.problem))
+            yield outcome

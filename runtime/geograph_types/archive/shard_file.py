@@ -1,0 +1,65 @@
+"""A shard as a file: there in full or not at all, and known again by what it was made of."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from geograph_types.archive.items import Shard
+from geograph_types.archive.job import Job
+from geograph_types.errors import InputError, OutputError
+from geograph_types.score_shards import ShardCounts
+
+if TYPE_CHECKING:
+    from geograph_types.parquet_tables import TableWriter
+
+__all__ = ["finished_counts", "new_shard"]
+
+MAKER: Final = "geograph-types archive run"
+
+
+def finished_counts(job: Job, shard: Shard) -> ShardCounts | None:
+    """Give the counts of a shard that is there, and was made of this input with this bundle.
+
+    Anything else at its place is to be made again: the name is the shard's own.
+    """
+    from geograph_types.parquet import dataset_metadata
+
+    path = job.output / shard.file_name
+    if not path.exists():
+        return None
+    try:
+        kept = dataset_metadata(path)
+        if any(kept.get(name) != value for name, value in _provenance(job, shard).items()):
+            return None
+        return msgspec.convert(kept, ShardCounts)
+    except (InputError, msgspec.ValidationError, ValueError):
+        return None
+
+
+@contextmanager
+def new_shard(job: Job, shard: Shard) -> Iterator["TableWriter"]:
+    """Write a shard, whose file is there when the block ends well.
+
+    The writer's `metadata` takes the counts.
+
+    Raises:
+        OutputError: it cannot be written.
+        InputError: what stands at its place is no file.
+    """
+    from geograph_types.parquet_tables import new_table
+
+    path = job.output / shard.file_name
+    try:
+        with new_table(path) as table:
+            yield table
+            table.metadata = {**table.metadata, **_provenance(job, shard)}
+    except OSError as error:
+        raise OutputError(path, error.strerror or str(error)) from None
+
+
+def _provenance(job: Job, shard: Shard) -> dict[str, Any]:
+    known = {"made_by": MAKER, "input_sha256": shard.digest, **job.made_by}
+    return dict(json.loads(json.dumps(known)))  # as it comes back from the file

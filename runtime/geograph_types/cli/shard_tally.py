@@ -1,0 +1,66 @@
+"""What became of the shards of a run: counts, messages and the exit status."""
+
+from collections import Counter
+from pathlib import Path
+
+from geograph_types.archive.job import Outcome
+from geograph_types.cli.notices import note
+
+__all__ = ["ShardTally"]
+
+
+class ShardTally:
+    """Shards and their rows by what became of them."""
+
+    def __init__(self, what: str, shards: int) -> None:
+        """Count nothing yet.
+
+        Args:
+            what: names the rows, for instance "photos".
+            shards: how many there will be.
+        """
+        self.what = what
+        self._shards = shards
+        self._there = 0
+        self._found = 0
+        self._rows = 0
+        self._faults: Counter[str] = Counter()
+        self._problems = 0
+
+    def add(self, outcome: Outcome) -> None:
+        """Count a shard; say why there is none."""
+        if outcome.problem is not None:
+            self._problems += 1
+            note(f"error: {outcome.problem}")
+            return
+        self._there += 1
+        self._found += not outcome.made
+        self._rows += outcome.rows
+        self._faults.update(outcome.failed)
+
+    @property
+    def complete(self) -> bool:
+        """Whether every shard is there."""
+        return self._there == self._shards
+
+    def show_progress(self) -> None:
+        """Say what an interrupted run leaves."""
+        note(
+            f"{self._there} of {self._shards} shards are finished and stay: "
+            "run the same command again to go on"
+        )
+
+    def finish(self, output: Path) -> int:
+        """Sum up on standard error, and give the exit status."""
+        failed = self._faults.total()
+        line = f"{self._rows - failed} {self.what} tagged"
+        if failed:
+            reasons = ", ".join(f"{number} {fault}" for fault, number in self._faults.most_common())
+            line += f", {failed} failed: {reasons}"
+        line += f"; {self._there} shards in {output}"
+        if self._found:
+            line += f", {self._found} of them finished before"
+        if self._problems:
+            line += f"; {self._problems} files could not be read"
+        note(line)
+        return 1 if failed or self._problems else 0
