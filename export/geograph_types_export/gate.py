@@ -1,6 +1,6 @@
 """Decide whether a quantised encoder is near enough to float32, and which products are kept."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final, TypeAlias
 
@@ -75,7 +75,7 @@ class Accepted:
     Attributes:
         model: the ONNX file's bytes.
         figures: as measured.
-        kept: products in float32, each with what it alone gained in mean centred cosine.
+        kept: products in float32, each with what it alone would cost in mean centred cosine.
     """
 
     model: bytes
@@ -118,14 +118,14 @@ def find_accepted(
     figures = measure(model, held_out.pixels, held_out.embeds, tags)
     if figures.passes:
         return Accepted(model, figures)
-    gains = _gains(tower, held_out.first(FEW_PHOTOS))
-    ranked = sorted(gains, key=lambda name: -gains[name])
+    costs = _costs(tower, held_out.first(FEW_PHOTOS))
+    ranked = sorted(costs, key=lambda name: -costs[name])
     for count in KEPT_COUNTS:
         kept = ranked[:count]
         model = _model(tower.keeping(kept), fitted)
         figures = measure(model, held_out.pixels, held_out.embeds, tags)
         if figures.passes:
-            return Accepted(model, figures, {name: round(gains[name], 6) for name in kept})
+            return Accepted(model, figures, {name: round(costs[name], 6) for name in kept})
     raise GateError(str(figures))
 
 
@@ -176,17 +176,20 @@ def compare(
     )
 
 
-def _gains(tower: QuantisedTower, sample: Sample) -> dict[str, float]:
-    """Measure what each product alone gains in mean centred cosine when it is kept in float32."""
+def _costs(tower: QuantisedTower, sample: Sample) -> dict[str, float]:
+    """Measure what each product alone costs in mean centred cosine when all others are in float32.
 
-    def cosine(candidate: Tower) -> float:
-        embeds = _embed(serialise(encoder_graph(candidate)), sample.pixels)
+    The other way round, the errors of the rest would hide that of a product.
+    """
+
+    def cosine(kept: Collection[str]) -> float:
+        embeds = _embed(serialise(encoder_graph(tower.keeping(kept))), sample.pixels)
         # Its own mean is taken off, since the mean error of an accepted encoder is too.
         exact = sample.embeds - sample.embeds.mean(axis=0)
         return float(_cosines(embeds - embeds.mean(axis=0), exact).mean())
 
-    base = cosine(tower.quantised)
-    return {name: cosine(tower.keeping([name])) - base for name in PRODUCTS}
+    best = cosine(PRODUCTS)
+    return {name: best - cosine(set(PRODUCTS) - {name}) for name in PRODUCTS}
 
 
 def _embed(model: bytes, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
