@@ -125,7 +125,8 @@ def _fidelity(measured: tuple[Fidelity, ...]) -> str:
 
 def _quantised(measured: Fidelity) -> str:
     flipped = "not measured" if measured.flipped_tags is None else f"{measured.flipped_tags:.2%}"
-    kept = ", ".join(f"`{k}` (gains {v:.1e})" for k, v in measured.kept_float32.items()) or "none"
+    costs = (f"`{name}` (would cost {cost:.1e})" for name, cost in measured.kept_float32.items())
+    kept = ", ".join(costs) or "none"
     return (
         f"`{measured.path}` was fitted to {measured.calibration}. Cosine with the mean vector "
         f"taken off: {measured.centred_cosine_mean} on average, {measured.centred_cosine_p1} at "

@@ -123,7 +123,7 @@ def int8_fidelity(
     Args:
         figures: as measured.
         samples: on how many photos.
-        kept: parts in float32, and what each gained.
+        kept: parts in float32, and what each would cost otherwise.
         calibration: the photos that the encoder was fitted to.
     """
     return Fidelity(

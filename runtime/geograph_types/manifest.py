@@ -168,8 +168,8 @@ class Fidelity(_Strict, frozen=True):
             all photos share a large common part, which flatters plain cosines.
         centred_cosine_p1: its 1st percentile.
         flipped_tags: the share of tags that differ with the bundle's head; `None` without one.
-        kept_float32: parts of a quantised encoder that stay in float32, each with what it gained
-            in mean centred cosine.
+        kept_float32: parts of a quantised encoder that stay in float32, each with what it would
+            cost in mean centred cosine.
         calibration: the photos that a quantised encoder was fitted to.
     """
 
