@@ -78,7 +78,8 @@ def markdown(results: BenchResults, pictures: dict[str, str]) -> Iterator[str]:
     kind = "quick run" if results.quick else "whole run"
     yield f"# Benchmarks, {results.before.time[:10]}, {kind}"
     yield ""
-    yield from results.before.markdown(results.after)
+    circumstances = list(results.before.markdown(results.after))
+    yield from circumstances
     yield f"* {results.minutes:.0f} minutes"
     yield from (f"* left out: {name}: {why}" for name, why in results.left_out.items())
     yield from (f"* failed: {name}: {why}" for name, why in results.failed.items())
@@ -91,11 +92,12 @@ def markdown(results: BenchResults, pictures: dict[str, str]) -> Iterator[str]:
         if name in pictures:
             yield f"![{section.title}]({pictures[name]})"
             yield ""
-        yield from _below(section.text)
+        yield from _below(section.text, circumstances)
 
 
-def _below(text: str) -> Iterator[str]:
-    """Drop a section's own title, and set its other headings a level lower."""
+def _below(text: str, said: list[str]) -> Iterator[str]:
+    """Drop a section's own title and what was said above; set its headings a level lower."""
     lines = text.splitlines()
     for line in lines[2:] if text.startswith("# ") else lines:
-        yield f"#{line}" if line.startswith("#") else line
+        if line not in said or not line:
+            yield f"#{line}" if line.startswith("#") else line

@@ -84,8 +84,9 @@ def _panel(axis: "Axes", panel: list[Figure]) -> None:
     for place, figure in enumerate(best_first):
         middle = figure.spread
         axis.barh(place, middle.median, edgecolor="black", **(OURS if figure.ours else OTHERS))
-        errors = [[middle.median - middle.low], [middle.high - middle.median]]
-        axis.errorbar(middle.median, place, xerr=errors, color="black", capsize=3, linewidth=1.2)
+        if figure.rounds > 1:
+            errors = [[middle.median - middle.low], [middle.high - middle.median]]
+            axis.errorbar(middle.median, place, xerr=errors, color="black", capsize=3)
         axis.text(middle.high + longest * 0.015, place, _label(middle.median), va="center")
     axis.set_yticks(range(len(panel)), [figure.name for figure in best_first])
     axis.invert_yaxis()
