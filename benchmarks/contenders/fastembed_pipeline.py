@@ -19,12 +19,12 @@ def left_out(given: Given) -> LeftOut | None:
 
 
 def prepare(given: Given, threads: int) -> Encode:
-    from fastembed import ImageEmbedding
+    from fastembed.image.onnx_embedding import OnnxImageEmbedding
     from PIL import Image
 
     folder = str(fastembed_folder(given))
     # Without CUDA by name: fastembed asks onnxruntime for what it has otherwise.
-    model = ImageEmbedding(MODEL, threads=threads, cuda=False, specific_model_path=folder).model
+    model = OnnxImageEmbedding(MODEL, threads=threads, cuda=False, specific_model_path=folder)
 
     def encode(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
         images = [Image.fromarray(photo) for photo in pixels]

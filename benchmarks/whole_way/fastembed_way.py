@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 import torch
-from fastembed import ImageEmbedding
+from fastembed.image.onnx_embedding import OnnxImageEmbedding
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "first_tag"))
 from released_head import ReleasedHead
@@ -17,7 +17,7 @@ from released_head import ReleasedHead
 BATCH = 32
 _, name, folder, head_file, listed = sys.argv
 paths = Path(listed).read_text().splitlines()
-model = ImageEmbedding(name, cuda=False, specific_model_path=folder).model
+model = OnnxImageEmbedding(name, cuda=False, specific_model_path=folder)
 head = ReleasedHead(head_file)
 
 
