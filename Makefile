@@ -8,7 +8,7 @@ TYPES := $(BIN)/geograph-types
 INSTALLED := $(VENV)/.installed
 BENCH_INSTALLED := $(VENV)/.bench-installed
 
-.PHONY: demo test lint acceptance bench bench-quick setup clean
+.PHONY: demo test lint acceptance bench bench-quick mutation setup clean
 
 setup: $(INSTALLED)
 
@@ -53,6 +53,15 @@ acceptance: $(INSTALLED)
 		tests/trainer/test_training.py::test_kill_and_resume tests/runtime/test_sidecars.py \
 		tests/integration/test_tampering.py tests/runtime/test_hostile.py \
 		tests/integration/test_kills.py tests/integration/test_full_disk.py tests/acceptance
+
+# Change the code in every way that mutmut knows, and list the changes that no test notices.
+mutation: $(INSTALLED)
+	rm -rf build/mutation
+	mkdir -p build/mutation/src
+	cp -r runtime/geograph_types trainer/geograph_types_trainer export/geograph_types_export \
+		build/mutation/src
+	cp -r tests pyproject.toml build/mutation
+	cd build/mutation && $(abspath $(BIN))/mutmut run && $(abspath $(BIN))/mutmut results
 
 $(BENCH_INSTALLED): $(INSTALLED)
 	$(BIN)/python -m pip install --quiet --editable '.[dev,bench]'
