@@ -1,11 +1,12 @@
 """What `bench.py` writes: all sections of one run, with their figures."""
 
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 
-from figures import Figure
+from figure import Figure
 from geograph_types.errors import InputError
 from machine import Machine
 
@@ -87,7 +88,7 @@ def markdown(results: BenchResults, pictures: dict[str, str]) -> Iterator[str]:
         yield ""
         yield f"## {section.title}"
         yield ""
-        yield f"`{' '.join(section.command)}`, {section.minutes:.1f} minutes"
+        yield f"`{shlex.join(section.command)}`, {section.minutes:.1f} minutes"
         yield ""
         if name in pictures:
             yield f"![{section.title}]({pictures[name]})"

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from bench_results import BenchResults
-from figures import Figure
+from figure import Figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -22,7 +22,7 @@ import click
 import msgspec
 
 from bench_results import BenchResults, read_results
-from figures import Figure
+from figure import Figure
 from geograph_types.errors import InputError
 from spread import Spread
 

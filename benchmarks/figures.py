@@ -8,36 +8,15 @@ import msgspec
 
 from archive_results import JSON, LOOP, PARQUET, SCRIPT, UNZIP, ArchiveResults
 from encoder_results import EncoderResults
+from figure import Figure
 from installed_size import SizeResults
 from preparation import PreparationResults
-from spread import Spread, spread
+from spread import spread
 from start import StartResults
 from tagging import TaggingResults
 from train_results import TrainResults
 
-__all__ = ["READERS", "Figure", "read_figures"]
-
-
-class Figure(msgspec.Struct, frozen=True):
-    """One measured figure.
-
-    Attributes:
-        group: what is compared; figures of a group have one unit and belong in one picture.
-        name: of the contender.
-        unit: of the figure.
-        ours: it is of this project's code.
-        more_is_better: as of a rate.
-        rounds: how often it was measured.
-        spread: over the rounds; one measurement alone has equal quartiles.
-    """
-
-    group: str
-    name: str
-    unit: str
-    ours: bool
-    more_is_better: bool
-    rounds: int
-    spread: Spread
+__all__ = ["READERS", "read_figures"]
 
 
 def _least(group: str, name: str, unit: str, ours: bool, values: Sequence[float]) -> Figure:

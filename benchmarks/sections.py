@@ -11,7 +11,7 @@ from typing import Final
 __all__ = ["SECTIONS", "Section"]
 
 HERE: Final = Path(__file__).parent
-QUICK_CONTENDERS: Final = ("ours, fp32", "traced ONNX, fp32", "OpenVINO, NNCF int8")
+QUICK_CONTENDERS: Final = ("ours, fp32", "OpenVINO, NNCF int8")
 """Besides ours in int8 and open_clip."""
 
 
@@ -72,14 +72,14 @@ SECTIONS: Final = (
         "preparation",
         "From a file to the encoder's pixels",
         "preparation.py",
-        quick=("--rounds", "5"),
+        quick=("--rounds", "3"),
         folder="photos",
     ),
     Section(
         "tagging",
         "From files to tags",
         "tagging.py",
-        quick=("--photos", "32", "--rounds", "2", "--size", "640 px"),
+        quick=("--photos", "32", "--rounds", "1", "--size", "640 px"),
         weights=True,
         folder="",
     ),
