@@ -96,10 +96,7 @@ SECTIONS: Final = (
         "Reading a dataset, and training",
         "train.py",
         whole=("--repeats", "3"),
-        quick=(
-            "--rows",
-            "20000",
-        ),
+        quick=("--rows", "10000"),
         folder="train",
     ),
     Section("server", "Service", "server.py", quick=None, weights=True, folder=""),
