@@ -7,12 +7,13 @@ Every round runs each of these once, in a new order, in a process of its own:
 * `score` over float16 Parquet, all rows;
 * `score` over float16 Parquet, a tenth of them, for its memory;
 * a loop that scores one embedding at a time in torch, over the first rows of the same file;
+* what the released scripts do with gzipped JSON Lines, line by line, over a part;
 * `score` over gzipped JSON Lines;
 * `gzip -dc` of the same file.
 
-The times of `score` and `gzip` are those of whole processes; the loop's leaves out the imports. It
-has one thread: more make it slower. The head has random weights, which changes no time. Files are
-written first: 1.1 kB a row, 4.4 GB for 4 million.
+The times of `score` and `gzip` are those of whole processes; the loops' leave out the imports. They
+have one thread: more make them slower. The head has random weights, which changes no time. Files
+are written first: 1.1 kB a row, 4.4 GB for 4 million.
 """
 
 import json
@@ -22,7 +23,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -30,66 +31,40 @@ import click
 import msgspec
 import numpy as np
 
+from archive_results import (
+    JSON,
+    LOOP,
+    PARQUET,
+    SCRIPT,
+    SMALL,
+    UNZIP,
+    ArchiveResults,
+    markdown,
+    rates_ratio,
+    summary,
+)
 from geograph_types.atomic import new_file
-from machine import Machine, this_machine
-from spread import Spread, ratio, spread
+from machine import this_machine
 from train import DISTANCES, peak_megabytes, seconds_to_unzip, write_rows
 
 BYTES_A_ROW: Final = 1100
 BATCH_ROWS: Final = 8192
 POOL_BATCHES: Final = 8
 """Batches of different vectors; the file repeats them, which reading does not notice."""
-LOOP_ROWS: Final = 20_000
+LOOP_ROWS: Final = 10_000
 LINES: Final = 200_000
 SMALL_SHARE: Final = 10
-
-PARQUET: Final = "score, Parquet"
-SMALL: Final = "score, Parquet, a tenth"
-LOOP: Final = "torch, one at a time"
-JSON: Final = "score, .jsonl.gz"
-UNZIP: Final = "gzip -dc"
-
-
-class Contender(msgspec.Struct, frozen=True):
-    """What was measured of one contender.
-
-    Attributes:
-        name: one of those above.
-        rows: that it went through in a round.
-        seconds: of each round.
-        megabytes: highest resident memory of each round; none for gzip.
-        rate: rows a second.
-    """
-
-    name: str
-    rows: int
-    seconds: list[float]
-    megabytes: list[float]
-    rate: Spread
-
-
-class ArchiveResults(msgspec.Struct, frozen=True):
-    """One run of the benchmark.
-
-    Attributes:
-        before: the machine before measuring.
-        after: the machine after it.
-        contenders: by what was measured.
-        of_loop: the rate over Parquet as a multiple of the loop's in the same round.
-        of_unzip: the rate over JSON Lines as a share of gzip's in the same round.
-        growth: megabytes at all rows beyond those at a tenth of them, at most.
-    """
-
-    before: Machine
-    after: Machine
-    contenders: list[Contender]
-    of_loop: Spread
-    of_unzip: Spread
-    growth: float
 
 
 @click.command(epilog="Example: python benchmarks/archive.py --rows 1000000")
 @click.option("--rows", type=click.IntRange(min=50_000), default=4_000_000, show_default=True)
+@click.option(
+    "--lines",
+    type=click.IntRange(min=LOOP_ROWS),
+    default=LINES,
+    show_default=True,
+    help="Of gzipped JSON.",
+)
 @click.option("--rounds", type=click.IntRange(min=1), default=3, show_default=True)
 @click.option(
     "--work",
@@ -103,7 +78,7 @@ class ArchiveResults(msgspec.Struct, frozen=True):
     metavar="FILE",
     help="Every measurement, for machines.",
 )
-def main(rows: int, rounds: int, work: Path | None, out: Path | None) -> None:
+def main(rows: int, lines: int, rounds: int, work: Path | None, out: Path | None) -> None:
     """Measure `score` over stored embeddings."""
     folder = work or Path(tempfile.mkdtemp())
     folder.mkdir(parents=True, exist_ok=True)
@@ -113,31 +88,32 @@ def main(rows: int, rounds: int, work: Path | None, out: Path | None) -> None:
             raise click.ClickException(
                 f"{folder} has less than {needed / 1e9:.1f} GB free: give --work or fewer --rows"
             )
-        results = measure(folder, rows, rounds)
+        results = measure(folder, rows, lines, rounds)
     finally:
         if work is None:
             shutil.rmtree(folder)
-    for line in markdown(results):
-        click.echo(line)
+    for row in markdown(results):
+        click.echo(row)
     if out is not None:
         with new_file(out) as stream:
             stream.write(msgspec.json.format(msgspec.json.encode(results), indent=1) + b"\n")
 
 
-def measure(folder: Path, rows: int, rounds: int) -> ArchiveResults:
+def measure(folder: Path, rows: int, line_count: int, rounds: int) -> ArchiveResults:
     """Write what is missing, and give every contender a turn a round."""
     checkpoint, bundle = make_head(folder)
     large, small = (make_parquet(folder, count) for count in (rows, rows // SMALL_SHARE))
-    lines = folder / f"{LINES}.jsonl.gz"
+    lines = folder / f"{line_count}.jsonl.gz"
     if not lines.exists():
         say(f"writing {lines.name} ...")
-        write_rows(lines, LINES)
+        write_rows(lines, line_count)
     turns: dict[str, tuple[int, Callable[[], tuple[float, float]]]] = {
         PARQUET: (rows, lambda: in_child("score", large, bundle)),
         SMALL: (rows // SMALL_SHARE, lambda: in_child("score", small, bundle)),
         LOOP: (LOOP_ROWS, lambda: in_child("loop", large, checkpoint)),
-        JSON: (LINES, lambda: in_child("score", lines, bundle)),
-        UNZIP: (LINES, lambda: (seconds_to_unzip(lines), 0.0)),
+        SCRIPT: (LOOP_ROWS, lambda: of_script(lines, checkpoint)),
+        JSON: (line_count, lambda: in_child("score", lines, bundle)),
+        UNZIP: (line_count, lambda: (seconds_to_unzip(lines), 0.0)),
     }
     measured: dict[str, list[tuple[float, float]]] = {name: [] for name in turns}
     shuffled = random.Random(0)
@@ -152,39 +128,10 @@ def measure(folder: Path, rows: int, rounds: int) -> ArchiveResults:
         after=this_machine(),
         contenders=list(contenders.values()),
         of_loop=rates_ratio(contenders[PARQUET], contenders[LOOP]),
+        of_script=rates_ratio(contenders[JSON], contenders[SCRIPT]),
         of_unzip=rates_ratio(contenders[JSON], contenders[UNZIP]),
         growth=max(contenders[PARQUET].megabytes) - min(contenders[SMALL].megabytes),
     )
-
-
-def summary(name: str, rows: int, measured: list[tuple[float, float]]) -> Contender:
-    seconds = [one for one, _ in measured]
-    megabytes = [one for _, one in measured if one]
-    return Contender(name, rows, seconds, megabytes, spread([rows / one for one in seconds]))
-
-
-def rates_ratio(ours: Contender, other: Contender) -> Spread:
-    """Compare rows a second, round by round."""
-    return ratio(
-        [ours.rows / seconds for seconds in ours.seconds],
-        [other.rows / seconds for seconds in other.seconds],
-    )
-
-
-def markdown(results: ArchiveResults) -> Iterator[str]:
-    """Show the results, medians with quartiles in brackets."""
-    yield from results.before.markdown(results.after)
-    yield ""
-    yield "| | rows | thousand rows a second | memory at most, MB |"
-    yield "|---|---|---|---|"
-    for one in results.contenders:
-        thousands = spread([one.rows / seconds / 1000 for seconds in one.seconds]).text(1)
-        megabytes = f"{max(one.megabytes):.0f}" if one.megabytes else ""
-        yield f"| {one.name} | {one.rows:,} | {thousands} | {megabytes} |"
-    yield ""
-    yield f"* over Parquet, times the loop's rate: {results.of_loop.text(1)}"
-    yield f"* over JSON Lines, share of gzip's rate: {results.of_unzip.text(2)}"
-    yield f"* memory at all rows beyond that at a tenth: {results.growth:.0f} MB"
 
 
 def make_head(folder: Path) -> tuple[Path, Path]:
@@ -241,6 +188,14 @@ def in_child(part: str, *paths: Path) -> tuple[float, float]:
     printed = subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout
     told = json.loads(printed)
     return told.get("seconds", time.perf_counter() - start), told["megabytes"]
+
+
+def of_script(lines: Path, checkpoint: Path) -> tuple[float, float]:
+    """Give seconds and highest megabytes of the released scripts' way."""
+    script = Path(__file__).parent / "row_by_row" / "scoring.py"
+    command = [sys.executable, str(script), str(lines), str(checkpoint), str(LOOP_ROWS)]
+    told = json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout)
+    return told["seconds"], told["megabytes"]
 
 
 def run_score(rows: Path, bundle: Path) -> dict[str, float]:

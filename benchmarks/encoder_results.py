@@ -1,12 +1,15 @@
 """What the encoder benchmark finds, as it is written to a file and shown as tables."""
 
+import statistics
 from collections.abc import Iterator
 from typing import Literal
 
 import msgspec
 
-from contenders import OPEN_CLIP, OURS
+from contenders import CONTENDERS, OPEN_CLIP, OURS
+from floor import floor_milliseconds
 from machine import Machine
+from machine_rates import MachineRates
 from spread import Spread, ratio, spread
 
 __all__ = ["EncoderResults", "Fidelity", "Speed", "markdown", "speeds"]
@@ -26,6 +29,8 @@ class Speed(msgspec.Struct, frozen=True):
         milliseconds: a photo, over the rounds.
         of_ours: its time as a multiple of our int8's in the same round.
         of_open_clip: open_clip's time in the same round as a multiple of its own.
+        of_floor: the least time that its precision can take here, as a share of the median; `None`
+            where the machine's rate in that precision is not known.
     """
 
     contender: str
@@ -35,6 +40,7 @@ class Speed(msgspec.Struct, frozen=True):
     milliseconds: Spread
     of_ours: Spread | None
     of_open_clip: Spread | None
+    of_floor: float | None
 
 
 class Fidelity(msgspec.Struct, frozen=True):
@@ -65,6 +71,7 @@ class EncoderResults(msgspec.Struct, frozen=True):
         rounds: that every contender took part in.
         before: the machine before measuring.
         after: the machine after measuring; its load is our own as well.
+        rates: of the machine, from which the floor follows, by threads and batch.
         speeds: by threads, batch and contender.
         fidelity: by contender.
         left_out: why, by contender.
@@ -77,6 +84,7 @@ class EncoderResults(msgspec.Struct, frozen=True):
     rounds: int
     before: Machine
     after: Machine
+    rates: list[MachineRates]
     speeds: list[Speed]
     fidelity: list[Fidelity]
     left_out: dict[str, str]
@@ -94,28 +102,33 @@ class EncoderResults(msgspec.Struct, frozen=True):
             )
 
 
-def speeds(times: dict[str, list[float]], threads: int, batch: int) -> list[Speed]:
+def speeds(times: dict[str, list[float]], rates: MachineRates) -> list[Speed]:
     """Summarise the rounds, the fastest contender first.
 
     Args:
         times: seconds a photo of every round, by contender.
-        threads: of one run.
-        batch: photos in one run.
+        rates: of the machine, with the same threads and batch.
     """
     ours, open_clip = times.get(OURS), times.get(OPEN_CLIP)
     found = [
         Speed(
             contender=name,
-            threads=threads,
-            batch=batch,
+            threads=rates.threads,
+            batch=rates.batch,
             seconds=seconds,
             milliseconds=spread([1e3 * second for second in seconds]),
             of_ours=ratio(seconds, ours) if ours else None,
             of_open_clip=ratio(open_clip, seconds) if open_clip else None,
+            of_floor=_of_floor(name, seconds, rates),
         )
         for name, seconds in times.items()
     ]
     return sorted(found, key=lambda speed: speed.milliseconds.median)
+
+
+def _of_floor(name: str, seconds: list[float], rates: MachineRates) -> float | None:
+    floor = floor_milliseconds(rates, CONTENDERS[name].PRECISION)
+    return None if floor is None else floor / (1e3 * statistics.median(seconds))
 
 
 def markdown(results: EncoderResults) -> Iterator[str]:
@@ -123,18 +136,11 @@ def markdown(results: EncoderResults) -> Iterator[str]:
     yield "# Encoder"
     yield ""
     yield from _circumstances(results)
-    for threads, batch in dict.fromkeys((speed.threads, speed.batch) for speed in results.speeds):
+    for rates in results.rates:
         yield ""
-        yield f"## Threads {threads}, batch {batch}"
+        yield f"## Threads {rates.threads}, batch {rates.batch}"
         yield ""
-        yield "| contender | ms a photo (quartiles) | time / ours int8 | open_clip / its time |"
-        yield "|---|---|---|---|"
-        for speed in results.speeds:
-            if (speed.threads, speed.batch) == (threads, batch):
-                yield (
-                    f"| {speed.contender} | {speed.milliseconds.text(1)} "
-                    f"| {_text(speed.of_ours)} | {_text(speed.of_open_clip)} |"
-                )
+        yield from _speed_table(results.speeds, rates)
     yield ""
     yield "## Fidelity to open_clip in torch, float32"
     yield ""
@@ -145,6 +151,28 @@ def markdown(results: EncoderResults) -> Iterator[str]:
             f"| {row.contender} | {row.photos} | {row.cosine:.5f} | {row.centred_cosine:.5f} "
             f"| {row.centred_cosine_low:.5f} |"
         )
+
+
+def _speed_table(found: list[Speed], rates: MachineRates) -> Iterator[str]:
+    yield (
+        "| contender | ms a photo (quartiles) | time / ours int8 | open_clip / its time "
+        "| of the floor |"
+    )
+    yield "|---|---|---|---|---|"
+    for speed in found:
+        if (speed.threads, speed.batch) == (rates.threads, rates.batch):
+            share = "" if speed.of_floor is None else f"{speed.of_floor:.0%}"
+            yield (
+                f"| {speed.contender} | {speed.milliseconds.text(1)} "
+                f"| {_text(speed.of_ours)} | {_text(speed.of_open_clip)} | {share} |"
+            )
+    yield ""
+    floors = ", ".join(
+        f"{precision} {floor_milliseconds(rates, precision):.1f} ms a photo at "
+        f"{rate / 1e9:.0f} billion steps a second"
+        for precision, rate in rates.products.items()
+    )
+    yield f"The floor: {floors}; memory is copied at {rates.copied / 1e9:.0f} GB/s."
 
 
 def _circumstances(results: EncoderResults) -> Iterator[str]:

@@ -14,6 +14,7 @@ from geograph_types import Bundle
 from geograph_types_export.gate import compare
 from geograph_types_export.verify import check_photos
 from machine import this_machine
+from machine_rates import MachineRates, measure_rates
 from rounds import alternate
 
 __all__ = ["measure_speed"]
@@ -28,6 +29,7 @@ class _Measurement:
         self.pixels = check_photos()
         self.left_out: dict[str, str] = {}
         self.failed: dict[str, str] = {}
+        self.rates: list[MachineRates] = []
         self.speeds: list[Speed] = []
         self.embeds: dict[str, NDArray[np.float32]] = {}
         for name in names:
@@ -39,6 +41,9 @@ class _Measurement:
 
     def run(self, threads: int, batches: Sequence[int], rounds: int) -> None:
         """Measure all with one number of threads."""
+        self.say(f"measuring what the machine can do, threads {threads}")
+        rates = {batch: measure_rates(threads, batch) for batch in batches}
+        self.rates += rates.values()
         with ExitStack() as stack:
             processes = {}
             for name in self.names:
@@ -55,7 +60,7 @@ class _Measurement:
                 self.say(f"measuring, threads {threads}, batch {batch}")
                 alive = {name: process for name, process in processes.items() if name in self.names}
                 times = alternate(alive, batch, rounds, self.fail)
-                self.speeds += speeds(times, threads, batch)
+                self.speeds += speeds(times, rates[batch])
 
     def fail(self, error: ContenderError) -> None:
         """Go on without a contender."""
@@ -114,6 +119,7 @@ def measure_speed(
         rounds=rounds,
         before=before,
         after=this_machine(),
+        rates=measurement.rates,
         speeds=measurement.speeds,
         fidelity=measurement.fidelity(),
         left_out=measurement.left_out,

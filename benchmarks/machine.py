@@ -1,6 +1,7 @@
 """What was measured on: the machine, the versions, and how busy it was."""
 
 import os
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from importlib import metadata
@@ -26,7 +27,9 @@ LIBRARIES = (
     "transformers",
     "openvino",
     "nncf",
+    "fastembed",
 )
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 BUSY = 0.25
 """Load a processor from which others' work disturbs the figures."""
 
@@ -38,6 +41,7 @@ class Machine(msgspec.Struct, frozen=True):
         time: UTC, in ISO 8601.
         findings: what `doctor` finds: Python, processors and their features, memory.
         versions: of the libraries that are installed.
+        threads: settings of the environment that limit them.
         cpus: that this process may use.
         load: average number of waiting or running processes over the last minute.
     """
@@ -45,8 +49,16 @@ class Machine(msgspec.Struct, frozen=True):
     time: str
     findings: dict[str, str]
     versions: dict[str, str]
+    threads: dict[str, str]
     cpus: int
     load: float
+
+    @property
+    def name(self) -> str:
+        """A name for files: the processor's model and how many are usable."""
+        model = self.findings["processors"].partition("; ")[2].partition(" with ")[0]
+        words = re.findall(r"[a-z0-9]+", model.lower())
+        return "-".join([*words, str(self.cpus), "cpus"])
 
     @property
     def busy(self) -> bool:
@@ -59,6 +71,8 @@ class Machine(msgspec.Struct, frozen=True):
         yield "* versions: " + ", ".join(
             f"{name} {version}" for name, version in self.versions.items()
         )
+        settings = ", ".join(f"{name}={value}" for name, value in self.threads.items())
+        yield f"* thread settings: {settings or 'none'}"
         yield f"* load average {self.load:.2f} before, {after.load:.2f} after"
         if self.busy:
             yield f"* **noisy**: load {self.load:.2f} before measuring: other work disturbs it"
@@ -71,6 +85,7 @@ def this_machine() -> Machine:
         time=datetime.now(UTC).isoformat(timespec="seconds"),
         findings={found.what: found.state for found in examine() if found.what in kept},
         versions={name: version for name in LIBRARIES if (version := _version(name))},
+        threads={name: os.environ[name] for name in THREAD_VARIABLES if name in os.environ},
         cpus=usable_cpus(),
         load=os.getloadavg()[0],
     )

@@ -4,7 +4,8 @@
 
 Ours is the int8 encoder with `embed_photos`' own settings. The plain way decodes and prepares
 photos one after the other with Pillow and open_clip's transform, and runs batches of 32 in torch or
-in the traced ONNX file, with their default threads. Each run is a process of its own; models are
+in the traced ONNX file, with their default threads. fastembed's image pipeline reads a local folder
+with that file. Each run is a process of its own; models are
 loaded and warm before the clock starts. `--memory 2000` measures memory over so many photos of
 12 MP.
 """
@@ -19,7 +20,9 @@ import msgspec
 import numpy as np
 from PIL import Image
 
-from contenders.interface import Given
+from contenders.fastembed_folder import MODEL, fastembed_folder
+from contenders.interface import Given, unless_installed
+from contenders.traced_file import traced_tower
 from encoder import DEFAULT_WORK
 from geograph_types.atomic import new_file
 from geograph_types.errors import GeographTypesError
@@ -35,6 +38,7 @@ SEED = 11
 GRAIN = 5.0
 """Standard deviation of the noise that gives drawn photos the file size of real ones."""
 OURS = "ours, int8"
+FASTEMBED = "fastembed"
 
 
 class Way(msgspec.Struct, frozen=True):
@@ -65,6 +69,7 @@ class TaggingResults(msgspec.Struct, frozen=True):
     photos: int
     rounds: int
     ways: list[Way]
+    left_out: dict[str, str]
 
 
 def make_photos(folder: Path, size: tuple[int, int]) -> list[Path]:
@@ -87,38 +92,20 @@ def make_photos(folder: Path, size: tuple[int, int]) -> list[Path]:
     return paths
 
 
-def traced_tower(given: Given) -> Path:
-    """Write the tower as torch's exporter does, unless it is there."""
-    path = given.work / "traced-tower.onnx"
-    if not path.exists():
-        import torch
-
-        from geograph_types_export.reference import ReferenceTower
-
-        state = torch.load(given.weights, weights_only=True)
-        unfinished = path.with_suffix(".unfinished")
-        torch.onnx.export(
-            ReferenceTower(state).module,
-            (torch.zeros(2, 3, 224, 224),),
-            unfinished,
-            input_names=["inputs"],
-            output_names=["image_embeds"],
-            dynamic_axes={"inputs": {0: "batch"}, "image_embeds": {0: "batch"}},
-            dynamo=False,
-        )
-        unfinished.rename(path)
-    return path
-
-
 def commands(given: Given, listed: Path) -> dict[str, list[str]]:
     """Give the command of each way, ours first."""
     plain = [sys.executable, str(SCRIPTS / "plain.py")]
+    fastembed = [sys.executable, str(SCRIPTS / "fastembed_way.py"), MODEL]
     head = str(given.work / HEAD)
-    return {
+    ways = {
         OURS: [sys.executable, str(SCRIPTS / "ours.py"), str(given.bundle), str(listed)],
         "plain, torch fp32": [*plain, "torch", str(given.weights), head, str(listed)],
         "plain, traced ONNX fp32": [*plain, "onnx", str(traced_tower(given)), head, str(listed)],
     }
+    if unless_installed(FASTEMBED) is None:
+        folder = str(fastembed_folder(given))
+        ways["fastembed, ONNX fp32"] = [*fastembed, folder, head, str(listed)]
+    return ways
 
 
 def measure(given: Given, size: str, photos: int, rounds: int) -> list[Way]:
@@ -155,6 +142,7 @@ def markdown(results: TaggingResults) -> str:
     """Show the results as a table."""
     lines = [
         *results.before.markdown(results.after),
+        *(f"* left out: {name}: {why}" for name, why in results.left_out.items()),
         "",
         "| photos | way | photos a second | ours is times as fast | MB at most |",
         "|---|---|---|---|---|",
@@ -170,6 +158,9 @@ def markdown(results: TaggingResults) -> str:
 @click.option("--bundle", type=click.Path(path_type=Path, exists=True, file_okay=False))
 @click.option("--work", type=click.Path(path_type=Path, file_okay=False), default=DEFAULT_WORK)
 @click.option("--photos", type=click.IntRange(min=32), default=96, show_default=True)
+@click.option(
+    "--size", "sizes", type=click.Choice(list(SIZES)), multiple=True, help="Several; all otherwise."
+)
 @click.option("--rounds", type=click.IntRange(min=1), default=5, show_default=True)
 @click.option("--memory", type=click.IntRange(min=32), help="Photos of 12 MP; nothing else then.")
 @click.option("--json", "target", type=click.Path(path_type=Path), help="Write all figures here.")
@@ -178,6 +169,7 @@ def main(
     bundle: Path | None,
     work: Path,
     photos: int,
+    sizes: tuple[str, ...],
     rounds: int,
     memory: int | None,
     target: Path | None,
@@ -194,8 +186,10 @@ def main(
         click.echo(f"{memory} photos of 12 MP: {float(printed):.0f} s, {peak:.0f} MB at most")
         return
     before = this_machine()
-    ways = [way for size in SIZES for way in measure(given, size, photos, rounds)]
-    results = TaggingResults(before, this_machine(), photos, rounds, ways)
+    ways = [way for size in sizes or SIZES for way in measure(given, size, photos, rounds)]
+    missing = unless_installed(FASTEMBED)
+    left_out = {FASTEMBED: f"{missing.reason}: {missing.detail}"} if missing else {}
+    results = TaggingResults(before, this_machine(), photos, rounds, ways, left_out)
     click.echo(markdown(results))
     if target is not None:
         target.write_bytes(msgspec.json.encode(results))

@@ -1,18 +1,17 @@
 """Measure the trainer: conversion against `gzip -dc`, an epoch against a DataLoader, and memory.
 
-    python benchmarks/train.py --rows 430000
+    python benchmarks/train.py --rows 430000 [--json FILE]
 
-Everything is measured in one run on one file of synthetic rows in the published schema. Times are
-medians of `--repeats` alternating measurements. The DataLoader decodes base64 row by row and feeds
-the same model, batch size, optimizer and loss; it is timed on up to 40,000 rows and its time taken
-in proportion.
+Everything is measured in one run on one file of synthetic rows in the published schema, `--repeats`
+times in turn. What the released scripts do with each line is timed on the first 40,000 rows, its
+time taken in proportion. The DataLoader decodes base64 row by row and feeds the same model, batch
+size, optimizer and loss; it is timed likewise.
 """
 
 import base64
 import gzip
 import json
 import shutil
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -22,7 +21,11 @@ from pathlib import Path
 from typing import Any, Final
 
 import click
+import msgspec
 import numpy as np
+
+from machine import this_machine
+from train_results import TrainResults
 
 CONVERT: Final = "convert"
 TRAIN: Final = "train"
@@ -31,6 +34,7 @@ TAGS: Final = ("Geograph", "Close Look", "Cross Grid", "Inside", "Aerial", "Extr
 DISTANCES: Final = ("", "0", "4", "64", "256", "1024", "8192", "Unknown")
 BATCH_SIZE: Final = 1024
 DATALOADER_ROWS: Final = 40_000
+SCRIPT_ROWS: Final = 40_000
 
 
 @click.command()
@@ -41,48 +45,43 @@ DATALOADER_ROWS: Final = 40_000
     type=click.Path(file_okay=False, path_type=Path),
     help="Folder for files; those that are there are used again. Else a temporary one.",
 )
-def main(rows: int, repeats: int, work: Path | None) -> None:
+@click.option("--json", "target", type=click.Path(path_type=Path), help="Write all figures here.")
+def main(rows: int, repeats: int, work: Path | None, target: Path | None) -> None:
     """Run all measurements and print them as a table."""
+    before = this_machine()
     folder = work or Path(tempfile.mkdtemp())
     folder.mkdir(parents=True, exist_ok=True)
-    source, target = folder / f"{rows}.jsonl.gz", folder / f"{rows}.parquet"
+    source, dataset = folder / f"{rows}.jsonl.gz", folder / f"{rows}.parquet"
     try:
         if not source.exists():
             click.echo(f"writing {rows} rows ...", err=True)
             write_rows(source, rows)
-        unzip, convert = [], []
+        unzip, convert, scripts = [], [], []
         for _ in range(repeats):
             unzip.append(seconds_to_unzip(source))
-            convert.append(in_child(CONVERT, source, target))
-        train = in_child(TRAIN, target, folder)
-        epochs = [in_child(EPOCH, target, source) for _ in range(repeats)]
-        show(rows, unzip, convert, train, epochs)
+            convert.append(in_child(CONVERT, source, dataset))
+            scripts.append(seconds_of_script(source, rows))
+        train = in_child(TRAIN, dataset, folder)
+        epochs = [in_child(EPOCH, dataset, source) for _ in range(repeats)]
     finally:
         if work is None:
             shutil.rmtree(folder)
-
-
-def show(
-    rows: int,
-    unzip: list[float],
-    convert: list[dict[str, float]],
-    train: dict[str, float],
-    epochs: list[dict[str, float]],
-) -> None:
-    unzipped = statistics.median(unzip)
-    converted = statistics.median(run["seconds"] for run in convert)
-    memory = max(run["megabytes"] for run in convert)
-    ours = statistics.median(run["ours"] for run in epochs)
-    loader = statistics.median(run["loader"] for run in epochs)
-    click.echo(f"rows                                  {rows:>10,}")
-    click.echo(f"gzip -dc                              {unzipped:>10.1f} s")
-    click.echo(f"dataset convert                       {converted:>10.1f} s")
-    click.echo(f"  speed, gzip -dc = 1                 {unzipped / converted:>10.2f}")
-    click.echo(f"  memory at most                      {memory:>10.0f} MB")
-    click.echo(f"train, memory at most                 {train['megabytes']:>10.0f} MB")
-    click.echo(f"epoch of {BATCH_SIZE}-row steps, validation too {ours:>9.1f} s")
-    click.echo(f"epoch with base64 in a DataLoader     {loader:>10.1f} s")
-    click.echo(f"  times as fast                       {loader / ours:>10.1f}")
+    results = TrainResults(
+        before=before,
+        after=this_machine(),
+        rows=rows,
+        unzip=unzip,
+        convert=[run["seconds"] for run in convert],
+        scripts=scripts,
+        ours=[run["ours"] for run in epochs],
+        loader=[run["loader"] for run in epochs],
+        convert_megabytes=max(run["megabytes"] for run in convert),
+        train_megabytes=train["megabytes"],
+    )
+    for line in results.markdown():
+        click.echo(line)
+    if target is not None:
+        target.write_bytes(msgspec.json.encode(results))
 
 
 def write_rows(path: Path, count: int) -> None:
@@ -109,6 +108,15 @@ def seconds_to_unzip(path: Path) -> float:
     start = time.perf_counter()
     subprocess.run(["gzip", "-dc", str(path)], stdout=subprocess.DEVNULL, check=True)
     return time.perf_counter() - start
+
+
+def seconds_of_script(path: Path, rows: int) -> float:
+    """Time the released scripts' way with a part of the rows, for all of them."""
+    script = Path(__file__).parent / "row_by_row" / "decoding.py"
+    count = min(rows, SCRIPT_ROWS)
+    command = [sys.executable, str(script), str(path), str(count)]
+    told = json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout)
+    return float(told["seconds"]) * rows / count
 
 
 def in_child(part: str, *paths: Path) -> dict[str, float]:

@@ -4,6 +4,7 @@ from contenders.bundle_encoder import bundle_encoder, unless_in_bundle
 from contenders.interface import Encode, Given, LeftOut
 
 NAME = "ours, fp32"
+PRECISION = "fp32"
 
 
 def left_out(given: Given) -> LeftOut | None:

@@ -4,6 +4,7 @@ from contenders.bundle_encoder import bundle_encoder, unless_in_bundle
 from contenders.interface import Encode, Given, LeftOut
 
 NAME = "ours, int8"
+PRECISION = "int8"
 
 
 def left_out(given: Given) -> LeftOut | None:

@@ -60,6 +60,10 @@ class Contender(Protocol):
     def NAME(self) -> str:  # noqa: N802 - a module's constant
         """What tables call it."""
 
+    @property
+    def PRECISION(self) -> str:  # noqa: N802 - likewise
+        """Of most of its matrix products: "fp32", "bf16" or "int8"."""
+
     def left_out(self, given: Given) -> LeftOut | None:
         """Say why it cannot take part here, if it cannot."""
 

@@ -3,21 +3,16 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from contenders.interface import Encode, Given, LeftOut, Reason, unless_installed
+from contenders.bf16 import unless_bf16
+from contenders.interface import Encode, Given, LeftOut, unless_installed
 from contenders.pixel_tower import as_encode, load_tower
 
 NAME = "open_clip, torch bf16 autocast"
+PRECISION = "bf16"
 
 
 def left_out(given: Given) -> LeftOut | None:
-    missing = unless_installed("open_clip")
-    if missing is not None:
-        return missing
-    import torch
-
-    if not torch.ops.mkldnn._is_mkldnn_bf16_supported():
-        return LeftOut(Reason.NO_BF16, "torch would emulate it, many times slower than fp32")
-    return None
+    return unless_installed("open_clip") or unless_bf16()
 
 
 def prepare(given: Given, threads: int) -> Encode:

@@ -4,6 +4,7 @@ from contenders.interface import Encode, Given, LeftOut, unless_installed
 from contenders.pixel_tower import as_encode, load_tower
 
 NAME = "open_clip, torch fp32"
+PRECISION = "fp32"
 
 
 def left_out(given: Given) -> LeftOut | None:

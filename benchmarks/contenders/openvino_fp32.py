@@ -5,6 +5,7 @@ from contenders.openvino_file import openvino_encode
 from contenders.traced_file import traced_file
 
 NAME = "OpenVINO, fp32"
+PRECISION = "fp32"
 
 
 def left_out(given: Given) -> LeftOut | None:

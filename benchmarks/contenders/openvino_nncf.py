@@ -13,6 +13,7 @@ from contenders.openvino_file import openvino_encode
 from contenders.traced_file import traced_file
 
 NAME = "OpenVINO, NNCF int8"
+PRECISION = "int8"
 
 
 def left_out(given: Given) -> LeftOut | None:

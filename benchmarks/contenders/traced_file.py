@@ -1,6 +1,7 @@
-"""open_clip's tower as torch's exporter writes it, in a file that several contenders use."""
+"""open_clip's tower as torch's exporter writes it, in files that several contenders use."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,29 +9,50 @@ from numpy.typing import NDArray
 from contenders.interface import Encode, Given
 from contenders.pixel_tower import load_tower
 
-__all__ = ["onnx_encode", "traced_file"]
+if TYPE_CHECKING:
+    import torch
 
-EXAMPLE = (2, 224, 224, 3)
+__all__ = ["onnx_encode", "traced_file", "traced_tower"]
 
 
 def traced_file(given: Given) -> Path:
     """Trace the tower, normalisation included, with the batch left free, unless it is there."""
     path = given.work / "traced.onnx"
-    if path.exists():
-        return path
+    if not path.exists():
+        import torch
+
+        example = torch.zeros((2, 224, 224, 3), dtype=torch.uint8)
+        _trace(load_tower(given), example, "pixels", path)
+    return path
+
+
+def traced_tower(given: Given) -> Path:
+    """Trace the tower alone, which takes normalised float32 [N, 3, 224, 224], likewise."""
+    path = given.work / "traced-tower.onnx"
+    if not path.exists():
+        import torch
+
+        from geograph_types_export.reference import ReferenceTower
+
+        state = torch.load(given.weights, weights_only=True)
+        _trace(ReferenceTower(state).module, torch.zeros(2, 3, 224, 224), "inputs", path)
+    return path
+
+
+def _trace(module: "torch.nn.Module", example: "torch.Tensor", name: str, path: Path) -> None:
     import torch
 
     unfinished = path.with_suffix(".unfinished")
     torch.onnx.export(
-        load_tower(given),
-        (torch.zeros(EXAMPLE, dtype=torch.uint8),),
+        module,
+        (example,),
         unfinished,
-        input_names=["pixels"],
+        input_names=[name],
         output_names=["image_embeds"],
-        dynamic_axes={"pixels": {0: "batch"}, "image_embeds": {0: "batch"}},
+        dynamic_axes={name: {0: "batch"}, "image_embeds": {0: "batch"}},
         dynamo=False,
     )
-    return unfinished.rename(path)
+    unfinished.rename(path)
 
 
 def onnx_encode(path: Path, threads: int) -> Encode:

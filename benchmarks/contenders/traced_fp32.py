@@ -4,6 +4,7 @@ from contenders.interface import Encode, Given, LeftOut, unless_installed
 from contenders.traced_file import onnx_encode, traced_file
 
 NAME = "traced ONNX, fp32"
+PRECISION = "fp32"
 
 
 def left_out(given: Given) -> LeftOut | None:

@@ -7,6 +7,7 @@ from contenders.interface import Encode, Given, LeftOut, unless_installed
 from contenders.traced_file import onnx_encode, traced_file
 
 NAME = "traced ONNX, dynamic int8"
+PRECISION = "int8"
 
 
 def left_out(given: Given) -> LeftOut | None:

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     import torch
 
 NAME = "transformers, torch fp32"
+PRECISION = "fp32"
 
 
 def left_out(given: Given) -> LeftOut | None:

@@ -29,7 +29,6 @@ UNKNOWN_BUCKET: Final = 22
 LIMIT_METRES: Final = 2.0**21
 """Distances from here on count as unknown: no two places of these islands lie so far apart."""
 
-NUMBERS: Final = (int, float, np.integer, np.floating)
 METRES_TEXT: Final = re.compile(r"[0-9]{1,12}(\.[0-9]{0,12})?")
 
 

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from geograph_types import Bundle, TypeTagger
-from geograph_types.errors import BundleError
-from geograph_types.manifest import decode_manifest, encode_manifest
+from geograph_types.errors import BundleError, InputError
+from geograph_types.manifest import Precision, Role, decode_manifest, encode_manifest
 
 
 @pytest.fixture
@@ -167,3 +167,87 @@ def test_a_model_is_read_from_a_copy_that_nobody_can_change(copy: Path) -> None:
     assert not path.exists()
     with pytest.raises(BundleError, match="digest"), bundle.model(file):
         pass
+
+
+def said_of(path: Path, act: Callable[[], object]) -> str:
+    """What a refusal says of the file or folder that it is about."""
+    with pytest.raises(BundleError) as caught:
+        act()
+    assert caught.value.path == path
+    return str(caught.value).removeprefix(f"bundle {path}: ")
+
+
+AGAIN = "export or copy the bundle again"
+
+
+def test_refusals_name_the_place_the_problem_and_the_next_step(copy: Path, tmp_path: Path) -> None:
+    nowhere, head = tmp_path / "nowhere", copy / "head.onnx"
+    assert said_of(nowhere, lambda: Bundle.open(nowhere)) == (
+        "there is no such folder; make one with 'geograph-types export encoder --bundle DIR'"
+    )
+    assert said_of(head, lambda: Bundle.open(head)) == (
+        "is a file: a bundle is a folder with a manifest.json"
+    )
+    (copy / "notes.txt").write_text("hello")
+    assert said_of(copy, lambda: Bundle.open(copy)) == "unknown file notes.txt; remove it"
+    (copy / "notes.txt").unlink()
+    bundle, data = Bundle.open(copy), head.read_bytes()
+    file = bundle.find("head")
+    head.write_bytes(data[:-1] + b"?")
+    differs = f"its digest differs from the manifest's: it is damaged or was changed; {AGAIN}"
+    assert said_of(head, bundle.verify) == differs
+    head.write_bytes(data + b"?")
+    assert said_of(head, lambda: bundle.read(file)) == f"is larger than {file.size} bytes; {AGAIN}"
+    assert said_of(head, lambda: Bundle.open(copy)) == (
+        f"{file.size + 1} bytes instead of {file.size}; {AGAIN}"
+    )
+    head.unlink()
+    assert said_of(copy, lambda: Bundle.open(copy)) == f"missing file head.onnx; {AGAIN}"
+    assert said_of(copy, lambda: bundle.read(file)) == f"has no head.onnx; {AGAIN}"
+    head.mkdir()
+    assert said_of(head, lambda: Bundle.open(copy)) == (
+        "is a link or no plain file; copy the bundle's files themselves"
+    )
+    manifest = copy / "manifest.json"
+    manifest.write_text("{")
+    assert said_of(copy, lambda: Bundle.open(copy)).startswith("manifest.json is refused: ")
+    manifest.write_bytes(b" " * ((1 << 20) + 1))
+    assert said_of(manifest, lambda: Bundle.open(copy)) == (
+        f"is larger than {1 << 20} bytes; {AGAIN}"
+    )
+
+
+def test_a_bundle_is_named_by_a_path() -> None:
+    with pytest.raises(InputError, match=r"^a bundle is a folder's path, not int$"):
+        Bundle.open(7)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("role", "precision", "kind", "command"),
+    [
+        ("encoder", "fp32", "fp32 encoder", "encoder"),
+        ("encoder", "int8", "int8 encoder", "encoder --precision int8"),
+        ("tagger", "fp16", "fp16 tagger", "encoder --precision fp16"),
+        ("encoder", None, "encoder", "encoder"),
+    ],
+)
+def test_what_is_missing_is_named_with_the_command_that_adds_it(
+    head_bundle: Path, role: Role, precision: Precision | None, kind: str, command: str
+) -> None:
+    said = said_of(head_bundle, lambda: Bundle.open(head_bundle).find(role, precision))
+    advice = f"'geograph-types export {command} --bundle {head_bundle}'"
+    assert said == f"has no {kind}; add one with {advice}"
+
+
+def test_a_missing_head_is_named_with_its_command(tiny_bundle: Path) -> None:
+    whole = Bundle.open(tiny_bundle)
+    assert whole.find("encoder", "fp32").precision == "fp32"
+    assert whole.find("tagger", "fp32").role == "tagger"
+    assert whole.is_stand_in
+    assert whole.label == f"{whole.manifest.name} {whole.manifest.version}"
+    files = tuple(file for file in whole.manifest.files if file.role == "encoder")
+    encoder = msgspec.structs.replace(whole.manifest, files=files, head=None)
+    bundle = Bundle(tiny_bundle, encoder)
+    assert said_of(tiny_bundle, lambda: bundle.find("head")) == (
+        f"has no head; add one with 'geograph-types export head RUN --bundle {tiny_bundle}'"
+    )

@@ -41,10 +41,12 @@ def test_just_below_the_limit_is_still_a_distance() -> None:
 
 @pytest.mark.parametrize("metres", [-1, -0.001, -math.inf])
 def test_negative_distances_are_refused(metres: float) -> None:
-    with pytest.raises(DistanceError, match="is not a distance: give metres"):
+    with pytest.raises(DistanceError, match="is not a distance: give metres") as caught:
         Distance.from_metres(metres)
-    with pytest.raises(DistanceError):
-        buckets_of(np.array([1.0, metres]))
+    assert caught.value.value == metres
+    with pytest.raises(DistanceError) as caught:
+        buckets_of(np.array([1.0, 0.0, 0.5, metres, -7.0]))
+    assert caught.value.value == metres
 
 
 @pytest.mark.parametrize("text", ["banana", "-5", "1_000", "12 m", "0x10", "1e3", "٣", "9" * 400])
@@ -75,19 +77,22 @@ def test_many_at_once_equals_one_by_one() -> None:
     )
     expected = [Distance.from_metres(float(value)).bucket for value in metres]
     assert buckets_of(metres).tolist() == expected
+    assert buckets_of(metres).dtype == np.int64
     assert set(expected) == set(range(BUCKET_COUNT))
 
 
 @pytest.mark.parametrize("bucket", [-1, 23])
 def test_there_are_no_other_buckets(bucket: int) -> None:
-    with pytest.raises(DistanceError):
+    with pytest.raises(DistanceError) as caught:
         bucket_text(bucket)
+    assert caught.value.value == bucket
 
 
 @pytest.mark.parametrize("value", [True, "16", [1], object()])
 def test_a_distance_is_a_number_or_none(value: object) -> None:
-    with pytest.raises(DistanceError):
+    with pytest.raises(DistanceError) as caught:
         Distance.of(value)  # type: ignore[arg-type]
+    assert caught.value.value is value
 
 
 def test_numbers_of_numpy_are_numbers() -> None:
@@ -104,8 +109,16 @@ def test_numbers_of_numpy_are_numbers() -> None:
     ],
 )
 def test_a_distance_cannot_contradict_itself(metres: float | None, basis: DistanceBasis) -> None:
-    with pytest.raises(DistanceError):
+    with pytest.raises(DistanceError) as caught:
         Distance(metres, basis)
+    assert caught.value.value is metres
+
+
+def test_distances_say_what_they_rest_on_and_where_they_come_from() -> None:
+    given = {"metres": 300.0, "bucket": 9, "basis": "metres", "source": "given"}
+    assert Distance.from_metres(300).as_dict() == given
+    unknown = {"metres": None, "bucket": 22, "basis": "unknown", "source": "unknown"}
+    assert Distance.unknown().as_dict() == unknown
 
 
 def position(easting: int, northing: int, figures: int = 10) -> GridPosition:

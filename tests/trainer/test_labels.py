@@ -71,3 +71,40 @@ def test_many_rows_are_read_as_one_by_one() -> None:
     assert targets.buckets.tolist() == [11, 22, 0, 4]
     assert targets.pseudo_drone.tolist() == [False, True, False, False]
     assert targets.labels.dtype == np.uint8
+
+
+def test_many_rows_are_read_by_the_given_rule() -> None:
+    targets = targets_of(["Cross Grid"], ["16"], CrossGridRule.ALWAYS)
+    assert targets.labels.tolist() == [list(target_of("Cross Grid", "512").labels)]
+
+
+def test_no_rows_have_the_types_of_many() -> None:
+    targets = targets_of([], [])
+    assert targets.labels.shape == (0, len(CLASSES))
+    assert [part.dtype for part in (targets.labels, targets.buckets, targets.pseudo_drone)] == [
+        np.dtype("uint8"),
+        np.dtype("int64"),
+        np.dtype("bool"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("types", "distance", "detail"),
+    [
+        ("", "16", "types is empty"),
+        ("Z,Cross Far", "16", "'Cross Far' is no Type"),
+        ("Geograph", "banana", "'banana' is not a distance"),
+    ],
+)
+def test_faults_say_what_is_wrong_and_rows_count_from_one(
+    types: str, distance: str, detail: str
+) -> None:
+    with pytest.raises(RowError) as caught:
+        targets_of([types], [distance])
+    assert caught.value.row == 1
+    assert caught.value.detail.startswith(detail)
+
+
+def test_tags_without_distances_are_refused() -> None:
+    with pytest.raises(ValueError, match="shorter"):
+        targets_of(["Geograph", "Inside"], ["16"])

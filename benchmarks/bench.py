@@ -1,0 +1,181 @@
+"""Run all benchmarks, one after the other, and write their results, tables and charts.
+
+    python benchmarks/bench.py [--quick] [--work DIR] [--results DIR]
+    make bench
+    make bench-quick
+
+Results go to `benchmarks/results/MACHINE/DATE.json`, with the tables in a Markdown file beside it
+and a chart of each section as PNG and SVG. `compare.py` compares two such files. Each benchmark is
+a script that can also run by itself, in a process of its own; one that fails costs itself.
+
+A first run exports a bundle and draws photos, which takes some minutes more.
+"""
+
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Final
+
+import click
+import msgspec
+
+from bench_results import BenchResults, SectionResults, markdown
+from charts import draw_charts
+from encoder import DEFAULT_WORK
+from figures import read_figures
+from geograph_types.atomic import new_file
+from machine import Machine, this_machine
+from sections import SECTIONS, Section
+
+RESULTS: Final = Path(__file__).parent / "results"
+
+
+class _Run:
+    """Sections that ran so far, and what became of the others."""
+
+    def __init__(self, quick: bool, weights: str, bundle: Path | None, work: Path) -> None:
+        self.quick, self.weights, self.bundle, self.work = quick, weights, bundle, work
+        self.sections: dict[str, SectionResults] = {}
+        self.left_out: dict[str, str] = {}
+        self.failed: dict[str, str] = {}
+
+    def take(self, section: Section) -> None:
+        """Run a section, or say why not."""
+        options = section.quick if self.quick else section.whole
+        if not section.path.exists():
+            self.left_out[section.name] = f"there is no {section.script}"
+        elif options is None:
+            self.left_out[section.name] = "it takes too long for a quick run"
+        else:
+            say(f"== {section.title}")
+            self._run(section, options)
+
+    def _run(self, section: Section, options: tuple[str, ...]) -> None:
+        arguments = [section.script, *options]
+        start = time.perf_counter()
+        with tempfile.TemporaryDirectory() as folder:
+            out = Path(folder) / "results.json"
+            command = [sys.executable, "-W", "ignore", str(section.path), *options]
+            command += [*self._places(section), "--json", str(out)]
+            done = subprocess.run(command, stdout=subprocess.PIPE, text=True)
+            if not out.exists():
+                self.failed[section.name] = f"it ended with status {done.returncode}"
+                say(f"error: {section.name}: {self.failed[section.name]}")
+                return
+            if done.returncode:
+                self.failed[section.name] = "a part of it failed, as its table says"
+            self.sections[section.name] = SectionResults(
+                title=section.title,
+                command=["python", f"benchmarks/{arguments[0]}", *arguments[1:]],
+                minutes=(time.perf_counter() - start) / 60,
+                figures=read_figures(section.name, out),
+                results=msgspec.Raw(out.read_bytes()),
+                text=done.stdout,
+            )
+
+    def _places(self, section: Section) -> list[str]:
+        places = []
+        if section.folder is not None:
+            places += ["--work", str(self.work / section.folder)]
+        if section.weights:
+            places += ["--weights", self.weights]
+            places += ["--bundle", str(self.bundle)] if self.bundle else []
+        return places
+
+
+def write(results: BenchResults, folder: Path) -> Path:
+    """Write results, charts and tables into the machine's folder.
+
+    Returns:
+        The JSON file.
+    """
+    day, _, clock = results.before.time.partition("T")
+    kind = "-quick" if results.quick else ""
+    name = f"{day}-{clock[:5].replace(':', '')}{kind}"
+    place = folder / results.before.name
+    place.mkdir(parents=True, exist_ok=True)
+    pictures = draw_charts(results, place / name)
+    texts = {
+        ".json": msgspec.json.format(msgspec.json.encode(results), indent=1) + b"\n",
+        ".md": ("\n".join(markdown(results, pictures)) + "\n").encode(),
+    }
+    for suffix, data in texts.items():
+        with new_file(place / f"{name}{suffix}") as stream:
+            stream.write(data)
+    return place / f"{name}.json"
+
+
+def measure(run: _Run, wanted: tuple[str, ...]) -> BenchResults:
+    """Run all sections, or those that are wanted."""
+    before: Machine = this_machine()
+    if before.busy:
+        say(f"warning: load {before.load:.2f}: other work disturbs what is measured")
+    start = time.perf_counter()
+    for section in SECTIONS:
+        if not wanted or section.name in wanted:
+            run.take(section)
+    return BenchResults(
+        quick=run.quick,
+        minutes=(time.perf_counter() - start) / 60,
+        before=before,
+        after=this_machine(),
+        sections=run.sections,
+        left_out=run.left_out,
+        failed=run.failed,
+    )
+
+
+def say(line: str) -> None:
+    click.echo(line, err=True)
+
+
+@click.command(epilog="Example: python benchmarks/bench.py --quick")
+@click.option("--quick", is_flag=True, help="Three minutes: less of everything.")
+@click.option("--weights", default="random:0", show_default=True, help="As `export` takes them.")
+@click.option(
+    "--bundle",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="Made of these weights; exported to the work folder otherwise, which takes minutes.",
+)
+@click.option(
+    "--work",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=DEFAULT_WORK,
+    help="Folder for files that are used again, some GB; benchmarks/work otherwise.",
+)
+@click.option(
+    "--results",
+    "folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=RESULTS,
+    help="Folder for results; benchmarks/results otherwise.",
+)
+@click.option(
+    "--section",
+    "wanted",
+    type=click.Choice([section.name for section in SECTIONS]),
+    multiple=True,
+    help="Several; all otherwise.",
+)
+def main(
+    quick: bool,
+    weights: str,
+    bundle: Path | None,
+    work: Path,
+    folder: Path,
+    wanted: tuple[str, ...],
+) -> None:
+    """Run all benchmarks. The exit status is 1 where one failed."""
+    try:
+        results = measure(_Run(quick, weights, bundle, work), wanted)
+    except KeyboardInterrupt:
+        say("error: interrupted")
+        sys.exit(130)
+    click.echo(write(results, folder))
+    sys.exit(1 if results.failed else 0)
+
+
+if __name__ == "__main__":
+    main()

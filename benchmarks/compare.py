@@ -1,0 +1,164 @@
+"""Say what became slower or larger from one run of bench.py to another, beyond noise.
+
+    python benchmarks/compare.py OLD.json NEW.json
+
+A figure of this project counts as worse where all of this holds:
+
+* its quartiles do not overlap with the old ones;
+* its median is worse by the least ratio: 1.1, or 1.3 for a figure of fewer than 5 rounds;
+* both still hold after the new figure is divided by the drift: how much the other contenders'
+  figures of the same section and unit, whose code is not ours, moved between the runs (the median).
+
+The exit status is 1 where something became worse, 2 where the files cannot be compared.
+"""
+
+import statistics
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import click
+import msgspec
+
+from bench_results import BenchResults, read_results
+from figure import Figure
+from geograph_types.errors import InputError
+from spread import Spread
+
+__all__ = ["Change", "changes", "differences"]
+
+LEAST_RATIO: Final = 1.1
+LEAST_RATIO_OF_FEW: Final = 1.3
+FEW_ROUNDS: Final = 5
+
+Key = tuple[str, str, str]
+
+
+class Change(msgspec.Struct, frozen=True):
+    """How one of our figures changed.
+
+    Attributes:
+        section: of the benchmark.
+        old: figure.
+        new: figure.
+        drift: how much the other contenders moved: 1.1 is 10 % worse.
+    """
+
+    section: str
+    old: Figure
+    new: Figure
+    drift: float
+
+    @property
+    def ratio(self) -> float:
+        """How many times as bad the median became, drift left in."""
+        return _worsening(self.old, self.new)
+
+    @property
+    def worse(self) -> bool:
+        """Whether it is beyond noise."""
+        return self._worse(1.0) and self._worse(self.drift)
+
+    def _worse(self, drift: float) -> bool:
+        few = min(self.old.rounds, self.new.rounds) < FEW_ROUNDS
+        least = LEAST_RATIO_OF_FEW if few else LEAST_RATIO
+        old, new = self.old.spread, self.new.spread
+        if self.new.more_is_better:
+            apart = new.high * drift < old.low
+        else:
+            apart = new.low / drift > old.high
+        return apart and self.ratio / drift >= least
+
+
+def changes(old: BenchResults, new: BenchResults) -> Iterator[Change]:
+    """Pair our figures of two runs; those that only one has are passed over."""
+    before, after = _figures(old), _figures(new)
+    both = [key for key in before if key in after]
+    for key in both:
+        if after[key].ours:
+            others = [
+                _worsening(before[other], after[other])
+                for other in both
+                if other[0] == key[0]
+                and after[other].unit == after[key].unit
+                and not after[other].ours
+            ]
+            drift = statistics.median(others) if others else 1.0
+            yield Change(key[0], before[key], after[key], drift)
+
+
+def differences(old: BenchResults, new: BenchResults) -> Iterator[str]:
+    """Say what makes two runs hard to compare.
+
+    Raises:
+        InputError: they cannot be compared.
+    """
+    if old.quick != new.quick:
+        raise InputError("one is a whole run and the other a quick one: compare like with like")
+    if old.before.name != new.before.name:
+        yield f"other machines: {old.before.name} and {new.before.name}"
+    for name in sorted(old.before.versions.keys() | new.before.versions.keys()):
+        pair = [run.before.versions.get(name, "none") for run in (old, new)]
+        if pair[0] != pair[1]:
+            yield f"other versions of {name}: {pair[0]} and {pair[1]}"
+    for which, run in (("old", old), ("new", new)):
+        if run.before.busy:
+            yield f"the {which} run began at load {run.before.load:.2f}: noisy"
+    for section in old.sections.keys() ^ new.sections.keys():
+        yield f"only one of them has the section {section}"
+
+
+def _figures(results: BenchResults) -> dict[Key, Figure]:
+    return {
+        (name, figure.group, figure.name): figure
+        for name, section in results.sections.items()
+        for figure in section.figures
+    }
+
+
+def _worsening(old: Figure, new: Figure) -> float:
+    """Give how many times as bad the median became."""
+    quotient = new.spread.median / old.spread.median
+    return 1 / quotient if new.more_is_better else quotient
+
+
+def _line(change: Change) -> str:
+    old, new = (_text(one.spread) for one in (change.old, change.new))
+    figure = change.new
+    return (
+        f"{change.section}, {figure.group}, {figure.name}: {old} to {new} {figure.unit}, "
+        f"{change.ratio:.2f} times as bad (others: {change.drift:.2f})"
+    )
+
+
+def _text(values: Spread) -> str:
+    return values.text(0 if values.median >= 100 else 2)
+
+
+@click.command()
+@click.argument("old", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.argument("new", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+def main(old: Path, new: Path) -> None:
+    """Say what became worse from OLD to NEW, beyond noise."""
+    try:
+        before, after = read_results(old), read_results(new)
+        for difference in differences(before, after):
+            click.echo(f"note: {difference}", err=True)
+    except InputError as error:
+        click.echo(f"error: {error}", err=True)
+        sys.exit(2)
+    found = list(changes(before, after))
+    worse = [change for change in found if change.worse]
+    for change in worse:
+        click.echo(f"worse: {_line(change)}")
+    click.echo(
+        f"{len(worse)} of {len(found)} figures became worse (quartiles apart, and a median worse "
+        f"by {LEAST_RATIO - 1:.0%}, or {LEAST_RATIO_OF_FEW - 1:.0%} under {FEW_ROUNDS} rounds, "
+        "both with and without the drift of other contenders)"
+    )
+    sys.exit(1 if worse else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,15 @@
+"""Whether `torch.compile` can work here."""
+
+import os
+import shutil
+
+from contenders.interface import LeftOut, Reason
+
+__all__ = ["unless_compiler"]
+
+
+def unless_compiler() -> LeftOut | None:
+    """Leave a contender out where there is no C++ compiler."""
+    if shutil.which(os.environ.get("CXX", "g++")) is None:
+        return LeftOut(Reason.NO_COMPILER, "torch.compile needs g++, or another named in CXX")
+    return None

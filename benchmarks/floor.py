@@ -1,0 +1,50 @@
+"""How fast the encoder could be here at most: its operations and bytes at the machine's rates.
+
+python benchmarks/floor.py [--threads 2] [--batch 8]
+"""
+
+import click
+
+from encoder_work import bytes_moved, multiplications
+from geograph_types.cpu import usable_cpus
+from machine_rates import MachineRates, measure_rates
+
+__all__ = ["floor_milliseconds"]
+
+
+def floor_milliseconds(rates: MachineRates, precision: str) -> float | None:
+    """Give the least time for one photo.
+
+    It is the longer of two: all products at the machine's best rate in this precision, and all
+    bytes at its rate of copying. Activations, normalisation and attention's softmax count nothing,
+    so no encoder gets there.
+
+    Returns:
+        Milliseconds; `None` for a precision whose rate onnxruntime cannot measure here.
+    """
+    rate = rates.products.get(precision)
+    if rate is None:
+        return None
+    computing = multiplications() / rate
+    moving = bytes_moved(precision, rates.batch) / rates.copied
+    return 1000 * max(computing, moving)
+
+
+@click.command()
+@click.option("--threads", type=click.IntRange(min=1), default=usable_cpus, show_default="all")
+@click.option("--batch", type=click.IntRange(min=1), default=8, show_default=True)
+def main(threads: int, batch: int) -> None:
+    """Print the floor of each precision."""
+    rates = measure_rates(threads, batch)
+    click.echo(f"{multiplications() / 1e9:.2f} billion multiply-and-add steps a photo")
+    click.echo(f"memory copied at {rates.copied / 1e9:.1f} GB/s")
+    for precision, rate in rates.products.items():
+        moved = bytes_moved(precision, batch) / 1e6
+        click.echo(
+            f"{precision}: {rate / 1e9:.0f} billion steps/s, {moved:.0f} MB a photo, "
+            f"at least {floor_milliseconds(rates, precision):.1f} ms a photo"
+        )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,104 @@
+"""The benchmarks that `bench.py` runs, each with its arguments for the whole run and the quick one.
+
+The whole run takes under an hour on two processors, the quick one three minutes, once the work
+folder has its files.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+__all__ = ["SECTIONS", "Section"]
+
+HERE: Final = Path(__file__).parent
+QUICK_CONTENDERS: Final = ("ours, fp32", "OpenVINO, NNCF int8")
+"""Besides ours in int8 and open_clip."""
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """One benchmark, in a process of its own.
+
+    Attributes:
+        name: of the section in results.
+        title: over its tables and charts.
+        script: in this folder; one that is not there is left out.
+        whole: its arguments.
+        quick: its arguments for the quick run; `None` leaves it out there.
+        weights: it takes `--weights` and `--bundle`.
+        folder: in the work folder for its own files, "" for that folder itself; `None` where it
+            writes none.
+    """
+
+    name: str
+    title: str
+    script: str
+    whole: tuple[str, ...] = ()
+    quick: tuple[str, ...] | None = ()
+    weights: bool = False
+    folder: str | None = None
+
+    @property
+    def path(self) -> Path:
+        """The script's file."""
+        return HERE / self.script
+
+
+def _contenders(names: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(part for name in names for part in ("--contender", name))
+
+
+SECTIONS: Final = (
+    Section(
+        "encoder",
+        "Encoder",
+        "encoder.py",
+        whole=("--rounds", "9"),
+        quick=("--rounds", "3", "--threads", "1", "--batch", "8", *_contenders(QUICK_CONTENDERS)),
+        weights=True,
+        folder="",
+    ),
+    Section(
+        "start",
+        "From the start of a process to the first tag",
+        "encoder.py",
+        whole=("--start",),
+        quick=("--start", "--rounds", "1"),
+        weights=True,
+        folder="",
+    ),
+    Section("size", "Installed size", "installed_size.py"),
+    Section(
+        "preparation",
+        "From a file to the encoder's pixels",
+        "preparation.py",
+        quick=("--rounds", "3"),
+        folder="photos",
+    ),
+    Section(
+        "tagging",
+        "From files to tags",
+        "tagging.py",
+        quick=("--photos", "32", "--rounds", "1", "--size", "640 px"),
+        weights=True,
+        folder="",
+    ),
+    Section(
+        "archive",
+        "Scoring stored embeddings",
+        "archive.py",
+        whole=("--rows", "1000000", "--rounds", "5"),
+        quick=("--rows", "50000", "--lines", "20000", "--rounds", "1"),
+        folder="archive",
+    ),
+    Section(
+        "train",
+        "Reading a dataset, and training",
+        "train.py",
+        whole=("--repeats", "3"),
+        quick=("--rows", "10000"),
+        folder="train",
+    ),
+    Section("server", "Service", "server.py", quick=None, weights=True, folder=""),
+)
+"""In the order in which they run."""

@@ -1,0 +1,148 @@
+"""One run of the benchmarks' smallest part, and what the comparison of two runs says."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
+
+
+def run(script: str, *arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-W", "ignore", BENCHMARKS / script, *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True)
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("results")
+    done = run("bench.py", "--quick", "--section", "size", "--results", folder)
+    assert done.returncode == 0, done.stderr
+    return Path(done.stdout.strip())
+
+
+def test_results_tables_and_charts_are_written_into_the_machines_folder(written: Path) -> None:
+    results = json.loads(written.read_text())
+    assert written.parent.name.endswith(f"-{results['before']['cpus']}-cpus")
+    assert {path.name for path in written.parent.iterdir()} == {
+        written.name,
+        f"{written.stem}.md",
+        f"{written.stem}-size.png",
+        f"{written.stem}-size.svg",
+    }
+    section = results["sections"]["size"]
+    ours, others = ([f for f in section["figures"] if f["ours"] is mine] for mine in (True, False))
+    assert ours[0]["spread"]["median"] < min(f["spread"]["median"] for f in others)
+    text = written.with_suffix(".md").read_text()
+    assert "## Installed size" in text
+    assert f"| ours | {ours[0]['spread']['median']:.0f} |" in text
+    assert f"({written.stem}-size.svg)" in text
+    chart = written.with_name(f"{written.stem}-size.svg").read_text()
+    for figure in section["figures"]:
+        assert f"{figure['spread']['median']:,.0f}</text>" in chart
+
+
+def figure(name: str, ours: bool, middle: float, rounds: int = 9) -> dict[str, Any]:
+    return {
+        "group": "photos of 640 px",
+        "name": name,
+        "unit": "ms a photo",
+        "ours": ours,
+        "more_is_better": False,
+        "rounds": rounds,
+        "spread": {"low": 0.97 * middle, "median": middle, "high": 1.03 * middle},
+    }
+
+
+def as_rates(figures: list[dict[str, Any]]) -> None:
+    for one in figures:
+        low, high = one["spread"]["low"], one["spread"]["high"]
+        one["spread"] = {"low": 1 / high, "median": 1 / one["spread"]["median"], "high": 1 / low}
+        one["more_is_better"] = True
+
+
+def scaled(index: int, factor: float) -> Callable[[list[dict[str, Any]]], None]:
+    def change(figures: list[dict[str, Any]]) -> None:
+        for key in figures[index]["spread"]:
+            figures[index]["spread"][key] *= factor
+
+    return change
+
+
+def compare(
+    written: Path, folder: Path, change: Callable[[list[dict[str, Any]]], None], rates: bool = False
+) -> subprocess.CompletedProcess[str]:
+    """Compare a run with itself after a change of its figures."""
+    results = json.loads(written.read_text())
+    old = [figure("ours", True, 5.0), figure("ours twice", True, 8.0, 2), figure("its", False, 6.0)]
+    new = deepcopy(old)
+    change(new)
+    paths = []
+    for name, figures in (("old", old), ("new", new)):
+        if rates:
+            as_rates(figures)
+        results["sections"]["size"]["figures"] = figures
+        paths.append(folder / f"{name}.json")
+        paths[-1].write_text(json.dumps(results))
+    return run("compare.py", *paths)
+
+
+@pytest.mark.parametrize("rates", [False, True])
+def test_a_slow_down_is_named(written: Path, tmp_path: Path, rates: bool) -> None:
+    done = compare(written, tmp_path, scaled(0, 1.2), rates)
+    assert done.returncode == 1, done.stderr
+    (line,) = [line for line in done.stdout.splitlines() if line.startswith("worse: ")]
+    assert line.startswith("worse: size, photos of 640 px, ours: ")
+    assert "1.20 times as bad" in line
+
+
+def machine_is_slower(figures: list[dict[str, Any]]) -> None:
+    for index in range(len(figures)):
+        scaled(index, 1.4)(figures)
+
+
+def quartiles_overlap(figures: list[dict[str, Any]]) -> None:
+    scaled(0, 1.2)(figures)
+    figures[0]["spread"]["low"] = 5.1
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param(lambda figures: None, id="the same"),
+        pytest.param(scaled(0, 1.08), id="too little"),
+        pytest.param(scaled(0, 0.5), id="faster"),
+        pytest.param(scaled(1, 1.2), id="too few rounds for so little"),
+        pytest.param(scaled(2, 1.5), id="another contender"),
+        pytest.param(quartiles_overlap, id="quartiles overlap"),
+        pytest.param(machine_is_slower, id="the whole machine is slower"),
+        pytest.param(lambda figures: figures.pop(0), id="no longer measured"),
+    ],
+)
+@pytest.mark.parametrize("rates", [False, True])
+def test_what_is_no_slow_down_raises_no_alarm(
+    written: Path, tmp_path: Path, change: Callable[[list[dict[str, Any]]], None], rates: bool
+) -> None:
+    done = compare(written, tmp_path, change, rates)
+    assert (done.returncode, "worse: " in done.stdout) == (0, False), done.stdout
+
+
+def test_what_cannot_be_compared_is_refused(written: Path, tmp_path: Path) -> None:
+    whole = json.loads(written.read_text()) | {"quick": False}
+    other = tmp_path / "other.json"
+    for text, reason in (
+        (json.dumps(whole), "one is a whole run and the other a quick one"),
+        ("{}", "is no file of results"),
+        ("\x00", "is no file of results"),
+        ("", "is no file of results"),
+    ):
+        other.write_text(text)
+        done = run("compare.py", written, other)
+        assert done.returncode == 2
+        assert reason in done.stderr
+        assert "Traceback" not in done.stderr
