@@ -9,7 +9,7 @@ from geograph_types.pipeline import embed_photos
 
 _, bundle, listed = sys.argv
 paths = [Path(line) for line in Path(listed).read_text().splitlines()]
-tagger = TypeTagger(bundle, device="cpu", precision="int8")
+tagger = TypeTagger.for_many(bundle, device="cpu", precision="int8")
 tagger.tag(paths[0])
 start = time.perf_counter()
 for photo in embed_photos(tagger, paths):

@@ -1,12 +1,13 @@
 """Many photos: decoded beside one another while the encoder runs, a bounded number at a time."""
 
 from collections import deque
-from collections.abc import Generator, Iterable, Iterator
-from concurrent.futures import Future
+from collections.abc import Generator, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,9 +16,12 @@ from geograph_types.cpu import usable_cpus
 from geograph_types.decoder import TIME_LIMIT, DecoderPool, PhotoPixels
 from geograph_types.errors import PhotoError
 from geograph_types.exif_position import NO_EXIF, ExifWhereabouts
-from geograph_types.tagger import ENCODER_BATCH, TypeTagger
+from geograph_types.tagger import TypeTagger
 
 __all__ = ["EmbeddedPhoto", "embed_photos"]
+
+AHEAD: Final = 3
+"""Batches for each stream that are decoded, or being decoded, before it takes them."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,7 +53,7 @@ def embed_photos(
     time_limit: float = TIME_LIMIT,
     digest: bool = False,
 ) -> Generator[EmbeddedPhoto, None, None]:
-    """Embed photos one batch after the other, in the order in which they come.
+    """Embed photos in batches, as many at once as the tagger has streams, in their order.
 
     At most two batches are decoded ahead, so memory does not grow with the number of photos.
 
@@ -70,19 +74,27 @@ def embed_photos(
         DecoderError: no process can be started to decode in.
     """
     remaining = iter(paths)
-    with closing(DecoderPool(jobs or usable_cpus(), exact, time_limit, digest)) as decoders:
+    with (
+        closing(DecoderPool(jobs or usable_cpus(), exact, time_limit, digest)) as decoders,
+        ThreadPoolExecutor(tagger.streams, "embed") as runs,
+    ):
         waiting: deque[tuple[Path, Future[PhotoPixels]]] = deque()
+        running: deque[Future[list[EmbeddedPhoto]]] = deque()
 
         def refill() -> None:
-            for path in islice(remaining, 3 * ENCODER_BATCH - len(waiting)):
+            for path in islice(remaining, AHEAD * tagger.streams * tagger.batch - len(waiting)):
                 waiting.append((path, decoders.submit(path)))
 
         refill()
-        while waiting:
-            batch = [waiting.popleft() for _ in range(min(ENCODER_BATCH, len(waiting)))]
-            decoded = [(path, *_outcome(future)) for path, future in batch]
-            refill()
-            yield from _embed_batch(tagger, decoded)
+        while waiting or running:
+            if waiting and len(running) < tagger.streams:
+                batch = [waiting.popleft() for _ in range(min(tagger.batch, len(waiting)))]
+                decoded = [(path, *_outcome(future)) for path, future in batch]
+                refill()
+                tagger.load()  # here, once: two runs would each begin to
+                running.append(runs.submit(_embed_batch, tagger, decoded))
+            else:
+                yield from running.popleft().result()
 
 
 def _outcome(future: Future[PhotoPixels]) -> tuple[PhotoPixels | None, PhotoError | None]:
@@ -95,13 +107,12 @@ def _outcome(future: Future[PhotoPixels]) -> tuple[PhotoPixels | None, PhotoErro
 def _embed_batch(
     tagger: TypeTagger,
     decoded: list[tuple[Path, PhotoPixels | None, PhotoError | None]],
-) -> Iterator[EmbeddedPhoto]:
+) -> list[EmbeddedPhoto]:
     good = [photo.pixels for _, photo, _ in decoded if photo is not None]
     vectors = iter(tagger.embed_pixels(np.stack(good))) if good else iter(())
-    for path, photo, error in decoded:
-        if photo is None:
-            yield EmbeddedPhoto(path, None, error)
-        else:
-            yield EmbeddedPhoto(
-                path, next(vectors), None, photo.truncated, photo.exif, photo.sha256
-            )
+    return [
+        EmbeddedPhoto(path, None, error)
+        if photo is None
+        else EmbeddedPhoto(path, next(vectors), None, photo.truncated, photo.exif, photo.sha256)
+        for path, photo, error in decoded
+    ]

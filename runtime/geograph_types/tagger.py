@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from PIL import Image
 
 from geograph_types.bundle import Bundle
+from geograph_types.cpu import usable_cpus
 from geograph_types.distance import BUCKET_COUNT, Distance, DistanceLike, buckets_of
 from geograph_types.embedding import EMBEDDING_DIMENSION, as_embeddings
 from geograph_types.errors import InputError
@@ -33,6 +34,9 @@ PREFERENCE: Final[dict[str, tuple[Precision, ...]]] = {
 
 ENCODER_BATCH: Final = 8
 """Photos in one run: larger batches are no faster on a CPU and take more memory."""
+
+LEAST_BATCH: Final = 4
+"""Where several runs go on at once: fewer photos in a run take longer each."""
 
 HEAD_BATCH: Final = 512
 """Rows in one run: what they are and become stays in a processor's own cache."""
@@ -60,6 +64,7 @@ class TypeTagger:
     Attributes:
         bundle: the opened bundle.
         device: "cpu" or "cuda".
+        streams: runs of the encoder that `embed_photos` lets go on at once.
     """
 
     def __init__(
@@ -68,6 +73,7 @@ class TypeTagger:
         device: Device = "auto",
         precision: PrecisionChoice = "auto",
         threads: int | None = None,
+        streams: int = 1,
     ) -> None:
         """Open a bundle.
 
@@ -76,6 +82,7 @@ class TypeTagger:
             device: "auto" takes CUDA where the installed onnxruntime has it.
             precision: of the encoder; "auto" takes the best for the device that the bundle has.
             threads: for one run of the model; `None` follows the CPU quota.
+            streams: runs of the encoder at once; see `for_many`.
 
         Raises:
             BundleError: see `Bundle.open`.
@@ -85,13 +92,57 @@ class TypeTagger:
         """
         if precision != "auto" and precision not in get_args(Precision):
             raise InputError(f"precision {precision!r} is none of auto, fp32, fp16, int8")
-        if threads is not None and threads < 1:
-            raise InputError(f"threads is {threads!r}: give 1 or more, or leave it out")
+        if (threads is not None and threads < 1) or streams < 1:
+            raise InputError(
+                f"threads is {threads!r} and streams {streams!r}: give 1 or more, or leave it out"
+            )
         self.bundle = Bundle.open(bundle)
         self.device = pick_device(device)
         self._device_choice = device
         self._precision = precision
         self._threads = threads
+        self.streams = streams
+
+    @classmethod
+    def for_many(
+        cls,
+        bundle: str | PathLike[str] | Bundle,
+        device: Device = "auto",
+        precision: PrecisionChoice = "auto",
+        threads: int | None = None,
+    ) -> "TypeTagger":
+        """Open a bundle for many photos.
+
+        On a CPU each thread runs batches of its own, beside the others: threads that share a run
+        wait for one another, and take the processors from those that decode meanwhile.
+
+        Args:
+            bundle: its folder.
+            device: as for a tagger.
+            precision: as for a tagger.
+            threads: in all; `None` follows the CPU quota.
+
+        Raises:
+            As for a tagger.
+        """
+        if pick_device(device) == "cuda":
+            return cls(bundle, device, precision, threads)
+        streams = usable_cpus() if threads is None else threads
+        return cls(bundle, device, precision, threads=1, streams=streams)
+
+    @property
+    def batch(self) -> int:
+        """Photos in a run of the encoder, where there are many."""
+        return max(LEAST_BATCH, ENCODER_BATCH // self.streams)
+
+    def load(self) -> None:
+        """Load the encoder now, if it is not, and not with the first photo.
+
+        Raises:
+            BundleError: the bundle lacks it, or is damaged.
+            BackendError: onnxruntime refuses it.
+        """
+        self._encoder  # noqa: B018  loads it
 
     @property
     def precision(self) -> Precision:

@@ -17,7 +17,7 @@ from geograph_types.photos import real_path
 from geograph_types.pipeline import EmbeddedPhoto, embed_photos
 from geograph_types.records import PhotoRecord
 from geograph_types.results import PhotoResult
-from geograph_types.tagger import ENCODER_BATCH, TypeTagger
+from geograph_types.tagger import TypeTagger
 from geograph_types.whereabouts import NOWHERE, BestDistance, best_distance
 
 __all__ = ["embed_into", "encoding_of", "keep_results", "tag_photos"]
@@ -63,7 +63,7 @@ def embed_into(
     encoding = encoding_of(tagger, exact)
     paths = [photo.path for photo in pending]
     with closing(embed_photos(tagger, paths, jobs, exact, digest=True)) as embedded:
-        for batch in _batches(zip(pending, embedded, strict=True), ENCODER_BATCH):
+        for batch in _batches(zip(pending, embedded, strict=True), tagger.batch):
             catalog.store_photos(batch, encoding)
             yield from (photo for _, photo in batch)
 
@@ -85,7 +85,7 @@ def tag_photos(
     Raises:
         BundleError: the bundle lacks the head, or is damaged.
     """
-    for batch in _batches(photos, ENCODER_BATCH):
+    for batch in _batches(photos, tagger.batch):
         yield from _tag_batch(tagger, batch, records, threshold)
 
 

@@ -98,7 +98,7 @@ def open_tagger(job: Job) -> TypeTagger:
     """Open the job's bundle as a worker uses it."""
     settings = job.settings
     threads = settings.threads if job.kind == "photos" else SCORING_THREADS
-    return TypeTagger(job.bundle, settings.device, settings.precision, threads)
+    return TypeTagger.for_many(job.bundle, settings.device, settings.precision, threads)
 
 
 def _made_by(kind: Kind, bundle: Path, settings: Settings) -> dict[str, Any]:

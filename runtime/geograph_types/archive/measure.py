@@ -56,7 +56,7 @@ def measure_rate(bundle: Bundle, precision: Precision, seconds: float) -> Measur
     Raises:
         BundleError: the bundle lacks this encoder or the head.
     """
-    tagger = TypeTagger(bundle, device="cpu", precision=precision)
+    tagger = TypeTagger.for_many(bundle, "cpu", precision)
     bundle.find("head")
     with tempfile.TemporaryDirectory(prefix="geograph-types-") as folder:
         paths = draw_sample(Path(folder), SAMPLE)

@@ -71,7 +71,7 @@ def embed(
     PHOTOS are files and folders; those that the labels file does not name are left out, and said
     to be. Where that file does not tell a distance, the positions in a photo's EXIF do.
     """
-    tagger = TypeTagger(bundle, device=device, threads=threads)
+    tagger = TypeTagger.for_many(bundle, device=device, threads=threads)
     warn_of_stand_in(tagger.bundle)
     records = read_records(labels)
     found = list(dict.fromkeys(find_photos(photos)))

@@ -131,7 +131,7 @@ def tag(
     """
     if dry_run and not xmp:
         raise InputError("--dry-run shows what --xmp would do: give both")
-    tagger = TypeTagger(bundle, device=device, threads=threads)
+    tagger = TypeTagger.for_many(bundle, device=device, threads=threads)
     tagger.bundle.find("head")
     warn_of_stand_in(tagger.bundle)
     paths = photos_of(photos, include, exclude)

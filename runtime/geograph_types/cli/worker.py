@@ -115,7 +115,7 @@ def worker(
         raise InputError("--dry-run works one round: leave --loops out")
     own_number = unique_number(host_identity())
     order = Order(server_url(url), embeddings, limit, own_number, pause, 1 if once else loops)
-    tagger = TypeTagger(bundle, device=device, threads=threads)
+    tagger = TypeTagger.for_many(bundle, device=device, threads=threads)
     tagger.bundle.find("head")
     if not embeddings:
         tagger.bundle.find("encoder", tagger.precision)
