@@ -43,7 +43,7 @@ lint: $(INSTALLED)
 	$(BIN)/lint-imports
 
 test: lint
-	$(BIN)/python -m pytest --cov --cov-report=term
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadscope --cov --cov-report=term
 
 # The long versions of tests that have a short one in `make test`. Needs Chromium, for the pages.
 acceptance: $(INSTALLED)

@@ -339,7 +339,14 @@ def test_an_interrupted_run_says_what_stays_and_leaves_no_process(
     command = [sys.executable, "-m", "geograph_types.cli", "archive", "run", "--input", str(photos)]
     command += ["--output", str(output), "--bundle", str(tiny_bundle), "--shard-photos", "2"]
     command += ["--actors", str(workers), "--threads-per-actor", "1"]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    process = subprocess.Popen(
+        command,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        # Whoever runs the tests in the background may have them ignore it.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
     until = time.monotonic() + 60
     while process.poll() is None and not shards(output) and time.monotonic() < until:
         time.sleep(0.01)

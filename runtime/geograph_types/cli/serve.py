@@ -113,7 +113,7 @@ def serve(
     )
     keep_little_memory()
     model = Model(Bundle.open(bundle), threads)
-    with ThreadPoolExecutor(1, "model") as loader:
+    with ThreadPoolExecutor(model.streams, "model") as loader:
         # The model is loaded while the web framework is imported.
         loading = loader.submit(model.load)
         from geograph_types.serve.server import listen, run

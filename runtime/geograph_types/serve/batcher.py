@@ -31,7 +31,7 @@ class _Waiting:
 
 
 class Batcher:
-    """Collect photos while the encoder is busy, and run them when it is free.
+    """Collect photos while the encoder's streams are busy, and run them when one is free.
 
     A photo that comes while nothing else is under way is run at once. While others are being
     decoded, a batch that is not full waits for them, for a few milliseconds.
@@ -42,6 +42,7 @@ class Batcher:
         embed: Embed,
         executor: Executor,
         size: int,
+        streams: int,
         wait_seconds: float,
         observe: Callable[[int, float], None],
     ) -> None:
@@ -49,8 +50,9 @@ class Batcher:
 
         Args:
             embed: the encoder.
-            executor: with one thread, in which it runs.
+            executor: with a thread for each stream, in which it runs.
             size: photos in a batch.
+            streams: batches at once.
             wait_seconds: for photos that are being decoded.
             observe: told the size of each batch and the seconds that it took.
         """
@@ -59,10 +61,11 @@ class Batcher:
         self._embed = embed
         self._executor = executor
         self._size = size
+        self._streams = streams
         self._wait_seconds = wait_seconds
         self._observe = observe
         self._waiting: list[_Waiting] = []
-        self._is_running = False
+        self._running = 0
         self._timer: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -86,8 +89,8 @@ class Batcher:
         return await entry.embedding
 
     def _start(self) -> None:
-        """Run what waits, now or in a moment, unless the encoder is busy."""
-        if self._is_running or not self._waiting:
+        """Run what waits, now or in a moment, unless all streams are busy."""
+        if self._running == self._streams or not self._waiting:
             return
         if len(self._waiting) < self._size and self.expected:
             if self._timer is None:
@@ -100,10 +103,10 @@ class Batcher:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        if self._is_running or not self._waiting:
+        if self._running == self._streams or not self._waiting:
             return
         batch, self._waiting = self._waiting[: self._size], self._waiting[self._size :]
-        self._is_running = True
+        self._running += 1
         task = asyncio.get_running_loop().create_task(self._run(batch))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -129,5 +132,5 @@ class Batcher:
                 if not entry.embedding.done():
                     entry.embedding.set_exception(error)
         finally:
-            self._is_running = False
+            self._running -= 1
             self._start()

@@ -25,6 +25,8 @@ class Model:
         bundle: the opened bundle.
         last_used: when the encoder last ran, on the monotonic clock.
         was_loaded: the encoder has been in memory, and can be again.
+        streams: runs of the encoder that may go on at once.
+        batch: photos in each of them.
     """
 
     def __init__(self, bundle: Bundle, threads: int | None) -> None:
@@ -37,6 +39,8 @@ class Model:
         self.last_used = monotonic()
         self.was_loaded = False
         self._threads = threads
+        plan = TypeTagger.for_many(bundle, "cpu", threads=threads)
+        self.streams, self.batch = plan.streams, plan.batch
         # The head is small: with a thread of its own it never waits for the encoder's.
         self._head = TypeTagger(bundle, "cpu", threads=1)
         self._head.bundle.find("head")
@@ -63,7 +67,7 @@ class Model:
     def _loaded(self) -> TypeTagger:
         with self._lock:
             if self._encoder is None:
-                encoder = TypeTagger(self.bundle, "cpu", threads=self._threads)
+                encoder = TypeTagger.for_many(self.bundle, "cpu", threads=self._threads)
                 encoder.embed_pixels(np.zeros((1, CROP, CROP, 3), np.uint8))
                 self._head.score_buckets(np.ones((1, 512), np.float32), np.array([0]))
                 self._encoder = encoder
@@ -79,7 +83,7 @@ class Model:
             return_freed_memory()
 
     def embed(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Compute embeddings, from one thread at a time.
+        """Compute embeddings, in as many threads at once as there are streams.
 
         Args:
             pixels: uint8 [N, 224, 224, 3].

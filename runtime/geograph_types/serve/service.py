@@ -61,7 +61,7 @@ class Service:
 
         Args:
             model: may be loading still.
-            loader: the thread in which it is loaded and run.
+            loader: the threads in which it is loaded and run.
             limits: how much is taken on.
             metrics: told what happens.
         """
@@ -72,7 +72,12 @@ class Service:
         self._decoder = Decoder(limits.decoding_bytes)
         self._threads = ThreadPoolExecutor(usable_cpus(), "decode")
         self._batcher = Batcher(
-            model.embed, loader, limits.batch, limits.batch_wait_seconds, metrics.observe_batch
+            model.embed,
+            loader,
+            min(limits.batch, model.batch),
+            model.streams,
+            limits.batch_wait_seconds,
+            metrics.observe_batch,
         )
         metrics.show("waiting_requests", "Accepted and not finished.", self._waiting)
         metrics.show("waiting_seconds", "Work that is accepted, in expected time.", self._expected)

@@ -247,6 +247,7 @@ def test_a_model_that_was_dropped_is_kept_by_nobody(tiny_bundle: Path) -> None:
     with ThreadPoolExecutor(1) as loader:
         loading = loader.submit(model.load)
         loading.result()
+        gc.collect()
         loaded = sessions()
         loader.submit(model.unload).result()
         assert sessions() == loaded - 1
