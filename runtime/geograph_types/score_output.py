@@ -75,7 +75,12 @@ class ScoreTable:
     """One Parquet file, which keeps its provenance and counts as metadata."""
 
     def __init__(
-        self, stack: ExitStack, path: Path, bundle: Bundle, source: RowFile | None = None
+        self,
+        stack: ExitStack,
+        path: Path,
+        bundle: Bundle,
+        source: RowFile | None = None,
+        distances: Path | None = None,
     ) -> None:
         """Begin the file.
 
@@ -84,11 +89,12 @@ class ScoreTable:
             path: of the file.
             bundle: what rows are scored with.
             source: the one file that is scored, if it is one.
+            distances: the file of its distances, if they are in one.
         """
         from geograph_types.parquet_tables import new_table
 
         self._table: TableWriter = stack.enter_context(new_table(path))
-        self._provenance = provenance(bundle, source)
+        self._provenance = provenance(bundle, source, distances)
         self._faults: Counter[str] = Counter()
 
     def finished(self, file: RowFile) -> None:
@@ -110,18 +116,27 @@ class ScoreTable:
 class ScoreShards:
     """A Parquet file for each input, in a folder; those of an earlier run stay."""
 
-    def __init__(self, folder: Path, bundle: Bundle) -> None:
-        """Take a folder, which is made when the first shard is."""
+    def __init__(self, folder: Path, bundle: Bundle, distances: Path | None = None) -> None:
+        """Take a folder, which is made when the first shard is.
+
+        Args:
+            folder: of the shards.
+            bundle: what rows are scored with.
+            distances: the file of a numpy array's distances, if there is one.
+        """
         self._folder = folder
         self._bundle = bundle
+        self._distances = distances
 
     def finished(self, file: RowFile) -> ShardCounts | None:
         """Give the counts of a file's shard, if it is there.
 
         Raises:
-            InputError: another bundle made it, or its input has changed since.
+            InputError: another bundle made it, its input or distances have changed since, or it is
+                damaged.
         """
-        return finished_shard(file.shard(self._folder), provenance(self._bundle, file))
+        expected = provenance(self._bundle, file, self._distances)
+        return finished_shard(file.shard(self._folder), expected)
 
     @contextmanager
     def scores_of(self, file: RowFile) -> Iterator[Write]:
@@ -129,5 +144,5 @@ class ScoreShards:
         shard = file.shard(self._folder)
         shard.parent.mkdir(parents=True, exist_ok=True)
         with ExitStack() as stack:
-            table = ScoreTable(stack, shard, self._bundle, file)
+            table = ScoreTable(stack, shard, self._bundle, file, self._distances)
             yield stack.enter_context(table.scores_of(file))

@@ -1,5 +1,6 @@
 """Where scores came from, as kept in their files; by it, finished shards are known again."""
 
+import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -24,12 +25,15 @@ class ShardCounts(msgspec.Struct, frozen=True):
     failed: dict[str, int]
 
 
-def provenance(bundle: Bundle, source: RowFile | None = None) -> dict[str, Any]:
+def provenance(
+    bundle: Bundle, source: RowFile | None = None, distances: Path | None = None
+) -> dict[str, Any]:
     """Say all that scores depend on.
 
     Args:
         bundle: its head's digest and thresholds decide the scores; its label is for people.
         source: the one file that was scored, if it is one.
+        distances: the file of its distances, if they are in one.
     """
     known: dict[str, Any] = {
         "model": bundle.label,
@@ -38,8 +42,20 @@ def provenance(bundle: Bundle, source: RowFile | None = None) -> dict[str, Any]:
         "thresholds": dict(bundle.manifest.thresholds),
     }
     if source is not None:
-        known |= {"source": source.name, "source_bytes": source.path.stat().st_size}
+        # A table that was written anew often has the same size: its time tells.
+        status = source.path.stat()
+        known |= {"source": source.name, "source_bytes": status.st_size}
+        known["source_modified"] = status.st_mtime_ns
+        known["distances_sha256"] = _digest(distances) if distances else None
     return known
+
+
+def _digest(path: Path) -> str:
+    try:
+        with path.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({error.strerror})") from None
 
 
 def finished_shard(shard: Path, expected: dict[str, Any]) -> ShardCounts | None:
@@ -59,7 +75,10 @@ def finished_shard(shard: Path, expected: dict[str, Any]) -> ShardCounts | None:
         return None
     from geograph_types.parquet import dataset_metadata
 
-    kept = dataset_metadata(shard)
+    try:
+        kept = dataset_metadata(shard)
+    except InputError as error:
+        raise InputError(f"{error}: remove it to make it again") from None
     differing = sorted(name for name in expected if kept.get(name) != expected[name])
     if differing:
         raise InputError(

@@ -3,6 +3,7 @@
 import base64
 import gzip
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -162,6 +163,39 @@ def test_shards_of_another_bundle_are_not_taken_for_finished(
     write_lines(archive / "a.jsonl", vectors_of(21, 2))
     assert score(archive, "--bundle", head_bundle, "--out", out) == 2
     assert "another source_bytes" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("changed", ["rows", "distances"])
+def test_a_shard_of_changed_input_of_the_same_size_is_not_taken_for_finished(
+    head_bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], changed: str
+) -> None:
+    rows, distances, out = tmp_path / "a.npy", tmp_path / "metres.txt", tmp_path / "scores"
+    np.save(rows, vectors_of(3, 3))
+    distances.write_text("5\n5\n5\n")
+    arguments = (rows, "--distances", distances, "--bundle", head_bundle, "--out", out)
+    assert score(*arguments) == 0
+    assert score(*arguments) == 0
+    assert "1 files were finished before" in capsys.readouterr().err
+    if changed == "rows":
+        modified = rows.stat().st_mtime_ns
+        np.save(rows, vectors_of(3, 4))
+        os.utime(rows, ns=(modified, modified + 1_000_000_000))
+    else:
+        distances.write_text("9\n9\n9\n")
+    assert score(*arguments) == 2
+    assert f"another {'source_modified' if changed == 'rows' else 'distances_sha256'}" in (
+        capsys.readouterr().err
+    )
+
+
+def test_a_damaged_shard_says_what_to_do(
+    head_bundle: Path, archive: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "scores"
+    assert score(archive, "--bundle", head_bundle, "--out", out) == 0
+    (out / "a.jsonl.scores.parquet").write_bytes(b"")
+    assert score(archive, "--bundle", head_bundle, "--out", out) == 2
+    assert "remove it to make it again" in capsys.readouterr().err
 
 
 def test_a_damaged_file_costs_itself_and_is_tried_again(

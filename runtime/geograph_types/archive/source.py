@@ -11,7 +11,7 @@ from geograph_types.archive.job import Kind
 from geograph_types.errors import InputError
 from geograph_types.photos import SUFFIXES, find_photos, real_path
 from geograph_types.records import PhotoRecord
-from geograph_types.row_files import find_row_files
+from geograph_types.row_files import find_row_files, is_row_file
 
 __all__ = ["FolderSource", "Source", "open_source", "shown_address", "with_labels"]
 
@@ -88,11 +88,17 @@ class FolderSource:
         kinds: list[Kind] = []
         if any(path.suffix.casefold() in SUFFIXES for path in find_photos([self.folder])):
             kinds.append("photos")
-        try:
-            find_row_files(self.folder)
-        except InputError:
-            return kinds
-        return [*kinds, "embeddings"]
+        if self._has_rows():
+            kinds.append("embeddings")
+        return kinds
+
+    def _has_rows(self) -> bool:
+        """Look for a file of embeddings; paths of millions of photos are not kept meanwhile."""
+        for root, _, files in os.walk(self.folder):
+            place = Path(root).relative_to(self.folder)
+            if any(is_row_file(place / name) and Path(root, name).is_file() for name in files):
+                return True
+        return False
 
     def items(self, kind: Kind) -> Iterator[InputItem]:
         """List photos folder by folder, or files of embeddings by their paths.

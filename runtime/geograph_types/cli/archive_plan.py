@@ -1,5 +1,6 @@
 """The command `archive plan`."""
 
+import math
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -64,6 +65,10 @@ def plan(photos: int, bundle: Path | None, price: float | None, seconds: float) 
     Rates are those of this machine, from files to tags, on drawn photos of 640x480 pixels. The
     line of the GPU is an estimate from a published figure of the encoder alone.
     """
+    if math.isnan(seconds):
+        raise InputError("--seconds nan is no number of seconds")
+    if price is not None and math.isnan(price):
+        raise InputError("--price-per-core-hour nan is no price")
     cores = usable_cpus()
     opened = None if bundle is None else Bundle.open(bundle)
     precisions = [one for one in ON_CPU if opened and one in opened.manifest.precisions]

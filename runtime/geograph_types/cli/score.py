@@ -106,7 +106,7 @@ def score(
     warn_of_stand_in(tagger.bundle)
     tally = RowTally("scored")
     with ExitStack() as stack:
-        output = _open_output(stack, out, files, tagger.bundle)
+        output = _open_output(stack, out, files, distances, tagger.bundle)
         counts = _score_files(files, distances, tagger, output, tally, workers)
         for _ in track(counts, "rows", count_rows([file.path for file in files]), int):
             pass
@@ -114,7 +114,11 @@ def score(
 
 
 def _open_output(
-    stack: ExitStack, out: Path | None, files: list[RowFile], bundle: Bundle
+    stack: ExitStack,
+    out: Path | None,
+    files: list[RowFile],
+    distances: Path | None,
+    bundle: Bundle,
 ) -> ScoreOutput:
     """Choose where scores go by the name of the output."""
     bundle.find("head")
@@ -122,9 +126,9 @@ def _open_output(
     if out is None:
         return ScoreLines(sys.stdout.buffer, bundle, several)
     if is_folder(out):
-        return ScoreShards(out, bundle)
+        return ScoreShards(out, bundle, distances)
     if out.suffix == ".parquet":
-        return ScoreTable(stack, out, bundle, None if several else files[0])
+        return ScoreTable(stack, out, bundle, None if several else files[0], distances)
     return ScoreLines(stack.enter_context(new_file(out)), bundle, several)
 
 

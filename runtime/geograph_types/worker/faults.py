@@ -61,7 +61,8 @@ class FetchError(GeographTypesError):
     Attributes:
         fault: the reason, from the closed list.
         detail: what the server did, or what is wrong with the address.
-        answered: its server has answered, so it is this image's own trouble.
+        answered: its server has answered, and not that this machine may have nothing: it is this
+            image's own trouble.
     """
 
     exit_status = 1

@@ -28,6 +28,9 @@ REDIRECTS: Final = 3
 BUSY: Final = frozenset({408, 425, 429})
 """Statuses that speak of the moment, not of the image."""
 
+NOT_LET_IN: Final = frozenset({401, 403})
+"""Statuses that may speak of the image, or of this machine, to which nothing is given."""
+
 
 class ImageFetcher:
     """Fetches images one after the other over connections that stay open."""
@@ -103,7 +106,7 @@ class ImageFetcher:
         if reply.status >= 500 or reply.status in BUSY:
             busy = reply.status == 503 or reply.status in BUSY
             raise FetchError(FetchFault.UNREACHABLE, detail, answered=not busy)
-        raise FetchError(FetchFault.NOT_THERE, detail)
+        raise FetchError(FetchFault.NOT_THERE, detail, answered=reply.status not in NOT_LET_IN)
 
 
 @contextmanager

@@ -30,7 +30,7 @@ ROWS_AT_ONCE: Final = 8
 """Images whose results are put on disk at once: a kill costs those embeddings, at most."""
 
 OUTAGE: Final = 5
-"""Images in a row that cannot be reached, after which the others are left for later."""
+"""Images in a row that cannot be had from their server, after which the others are left."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ class Postponed:
 
     Attributes:
         rows: photos and what happened, in their order; these images' servers had answered.
-        unreachable: photos and what happened where nothing was answered.
+        unreachable: photos and what happened where nothing was answered, or all was refused.
         skipped: how many were not tried.
         why_skipped: why not.
         reached: some image was fetched, so there is no outage.
@@ -175,8 +175,13 @@ class Labeller:
         by_path: dict[Path, GivenRow],
         failed: list[RowResult],
     ) -> Iterator[Path]:
-        """Fetch images while those before them are decoded."""
+        """Fetch images while those before them are decoded.
+
+        Where a server refuses one image among others, that one has failed. Where it refuses all
+        there are, or begins to, it has shut this machine out, which says nothing of the images.
+        """
         postponed = self.postponed
+        refused: list[RowResult] = []
         in_a_row = 0
         for row in rows:
             if in_a_row == OUTAGE:
@@ -186,7 +191,9 @@ class Labeller:
                 path = self._images.fetch(row.number, prefix, row.fullpath or "")
             except FetchError as error:
                 if error.fault is not FetchFault.UNREACHABLE:
-                    failed.append(RowResult.failed(row.number, error.fault.value, error.detail))
+                    result = RowResult.failed(row.number, error.fault.value, error.detail)
+                    (failed if error.answered else refused).append(result)
+                    in_a_row += not error.answered
                 elif error.answered:
                     postponed.rows.append((row.number, error.detail))
                 else:
@@ -194,8 +201,14 @@ class Labeller:
                     in_a_row += 1
             else:
                 postponed.reached, in_a_row = True, 0
+                failed += _drained(refused)
                 by_path[path] = row
                 yield path
+        if postponed.reached and in_a_row < OUTAGE:
+            failed += refused
+        elif refused:
+            postponed.unreachable += [(result.number, result.detail) for result in refused]
+            postponed.why_skipped = "their server lets this machine have none"
 
     def _from_photos(
         self, photos: Sequence[EmbeddedPhoto], by_path: dict[Path, GivenRow]

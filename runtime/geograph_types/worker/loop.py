@@ -137,7 +137,7 @@ class Worker:
         if known.lost:
             self._tell(f"note: the server has lost labels of {len(known.lost)} photos: sent again")
             self._outbox.send_again(known.lost)
-        again = known.waiting | known.lately | known.lost
+        again = known.waiting | known.lately | known.lost | known.refused
         self.tally.repeated += len(again)
         self.tally.sent_again += len(known.lost)
         return given.without(again)

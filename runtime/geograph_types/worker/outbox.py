@@ -67,11 +67,13 @@ class Known:
         waiting: numbers whose results wait to be sent.
         lately: numbers whose results were accepted a moment ago.
         lost: numbers whose results were accepted longer ago.
+        refused: numbers whose results the server will not take.
     """
 
     waiting: frozenset[int]
     lately: frozenset[int]
     lost: frozenset[int]
+    refused: frozenset[int]
 
 
 class Outbox:
@@ -95,7 +97,7 @@ class Outbox:
             numbers: of photos.
             bundle: digest of the one in use.
         """
-        found: dict[str, set[int]] = {"waiting": set(), "lately": set(), "lost": set()}
+        found: dict[str, set[int]] = {name: set() for name in Known.__dataclass_fields__}
         since = time.time() - LAG_SECONDS
         with reported(self.path, STATE):
             for number in numbers:
@@ -105,9 +107,9 @@ class Outbox:
                     (number, bundle),
                 ).fetchone()
                 if row is not None:
-                    place = "lately" if row[1] > since else "lost"
-                    found["waiting" if row[0] == "waiting" else place].add(number)
-        return Known(*(frozenset(found[name]) for name in ("waiting", "lately", "lost")))
+                    accepted = "lately" if row[1] > since else "lost"
+                    found[accepted if row[0] == "accepted" else row[0]].add(number)
+        return Known(**{name: frozenset(numbers) for name, numbers in found.items()})
 
     def store(self, results: Iterable[RowResult], bundle: str) -> None:
         """Write results, all of them or none, in place of earlier ones; they wait to be sent."""

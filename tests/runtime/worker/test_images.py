@@ -190,6 +190,22 @@ def test_an_image_whose_server_fails_is_left_and_in_the_end_given_up(
     assert api.labels()[4] == [("Failed", -1)]
 
 
+def test_a_worker_that_is_shut_out_fails_no_image(api: FakeGeograph, work: Run) -> None:
+    fill(api, 20)
+    api.pages |= {f"/{n}.jpg": (403, {}, b"") for n in range(4, 21)}
+    status, _, err = work("--once")
+    assert status == 1
+    assert api.answered() == {1, 2, 3}
+    assert "image of photo 4 left for later: status 403" in err
+    assert "12 images left for later: their server lets this machine have none" in err
+    assert sum(one.path.endswith(".jpg") for one in api.asked) == 8
+    api.pages |= {f"/{n}.jpg": (200, JPEG, jpeg(n)) for n in range(5, 21)}
+    assert work("--once")[0] == 1
+    failed = [number for number, labels in api.labels().items() if labels == [("Failed", -1)]]
+    assert failed == [4]
+    assert len(api.embeddings()) == 19
+
+
 def test_an_outage_of_the_images_fails_none_of_them(api: FakeGeograph, work: Run) -> None:
     fill(api, 12)
     good = dict(api.pages)

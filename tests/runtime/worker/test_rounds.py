@@ -163,7 +163,11 @@ def test_results_wait_for_the_next_run_where_the_server_takes_none(
 
 
 def test_a_list_that_is_refused_is_halved_until_only_the_bad_one_is_left(
-    api: FakeGeograph, work: Run, make_row: Callable[..., dict[str, Any]], monkeypatch: Any
+    api: FakeGeograph,
+    work: Run,
+    make_row: Callable[..., dict[str, Any]],
+    monkeypatch: Any,
+    tmp_path: Path,
 ) -> None:
     fill(api, make_row, 8)
     take = api.take
@@ -179,6 +183,12 @@ def test_a_list_that_is_refused_is_halved_until_only_the_bad_one_is_left(
     assert api.answered() == {1, 2, 3, 4, 5, 7, 8}
     assert "error: photo 6: the server refuses its labels with status 400" in err
     assert "7 accepted, 1 refused" in err
+    api.asked.clear()
+    with sqlite3.connect(tmp_path / "worker.state") as state:
+        state.execute("UPDATE results SET changed = changed - 3600")
+    status, _, err = work("--once", "--embeddings")
+    assert "1 rows: 0 labelled, 1 given again, 0 accepted" in err
+    assert [one.method for one in api.asked] == ["GET"]
 
 
 @pytest.mark.parametrize(
