@@ -361,6 +361,20 @@ def test_an_interrupted_run_says_what_stays_and_leaves_no_process(
     assert len(shards(output)) == 31
 
 
+def test_nothing_is_removed_where_a_part_of_the_input_is_missing(
+    photos: Path, tiny_bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = tmp_path / "out"
+    assert run(photos, output, tiny_bundle, "--shard-photos", 2) == 1
+    before = set(shards(output))
+    for photo in sorted(photos.glob("*.jpg"))[:12]:
+        photo.rename(tmp_path / photo.name)
+    capsys.readouterr()
+    assert run(photos, output, tiny_bundle, "--shard-photos", 2) in (0, 1)
+    assert "the input has shrunk" in capsys.readouterr().err
+    assert before <= set(shards(output))
+
+
 def test_secrets_of_an_address_are_not_shown() -> None:
     address = "s3://KEY:SECRET@bucket/photos?endpoint_override=127.0.0.1:9"
     assert shown_address(address) == "s3://bucket/photos"

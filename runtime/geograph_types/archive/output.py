@@ -1,7 +1,7 @@
 """The folder of shards: whose it is, and which shards belong to the input as it is now."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -107,19 +107,26 @@ def plan_shards(output: Path, items: Iterable[InputItem], shard_size: int) -> li
     return shards
 
 
-def remove_superseded(output: Path, shards: Iterable[Shard]) -> list[str]:
+def remove_superseded(output: Path, shards: Sequence[Shard], found: int) -> tuple[list[str], bool]:
     """Remove the list of inputs, unfinished files, and shards of inputs that are no longer so.
 
-    Call it when all shards are there.
+    Call it when all shards are there. Where there are fewer than before, the input has shrunk, and
+    may be a disk that is not mounted: then no shard is removed.
+
+    Args:
+        output: the folder.
+        shards: of this run.
+        found: how many of them an earlier run had finished.
 
     Returns:
-        Names of the shards that were removed.
+        Names of the shards that are superseded, and whether they were removed.
     """
     current = {shard.file_name for shard in shards}
     names = sorted(path.name for path in output.iterdir())
     old = [name for name in names if SHARD_NAME.fullmatch(name) and name not in current]
     unfinished = [name for name in names if UNFINISHED.fullmatch(name)]
-    for name in [*old, *unfinished, lists_of(output).name]:
+    has_shrunk = len(shards) < found + len(old)
+    for name in [*([] if has_shrunk else old), *unfinished, lists_of(output).name]:
         (output / name).unlink(missing_ok=True)
     sync_folder(output)
-    return old
+    return old, not has_shrunk

@@ -1,7 +1,7 @@
 """The command `archive run`."""
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import redirect_stdout
 from functools import partial
 from pathlib import Path
@@ -9,7 +9,7 @@ from typing import Literal
 
 import click
 
-from geograph_types.archive.items import InputItem
+from geograph_types.archive.items import InputItem, Shard
 from geograph_types.archive.job import Job, Kind, Settings, StoredType
 from geograph_types.archive.output import JobNote, claim_output, plan_shards, remove_superseded
 from geograph_types.archive.run import Engine, run_job
@@ -169,9 +169,21 @@ def run(
     except KeyboardInterrupt:
         tally.show_progress()
         raise
-    if tally.complete and (old := remove_superseded(output, shards)):
-        note(f"{len(old)} shards of an earlier state of the input removed, such as {old[0]}")
+    if tally.complete:
+        _clear(output, shards, tally.found)
     return tally.finish(output)
+
+
+def _clear(output: Path, shards: Sequence[Shard], found: int) -> None:
+    """Remove what an earlier state of the input has left, and say so."""
+    old, removed = remove_superseded(output, shards, found)
+    if old and removed:
+        note(f"{len(old)} shards of an earlier state of the input removed, such as {old[0]}")
+    elif old:
+        note(
+            f"the input has shrunk: {len(old)} shards of what is gone stay, such as {old[0]}; "
+            "remove them if that is meant, or see whether all of the input is there"
+        )
 
 
 def _kind(opened: Source, source: str, wanted: Kind | None) -> Kind:

@@ -10,7 +10,12 @@ __all__ = ["ShardTally"]
 
 
 class ShardTally:
-    """Shards and their rows by what became of them."""
+    """Shards and their rows by what became of them.
+
+    Attributes:
+        what: names the rows.
+        found: shards that an earlier run had finished.
+    """
 
     def __init__(self, what: str, shards: int) -> None:
         """Count nothing yet.
@@ -22,7 +27,7 @@ class ShardTally:
         self.what = what
         self._shards = shards
         self._there = 0
-        self._found = 0
+        self.found = 0
         self._rows = 0
         self._faults: Counter[str] = Counter()
         self._problems = 0
@@ -34,7 +39,7 @@ class ShardTally:
             note(f"error: {outcome.problem}")
             return
         self._there += 1
-        self._found += not outcome.made
+        self.found += not outcome.made
         self._rows += outcome.rows
         self._faults.update(outcome.failed)
 
@@ -58,8 +63,8 @@ class ShardTally:
             reasons = ", ".join(f"{number} {fault}" for fault, number in self._faults.most_common())
             line += f", {failed} failed: {reasons}"
         line += f"; {self._there} shards in {output}"
-        if self._found:
-            line += f", {self._found} of them finished before"
+        if self.found:
+            line += f", {self.found} of them finished before"
         if self._problems:
             line += f"; {self._problems} files could not be read"
         note(line)
