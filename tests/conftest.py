@@ -149,6 +149,13 @@ class RunningService:
     def resident_bytes(self) -> int:
         return int(self._status("VmRSS")) * 1024
 
+    def forget_peak(self) -> None:
+        """Count the peak from now on; see proc(5)."""
+        Path(f"/proc/{self.process.pid}/clear_refs").write_text("5")
+
+    def peak_bytes(self) -> int:
+        return int(self._status("VmHWM")) * 1024
+
     def threads(self) -> int:
         return int(self._status("Threads"))
 

@@ -48,6 +48,10 @@ PIXEL_LIMIT: Final = 120_000_000
 PIXEL_BYTES: Final = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2, "I;16L": 2}
 """What Pillow keeps of a pixel; of all other modes four bytes."""
 
+DECODER_BYTES: Final = {"WEBP": 16, "AVIF": 12, "HEIF": 12}
+"""What a pixel takes with decoders that hold whole pictures of their own: WebP's holds two, and
+gives a third, which Pillow copies; AVIF's holds planes. HEIC is taken to be like AVIF."""
+
 PhotoLike: TypeAlias = str | PathLike[str] | bytes | Image.Image
 """A path, an encoded file's bytes, or an image that Pillow opened."""
 
@@ -129,7 +133,8 @@ def decoding_memory(data: bytes) -> int:
         data: the photo's file.
 
     Returns:
-        Bytes: of the pixels, twice, since turning them makes a copy; and of a progressive JPEG all
+        Bytes: of the pixels, twice, since turning them makes a copy, and once more in 8 bits where
+        they are deeper; of WebP and AVIF what their decoders hold; and of a progressive JPEG all
         coefficients, which its decoder holds at full size.
 
     Raises:
@@ -144,7 +149,9 @@ def decoding_memory(data: bytes) -> int:
             coefficients = progressive_memory(image)
             reduce_jpeg(image)
         width, height = image.size
-        return 2 * width * height * PIXEL_BYTES.get(image.mode, 4) + coefficients
+        a_pixel = 2 * PIXEL_BYTES.get(image.mode, 4) + image.mode.startswith(("I", "F"))
+        a_pixel = max(a_pixel, DECODER_BYTES.get(image.format or "", 0))
+        return width * height * a_pixel + coefficients
     except PhotoError:
         raise
     except Exception as error:  # as in `_decode`

@@ -1,8 +1,10 @@
 """Options that several commands share, so that they read alike everywhere."""
 
+import math
 import os
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -10,6 +12,7 @@ from geograph_types.errors import InputError
 from geograph_types.photos import real_path
 
 __all__ = [
+    "FiniteRange",
     "bundle_option",
     "check_outputs",
     "device_option",
@@ -47,6 +50,23 @@ threads_option = click.option(
     default=None,
     help="Threads of the model; follows the CPU quota if left out.",
 )
+
+
+class FiniteRange(click.FloatRange):
+    """A range of numbers without infinity and NaN, which `click.FloatRange` lets through."""
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """Read a number.
+
+        Raises:
+            click.BadParameter: it is none, or out of range.
+        """
+        number: float = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value} is not a finite number.", param, ctx)
+        return number
 
 
 def check_outputs(outputs: Iterable[Path | None], inputs: Iterable[Path | None]) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from geograph_types.cli.options import bundle_option, threads_option
+from geograph_types.cli.options import FiniteRange, bundle_option, threads_option
 
 __all__ = ["serve"]
 
@@ -31,13 +31,13 @@ __all__ = ["serve"]
 )
 @click.option(
     "--idle-unload",
-    type=click.FloatRange(1),
+    type=FiniteRange(1),
     metavar="SECONDS",
     help="Drop the model after so long without work; the next request loads it again.",
 )
 @click.option(
     "--body-limit",
-    type=click.FloatRange(0.001, 1024),
+    type=FiniteRange(0.001, 1024),
     default=20,
     show_default=True,
     metavar="MIB",
@@ -45,7 +45,7 @@ __all__ = ["serve"]
 )
 @click.option(
     "--memory-limit",
-    type=click.FloatRange(1),
+    type=FiniteRange(1),
     default=160,
     show_default=True,
     metavar="MIB",
@@ -53,7 +53,7 @@ __all__ = ["serve"]
 )
 @click.option(
     "--receive-timeout",
-    type=click.FloatRange(0.1, 3600),
+    type=FiniteRange(0.1, 3600),
     default=10,
     show_default=True,
     metavar="SECONDS",

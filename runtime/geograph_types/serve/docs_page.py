@@ -16,6 +16,7 @@ def docs_page(document: dict[str, Any]) -> str:
     parts = [
         f"<!doctype html><html lang=en><meta charset=utf-8><title>{title}</title>"
         "<meta name=viewport content='width=device-width'>"
+        "<link rel=stylesheet href=page/style.css>"
         f"<h1>{title}</h1><p>{escape(info.get('summary', ''))} Model: {escape(info['version'])}."
         "<p>For programs: <a href=openapi.json>openapi.json</a>.",
     ]

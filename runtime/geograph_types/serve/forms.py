@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from python_multipart import MultipartParser
-from python_multipart.exceptions import MultipartParseError
+from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import parse_options_header
 
 from geograph_types.serve.problems import ProblemError, Reason
@@ -44,7 +44,7 @@ def read_form(body: bytes, content_type: str, limits: Mapping[str, int | None]) 
         parser = MultipartParser(boundary, form.callbacks())  # type: ignore[arg-type]
         parser.write(body)
         parser.finalize()
-    except MultipartParseError as error:
+    except FormParserError as error:  # a boundary that is too long is no parse error
         raise ProblemError(400, Reason.BAD_MULTIPART, f"the form cannot be read: {error}") from None
     if not form.is_complete:
         raise ProblemError(400, Reason.BAD_MULTIPART, "the form is cut off, or has no parts")

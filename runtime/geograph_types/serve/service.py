@@ -48,7 +48,7 @@ class Service:
     """Embeds, tags and scores.
 
     Bodies are read and photos decoded in threads, as many as there are processors; the encoder has
-    one of its own.
+    as many of its own as it has streams.
 
     Attributes:
         model: the bundle's.

@@ -83,8 +83,13 @@ class ServeSettings:
                 f"a token has {TOKEN_CHARACTERS} characters or more: make one with "
                 "'python3 -c \"import secrets; print(secrets.token_urlsafe())\"'"
             )
-        if self.token is not None and not (self.token.isascii() and self.token.isprintable()):
-            raise InputError("a token is made of printable ASCII characters")
+        if self.token is not None and (
+            not (self.token.isascii() and self.token.isprintable())
+            or self.token != self.token.strip()
+        ):
+            raise InputError(
+                "a token is made of printable ASCII characters, without spaces around them"
+            )
         if self.token is None and not self.no_auth and not is_loopback(self.host):
             raise InputError(
                 f"{self.host} can be reached from other machines: give --token or set "

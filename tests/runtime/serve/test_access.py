@@ -50,6 +50,7 @@ def test_work_needs_the_token(guarded: Any, photo: Path, header: str | None, sta
         (["--token", "short"], "16 characters"),
         (["--token", "x" * 20, "--no-auth"], "leave out"),
         (["--token", "\u00fc" * 20], "ASCII"),
+        (["--token", " " + "x" * 20], "without spaces"),
     ],
 )
 def test_an_open_door_is_refused(
@@ -57,6 +58,18 @@ def test_an_open_door_is_refused(
 ) -> None:
     assert main(["serve", "--bundle", str(tiny_bundle), *options]) == 2
     assert advice in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("value", ["nan", "inf"])
+@pytest.mark.parametrize(
+    "option",
+    ["--body-limit", "--memory-limit", "--receive-timeout", "--idle-unload"],
+)
+def test_limits_are_finite(
+    tiny_bundle: Path, capsys: pytest.CaptureFixture[str], option: str, value: str
+) -> None:
+    assert main(["serve", "--bundle", str(tiny_bundle), option, value]) == 2
+    assert option in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("bundle", ["head_bundle", "nowhere"])

@@ -14,6 +14,7 @@ from PIL import Image
 
 from geograph_types import CLASSES, Distance, TypeTagger
 from geograph_types.grid_reference import parse_grid_reference
+from geograph_types.images import decoding_memory
 
 PROBLEM = "application/problem+json"
 JSON = {"Content-Type": "application/json"}
@@ -199,6 +200,15 @@ def test_rows_that_cannot_be_scored(
             400,
             "bad_multipart",
         ),
+        (
+            "/tag",
+            {
+                "data": b"--b\r\n",
+                "headers": {"Content-Type": f"multipart/form-data; boundary={'b' * 300}"},
+            },
+            400,
+            "bad_multipart",
+        ),
         ("/tag?embedding=perhaps", {"json": {"image": "aGVsbG8="}}, 400, "bad_request"),
         ("/nowhere", {"json": {}}, 404, "not_found"),
         ("/health", {"json": {}}, 405, "method_not_allowed"),
@@ -233,15 +243,29 @@ def test_damaged_photos_are_refused_and_the_next_is_answered(
     assert requests.post(f"{service.url}/tag", files={"photo": whole}).status_code == 200
 
 
+@pytest.mark.parametrize(
+    ("kind", "size"), [("PNG", (9_000, 9_000)), ("WEBP", (4_000, 3_000)), ("AVIF", (5_000, 3_000))]
+)
 def test_a_photo_that_would_take_too_much_memory_is_refused_before_it_is_decoded(
-    service: Any,
+    service: Any, kind: str, size: tuple[int, int]
 ) -> None:
     file = io.BytesIO()
-    Image.new("RGB", (9_000, 9_000)).save(file, "PNG")
+    Image.new("RGB", size).save(file, kind)
     before = service.resident_bytes()
     response = requests.post(f"{service.url}/tag", files={"photo": file.getvalue()})
     assert (response.status_code, response.json()["reason"]) == (413, "too_many_pixels")
     assert service.resident_bytes() - before < 50 << 20
+
+
+@pytest.mark.parametrize("kind", ["PNG", "WEBP", "AVIF"])
+def test_decoding_takes_no_more_memory_than_was_expected(service: Any, kind: str) -> None:
+    file = io.BytesIO()
+    Image.new("RGB", (3_600, 2_500), (9, 99, 200)).save(file, kind)
+    photo = file.getvalue()
+    service.forget_peak()
+    before = service.resident_bytes()
+    assert requests.post(f"{service.url}/tag", files={"photo": photo}).status_code == 200
+    assert service.peak_bytes() - before < decoding_memory(photo) + 2 * len(photo) + (24 << 20)
 
 
 def test_figures_and_descriptions_need_no_other_host(service: Any) -> None:
