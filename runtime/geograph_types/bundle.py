@@ -28,7 +28,8 @@ __all__ = ["MANIFEST_NAME", "Bundle"]
 MANIFEST_NAME: Final = "manifest.json"
 MANIFEST_LIMIT: Final = 1 << 20
 """Bytes; a manifest is a few kilobytes."""
-CHUNK: Final = 1 << 20
+CHUNK: Final = 1 << 24
+"""Bytes read at once: large, for a busy interpreter lets this thread go on only between chunks."""
 NO_LINKS: Final = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 """Flags that only some systems have: do not follow links, do not translate line ends."""
 

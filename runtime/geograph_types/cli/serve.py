@@ -94,6 +94,7 @@ def serve(
     from geograph_types.memory import keep_little_memory
     from geograph_types.serve.model import Model
     from geograph_types.serve.settings import MEBIBYTE, Limits, ServeSettings
+    from geograph_types.session import load_backend
 
     settings = ServeSettings(
         host=host,
@@ -113,6 +114,8 @@ def serve(
     )
     keep_little_memory()
     model = Model(Bundle.open(bundle), threads)
+    # Imports of two threads hinder each other, so this one is out of the way before the others.
+    load_backend()
     with ThreadPoolExecutor(model.streams, "model") as loader:
         # The model is loaded while the web framework is imported.
         loading = loader.submit(model.load)
