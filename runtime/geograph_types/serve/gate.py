@@ -80,7 +80,7 @@ class Gate:
             self._check(scope)
         except ProblemError as problem:
             self._metrics.count_refusal(problem.details.reason)
-            await _answer(problem, send_counted)
+            await _answer(problem, send_counted, close=scope["method"] not in SAFE_METHODS)
             return
         await self._app(scope, receive, send_counted)
 
@@ -137,9 +137,12 @@ def _check_token(authorization: str, token: str) -> None:
         raise ProblemError(401, Reason.NO_TOKEN, detail, {"WWW-Authenticate": "Bearer"})
 
 
-async def _answer(problem: ProblemError, send: Send) -> None:
+async def _answer(problem: ProblemError, send: Send, close: bool) -> None:
+    """Answer, and close a connection on which the next request would wait behind a refused body."""
     body = problem.body()
     headers = {"content-type": MEDIA_TYPE, "content-length": str(len(body)), **problem.headers}
+    if close:
+        headers["connection"] = "close"
     encoded = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
     await send({"type": "http.response.start", "status": problem.status, "headers": encoded})
     await send({"type": "http.response.body", "body": body})
