@@ -41,6 +41,18 @@ def test_work_needs_the_token(guarded: Any, photo: Path, header: str | None, sta
         assert requests.get(guarded.url + path, headers=headers).status_code == answer
 
 
+def test_a_connection_ends_with_a_request_that_was_refused_unread(
+    guarded: Any, photo: Path
+) -> None:
+    with requests.Session() as session:
+        kept = session.get(f"{guarded.url}/metrics")
+        ended = session.post(f"{guarded.url}/tag", files={"photo": photo.read_bytes()})
+        again = session.get(f"{guarded.url}/health")
+    assert (kept.status_code, ended.status_code, again.status_code) == (401, 401, 200)
+    assert "close" not in kept.headers.get("Connection", "")
+    assert ended.headers["Connection"] == "close"
+
+
 @pytest.mark.parametrize(
     ("options", "advice"),
     [
