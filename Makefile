@@ -67,6 +67,7 @@ mutation: $(INSTALLED)
 		build/mutation/src
 	cp -r tests pyproject.toml build/mutation
 	cd build/mutation && $(abspath $(BIN))/mutmut run && $(abspath $(BIN))/mutmut results
+	cd build/mutation && $(abspath $(BIN))/mutmut results --all true | sed 's/\.x.*:/:/' | sort | uniq -c
 
 $(BENCH_INSTALLED): $(INSTALLED)
 	$(BIN)/python -m pip install --quiet --editable '.[dev,bench]'

@@ -79,9 +79,11 @@ class Bundle:
     def _check_listing(self) -> None:
         named = {file.path for file in self.manifest.files} | {MANIFEST_NAME}
         present = {entry.name for entry in os.scandir(self.root)}
-        for problem, names in (("missing", named - present), ("unknown", present - named)):
+        for problem, names, advice in (
+            ("missing", named - present, "export or copy the bundle again"),
+            ("unknown", present - named, "remove it"),
+        ):
             if names:
-                advice = "remove it" if names <= present else "export or copy the bundle again"
                 raise BundleError(self.root, f"{problem} file {min(names)}; {advice}")
         for file in self.manifest.files:
             size = _check_regular(self.root / file.path)

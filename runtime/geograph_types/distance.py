@@ -28,6 +28,8 @@ BUCKET_COUNT: Final = 23
 UNKNOWN_BUCKET: Final = 22
 LIMIT_METRES: Final = 2.0**21
 """Distances from here on count as unknown: no two places of these islands lie so far apart."""
+BUCKET_EDGES: Final = 2.0 ** np.arange(BUCKET_COUNT - 1)
+"""[22] metres from which on the next bucket begins, the last one at the limit."""
 
 METRES_TEXT: Final = re.compile(r"[0-9]{1,12}(\.[0-9]{0,12})?")
 
@@ -186,12 +188,11 @@ def buckets_of(metres: NDArray[np.floating]) -> NDArray[np.int64]:
     Raises:
         DistanceError: one of them is below 0.
     """
-    metres = np.asarray(metres, dtype=np.float64)
-    if (metres < 0).any():
-        raise DistanceError(float(metres[metres < 0][0]))
-    exponent = np.frexp(np.nan_to_num(metres, nan=0.0, posinf=0.0))[1].astype(np.int64)
-    buckets = np.where(metres < 1, 0, exponent)
-    return np.where(np.isnan(metres) | (metres >= LIMIT_METRES), UNKNOWN_BUCKET, buckets)
+    negative = metres[metres < 0]
+    if negative.size:
+        raise DistanceError(float(negative[0]))
+    # NaN counts as beyond the last edge, which is where the unknown are.
+    return np.searchsorted(BUCKET_EDGES, metres, side="right").astype(np.int64)
 
 
 def bucket_text(bucket: int) -> str:

@@ -51,9 +51,8 @@ def preprocess(image: Image.Image) -> NDArray[np.uint8]:
             PhotoFault.TOO_ELONGATED,
             f"{width}x{height} is not a photo: an edge is over {ELONGATION_LIMIT} times the other",
         )
-    scaled_long = int(CROP * long / short)
+    size = (CROP * width // short, CROP * height // short)
     image = to_8_bits(image)
-    size = (CROP, scaled_long) if width <= height else (scaled_long, CROP)
     if size != image.size:
         image = image.resize(size, Image.Resampling.BICUBIC)
     left = round((size[0] - CROP) / 2.0)

@@ -7,9 +7,11 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 from geograph_types.cli.command import installed_commands
+from geograph_types.cli.main import main
 
 
 def run(*arguments: object, **options: object) -> subprocess.CompletedProcess[str]:
@@ -210,3 +212,32 @@ def test_photos_with_tags_that_do_not_exist_are_no_rows_of_a_dataset(
     assert "unknown_tag: 'Banana'" in done.stderr
     assert "no_tag" in done.stderr
     assert "1 photos embedded" in done.stderr
+
+
+def test_photos_that_cannot_be_rows_of_a_dataset_are_named(
+    tiny_bundle: Path, photo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder, labels, out = tmp_path / "photos", tmp_path / "labels.csv", tmp_path / "data.parquet"
+    folder.mkdir()
+    for name in ("good.jpg", "far.jpg", "unnamed.jpg"):
+        shutil.copy(photo, folder / name)
+    (folder / "empty.jpg").touch()
+    command = ["embed", folder, "--labels", labels, "--bundle", tiny_bundle, "--out", out]
+    command = [str(word) for word in command]
+    labels.write_text(
+        "photo,types,distance\n"
+        "photos/good.jpg,Inside,16\nphotos/far.jpg,Inside,banana\nphotos/empty.jpg,Inside,16\n"
+    )
+    assert main(command) == 1
+    said = capsys.readouterr().err
+    assert f"error: {folder / 'empty.jpg'}: empty_file: " in said
+    assert f"error: {folder / 'far.jpg'}: bad_distance: " in said
+    assert f"1 photos are not in {labels} and are left out" in said
+    assert f"1 photos embedded to {out}, 2 failed" in said
+    dataset = out.read_bytes()
+    assert pq.read_table(out).num_rows == 1
+
+    labels.write_text("photo,types\nother.jpg,Inside\n")
+    assert main(command) == 2
+    assert f"{labels} names none of the 4 photos that were given" in capsys.readouterr().err
+    assert out.read_bytes() == dataset

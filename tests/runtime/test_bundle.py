@@ -1,8 +1,10 @@
 """A bundle is what its manifest says, to the last byte, or it is refused before it is parsed."""
 
 import json
+import math
 import os
 import shutil
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +15,7 @@ import pytest
 from geograph_types import Bundle, TypeTagger
 from geograph_types.errors import BundleError, InputError
 from geograph_types.manifest import Precision, Role, decode_manifest, encode_manifest
+from geograph_types.taxonomy import CLASSES
 
 
 @pytest.fixture
@@ -94,9 +97,14 @@ def test_links_are_refused(copy: Path, tmp_path: Path) -> None:
 
 
 def test_a_manifest_that_grew_is_not_read(copy: Path) -> None:
-    with (copy / "manifest.json").open("ab") as stream:
-        stream.write(b" " * (1 << 21))
-    assert "larger than" in refusal(copy)
+    os.truncate(copy / "manifest.json", 1 << 28)
+    tracemalloc.start()
+    try:
+        assert "larger than" in refusal(copy)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 1 << 24
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '"text"', "null", '{"schema_version": 1}', "\xff"])
@@ -167,6 +175,37 @@ def test_a_model_is_read_from_a_copy_that_nobody_can_change(copy: Path) -> None:
     assert not path.exists()
     with pytest.raises(BundleError, match="digest"), bundle.model(file):
         pass
+
+
+def test_without_files_in_memory_the_copy_is_in_a_folder_of_its_own(
+    head_bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(os, "memfd_create", raising=False)
+    bundle = Bundle.open(head_bundle)
+    with bundle.model(bundle.find("head")) as path:
+        assert path.read_bytes() == (head_bundle / "head.onnx").read_bytes()
+        assert path.parent.stat().st_mode & 0o777 == 0o700
+    assert not path.parent.exists()
+
+
+def test_what_is_added_to_a_model_later_is_not_copied(copy: Path) -> None:
+    bundle = Bundle.open(copy)
+    file = bundle.find("head")
+    original = (copy / "head.onnx").read_bytes()
+    with (copy / "head.onnx").open("ab") as stream:
+        stream.write(original)
+    with bundle.model(file) as path:
+        assert path.read_bytes() == original
+
+
+def test_a_threshold_is_a_probability_for_all_classes(tiny_bundle: Path) -> None:
+    bundle = Bundle.open(tiny_bundle)
+    assert bundle.thresholds() == bundle.manifest.thresholds
+    for threshold in (0.0, 0.3, 1.0):
+        assert bundle.thresholds(threshold) == dict.fromkeys(CLASSES, threshold)
+    for wrong in (-0.01, 1.01, math.nan, math.inf):
+        with pytest.raises(InputError, match=f"^threshold {wrong} is not between 0 and 1$"):
+            bundle.thresholds(wrong)
 
 
 def said_of(path: Path, act: Callable[[], object]) -> str:

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from geograph_types.errors import PhotoError, PhotoFault
-from geograph_types.images import PIXEL_LIMIT, decode_photo, open_photo
+from geograph_types.images import PIXEL_LIMIT, decode_photo, decoding_memory, open_photo
 
 ORIENTATION_TAG = 0x0112
 
@@ -118,6 +118,22 @@ def test_a_jpeg_without_its_lower_half_says_how_much_is_missing() -> None:
     data = encoded(noisy_scene((320, 240)), "JPEG")
     with pytest.raises(PhotoError, match=r"the file is cut off: [4-6]\d% of the rows"):
         open_photo(data[: len(data) // 2])
+
+
+def test_a_progressive_jpeg_may_be_cut_within_the_header_of_a_scan() -> None:
+    data = encoded(noisy_scene((320, 240)), "JPEG", progressive=True)
+    scan = data.rindex(b"\xff\xda")
+    cut = decode_photo(data[: scan + 5])
+    assert cut.truncated
+    assert cut.image.tobytes() == open_photo(data[:scan]).tobytes()
+
+
+def test_a_progressive_jpeg_takes_memory_for_its_coefficients() -> None:
+    """Two bytes for each, three for two pixels with colours at half the size."""
+    plain, progressive = (
+        encoded(scene(), "JPEG", progressive=kind, subsampling="4:2:0") for kind in (False, True)
+    )
+    assert decoding_memory(progressive) - decoding_memory(plain) == 64 * 48 * 3
 
 
 def test_a_progressive_jpeg_loses_detail_wherever_it_is_cut() -> None:

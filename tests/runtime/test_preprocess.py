@@ -32,7 +32,7 @@ def draw(mode: str, size: tuple[int, int], seed: int) -> Image.Image:
     if mode == "L":
         return Image.fromarray(pixels[..., 0])
     if mode == "P":
-        image = Image.fromarray(pixels[..., :3]).quantize(64)
+        image = Image.fromarray(pixels[..., :3]).quantize(64, Image.Quantize.FASTOCTREE)
         image.info["transparency"] = 7
         return image
     if mode == "CMYK":
@@ -69,12 +69,22 @@ def test_photographs_equal_open_clip(reference_transform: object) -> None:
         assert difference(reference_transform, Image.fromarray(pixels)) <= 1e-6
 
 
-def test_the_encoder_gets_bytes() -> None:
+def test_the_encoder_gets_bytes_and_another_encoder_floats() -> None:
     pixels = preprocess(draw("RGB", (640, 480), 1))
     assert (pixels.dtype, pixels.shape) == (np.dtype("uint8"), (224, 224, 3))
+    normalised = normalise(pixels[None])
+    assert (normalised.dtype, normalised.shape) == (np.dtype("float32"), (1, 3, 224, 224))
+    assert normalised.flags.c_contiguous
 
 
 def test_what_is_far_too_long_for_a_photo_is_refused_before_it_takes_gigabytes() -> None:
     with pytest.raises(PhotoError) as caught:
         preprocess(Image.new("L", (65_500, 100)))
-    assert caught.value.fault is PhotoFault.TOO_ELONGATED
+    assert (caught.value.photo, caught.value.fault) == ("image", PhotoFault.TOO_ELONGATED)
+    assert "65500x100" in caught.value.detail
+
+
+def test_an_edge_may_be_500_times_the_other_and_no_more() -> None:
+    assert preprocess(Image.new("L", (1, 500), 9)).shape == (224, 224, 3)
+    with pytest.raises(PhotoError, match="1x501"):
+        preprocess(Image.new("L", (1, 501)))

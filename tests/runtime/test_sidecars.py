@@ -10,10 +10,10 @@ from pathlib import Path
 import exiv2
 import pytest
 
-from geograph_types.errors import SidecarError
+from geograph_types.errors import SidecarError, XmpError
 from geograph_types.sidecars import SidecarPlan, apply_plan, plan_tags, plan_undo, sidecar_path
 from geograph_types.taxonomy import CLASSES
-from geograph_types.xmp_check import XmpValues, read_xmp
+from geograph_types.xmp_check import XmpValues, check_difference, read_xmp
 from geograph_types.xmp_document import XmpDocument
 from geograph_types.xmp_tags import OWN_PREFIX
 
@@ -413,3 +413,26 @@ def test_names_that_are_not_utf_8(tmp_path: Path) -> None:
     assert [os.fsencode(path.name) for path in tmp_path.iterdir()] == [b"caf\xe9.jpg.xmp"]
     undo(photo)
     assert list(tmp_path.iterdir()) == []
+
+
+def subjects(*items: str) -> bytes:
+    listed = "".join(f"<rdf:li>{item}</rdf:li>" for item in items)
+    return (
+        f'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="{RDF}">'
+        '<rdf:Description rdf:about="" xmlns:dc="http://purl.org/dc/elements/1.1/">'
+        f"<dc:subject><rdf:Bag>{listed}</rdf:Bag></dc:subject>"
+        "</rdf:Description></rdf:RDF></x:xmpmeta>"
+    ).encode()
+
+
+def test_an_edit_that_says_more_or_less_than_it_should_is_noticed() -> None:
+    before = subjects("a", "b")
+    check_difference(before, subjects("a", "b", "c"), ["dc:subject=c"])
+    for after in (before, subjects("a", "c"), subjects("a", "b", "c", "d")):
+        with pytest.raises(XmpError, match=r"reads Xmp\.dc\.subject otherwise than it should"):
+            check_difference(before, after, ["dc:subject=c"])
+
+
+def test_what_exiv2_takes_for_no_xmp_is_refused() -> None:
+    with pytest.raises(XmpError, match="exiv2 does not read it"):
+        read_xmp(b"no XMP at all")

@@ -128,6 +128,6 @@ def targets_of(
     labels = np.frombuffer(b"".join([target.labels for target in found]), np.uint8)
     return Targets(
         np.array([target.bucket for target in found], np.int64),
-        labels.reshape(-1, len(CLASSES)),
+        labels.reshape(len(found), len(CLASSES)),
         np.array([target.pseudo_drone for target in found], np.bool_),
     )

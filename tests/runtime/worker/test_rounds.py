@@ -4,6 +4,7 @@ import base64
 import gzip
 import json
 import re
+import socket
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +15,7 @@ import pytest
 from fake_geograph import FakeGeograph
 
 from geograph_types import CLASSES, TypeTagger
-from geograph_types.worker.identity import unique_number
+from geograph_types.worker.identity import host_identity, unique_number
 
 Run = Callable[..., tuple[int, str, str]]
 JSON = {"Content-Type": "application/json"}
@@ -70,6 +71,16 @@ def test_the_number_of_a_host_is_stable_and_spread() -> None:
     numbers = [unique_number(f"host{index}") for index in range(2000)]
     assert numbers == [unique_number(f"host{index}") for index in range(2000)]
     assert set(numbers) == set(range(32))
+
+
+def test_a_host_is_told_by_its_machine_id_where_it_has_one(tmp_path: Path) -> None:
+    machine_id = tmp_path / "machine-id"
+    nameless = host_identity(machine_id)
+    machine_id.write_bytes(b"\xff")
+    assert host_identity(machine_id) == nameless
+    machine_id.write_text("0123456789abcdef\n")
+    assert host_identity(machine_id) == f"{nameless}0123456789abcdef"
+    assert nameless.startswith(socket.gethostname())
 
 
 def test_an_address_with_a_model_and_a_key_keeps_them(

@@ -1,0 +1,104 @@
+"""Photos that wait for the encoder or for memory: each is answered, in time or with the reason."""
+
+import asyncio
+import math
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from time import monotonic
+
+import numpy as np
+import pytest
+
+from geograph_types.errors import BackendError
+from geograph_types.images import decoding_memory, open_photo
+from geograph_types.preprocess import preprocess
+from geograph_types.serve.batcher import Batcher
+from geograph_types.serve.decoding import Decoder
+from geograph_types.serve.problems import ProblemError
+
+UNREADABLE = 13
+"""A shade at which the encoder of these tests fails."""
+
+
+def shade(value: int) -> np.ndarray:
+    return np.full((224, 224, 3), value, np.uint8)
+
+
+def embed(pixels: np.ndarray) -> np.ndarray:
+    if (pixels == UNREADABLE).any():
+        raise BackendError("the encoder failed")
+    return pixels[:, 0, 0].astype(np.float32)
+
+
+def batched(work: Callable[[Batcher], object]) -> list[int]:
+    """Do work with a batcher of one stream, and give the sizes of its batches."""
+    sizes: list[int] = []
+
+    async def run(executor: ThreadPoolExecutor) -> None:
+        batcher = Batcher(embed, executor, 8, 1, 0.005, lambda size, _: sizes.append(size))
+        await work(batcher)  # type: ignore[misc]
+
+    with ThreadPoolExecutor(1) as executor:
+        asyncio.run(run(executor))
+    return sizes
+
+
+async def answers(batcher: Batcher, *photos: tuple[int, float]) -> list[object]:
+    """Embed shades with their deadlines at once."""
+    waiting = (batcher.embedding(shade(value), deadline) for value, deadline in photos)
+    return await asyncio.gather(*waiting, return_exceptions=True)
+
+
+def test_a_photo_that_waited_too_long_costs_itself_only() -> None:
+    async def work(batcher: Batcher) -> None:
+        first, late, third = await answers(batcher, (1, math.inf), (2, 0.0), (3, math.inf))
+        assert (first[0], third[0]) == (1, 3)  # type: ignore[index]
+        assert isinstance(late, ProblemError)
+        assert (late.status, late.details.reason) == (503, "too_late")
+        assert late.headers == {"Retry-After": "1"}
+
+    assert batched(work) == [1, 1]
+
+
+def test_a_batch_that_fails_is_told_to_all_in_it_and_the_next_is_run() -> None:
+    async def work(batcher: Batcher) -> None:
+        photos = [(value, math.inf) for value in (1, UNREADABLE, 2)]
+        first, *others = await answers(batcher, *photos)
+        assert first[0] == 1  # type: ignore[index]
+        assert [str(error) for error in others] == ["the encoder failed"] * 2
+        (after,) = await answers(batcher, (2, math.inf))
+        assert after[0] == 2  # type: ignore[index]
+
+    assert batched(work) == [1, 1]
+
+
+def test_nothing_is_computed_for_those_who_have_left() -> None:
+    async def work(batcher: Batcher) -> None:
+        tasks = [
+            asyncio.create_task(batcher.embedding(shade(value), math.inf)) for value in (1, 2, 3)
+        ]
+        await asyncio.sleep(0)  # now all of them wait
+        for task in tasks[1:]:
+            task.cancel()
+        assert (await tasks[0])[0] == 1
+        (after,) = await answers(batcher, (4, math.inf))
+        assert after[0] == 4  # type: ignore[index]
+
+    assert batched(work) == [1, 1]
+
+
+def test_a_photo_is_not_decoded_after_its_time(make_jpeg: Callable[..., bytes]) -> None:
+    with pytest.raises(ProblemError) as caught:
+        Decoder(1 << 30).decode(make_jpeg(), deadline=0.0)
+    assert (caught.value.status, caught.value.details.reason) == (503, "too_late")
+
+
+def test_photos_that_do_not_fit_into_memory_together_take_turns(
+    make_jpeg: Callable[..., bytes],
+) -> None:
+    files = [make_jpeg(seed) for seed in range(8)]
+    decoder = Decoder(max(map(decoding_memory, files)))
+    with ThreadPoolExecutor(4) as executor:
+        photos = list(executor.map(lambda data: decoder.decode(data, monotonic() + 60), files))
+    for data, photo in zip(files, photos, strict=True):
+        assert np.array_equal(photo.pixels, preprocess(open_photo(data)))
