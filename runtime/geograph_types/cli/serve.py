@@ -27,7 +27,7 @@ __all__ = ["serve"]
     "allowed_hosts",
     multiple=True,
     metavar="NAME",
-    help="Answer to this name too, as behind a proxy; may be given again.",
+    help="Answer to this name too, at any port, as behind a proxy; may be given again.",
 )
 @click.option(
     "--idle-unload",
@@ -101,7 +101,7 @@ def serve(
         port=port,
         token=token or None,
         no_auth=no_auth,
-        allowed_hosts=tuple(name.casefold() for name in allowed_hosts),
+        allowed_hosts=tuple(name.casefold().strip("[]") for name in allowed_hosts),
         idle_unload=idle_unload,
         threads=threads,
         limits=Limits(

@@ -3,14 +3,13 @@
 import hmac
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 from geograph_types.serve.admission import Admission
 from geograph_types.serve.assets import ASSET_PATHS
 from geograph_types.serve.bodies import body_too_large, declared_size
 from geograph_types.serve.metrics import Metrics
 from geograph_types.serve.problems import MEDIA_TYPE, ProblemError, Reason
-from geograph_types.serve.settings import ServeSettings, is_loopback
+from geograph_types.serve.settings import ServeSettings, host_name, is_loopback
 
 __all__ = ["Gate"]
 
@@ -82,7 +81,9 @@ class Gate:
             self._metrics.count_refusal(problem.details.reason)
             await _answer(problem, send_counted, close=scope["method"] not in SAFE_METHODS)
             return
-        await self._app(scope, receive, send_counted)
+        # The application answers HEAD as it does GET; the server leaves out the body.
+        method = "GET" if scope["method"] == "HEAD" else scope["method"]
+        await self._app({**scope, "method": method}, receive, send_counted)
 
     def _check(self, scope: Scope) -> None:
         headers = {
@@ -106,17 +107,10 @@ class Gate:
         """
         if self._settings.token is not None or not is_loopback(self._settings.host):
             return
-        name = _host_name(host)
+        name = host_name(host)
         if not is_loopback(name) and name not in self._settings.allowed_hosts:
             detail = "this service is called by the name of its machine: see --allow-host"
             raise ProblemError(421, Reason.FOREIGN_HOST, detail)
-
-
-def _host_name(host: str) -> str:
-    try:
-        return (urlsplit(f"//{host}").hostname or "").casefold()
-    except ValueError:
-        return ""
 
 
 def _check_origin(headers: dict[str, str]) -> None:

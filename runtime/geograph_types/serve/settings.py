@@ -2,10 +2,11 @@
 
 import ipaddress
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from geograph_types.errors import InputError
 
-__all__ = ["MEBIBYTE", "Limits", "ServeSettings", "is_loopback"]
+__all__ = ["MEBIBYTE", "Limits", "ServeSettings", "host_name", "is_loopback"]
 
 MEBIBYTE = 1 << 20
 
@@ -63,7 +64,8 @@ class ServeSettings:
         limits: how much is taken on.
 
     Raises:
-        InputError: a public address without a token, or a token that is too short.
+        InputError: a public address without a token, a token that is too short, or an allowed name
+            that is none.
     """
 
     host: str = "127.0.0.1"
@@ -95,6 +97,24 @@ class ServeSettings:
                 f"{self.host} can be reached from other machines: give --token or set "
                 "GEOGRAPH_TYPES_TOKEN, or --no-auth to answer everybody"
             )
+        for name in self.allowed_hosts:
+            bracketed = f"[{name}]" if ":" in name else name
+            if not name or host_name(bracketed) != name:
+                raise InputError(
+                    f"--allow-host {name!r} is no name of a host: give it alone, as example.org, "
+                    "without scheme, port and path"
+                )
+
+
+def host_name(authority: str) -> str:
+    """Give the name in a request's Host, in small letters without port and brackets.
+
+    Empty where there is none.
+    """
+    try:
+        return (urlsplit(f"//{authority}").hostname or "").casefold()
+    except ValueError:
+        return ""
 
 
 def is_loopback(host: str) -> bool:

@@ -18,6 +18,12 @@ def guarded(start_service: Callable[..., Any], tiny_bundle: Path) -> Any:
     return start_service(tiny_bundle, "--token", TOKEN)
 
 
+@pytest.fixture(scope="module")
+def proxied(start_service: Callable[..., Any], tiny_bundle: Path) -> Any:
+    names = ["--allow-host", "Photos.example", "--allow-host", "[2001:db8::1]"]
+    return start_service(tiny_bundle, *names)
+
+
 @pytest.mark.parametrize(
     ("header", "status"),
     [
@@ -63,9 +69,12 @@ def test_a_connection_ends_with_a_request_that_was_refused_unread(
         (["--token", "x" * 20, "--no-auth"], "leave out"),
         (["--token", "\u00fc" * 20], "ASCII"),
         (["--token", " " + "x" * 20], "without spaces"),
+        (["--allow-host", "example.org:8443"], "'example.org:8443' is no name of a host"),
+        (["--allow-host", "https://example.org"], "without scheme, port and path"),
+        (["--allow-host", ""], "as example.org"),
     ],
 )
-def test_an_open_door_is_refused(
+def test_settings_that_cannot_be_meant_are_refused(
     tiny_bundle: Path, capsys: pytest.CaptureFixture[str], options: list[str], advice: str
 ) -> None:
     assert main(["serve", "--bundle", str(tiny_bundle), *options]) == 2
@@ -122,6 +131,23 @@ def test_pages_of_other_sites_are_not_answered(
     response = requests.post(f"{service.url}/tag", files=files, headers=headers)
     assert response.json()["reason"] == reason
     assert "Access-Control-Allow-Origin" not in response.headers
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("photos.example", 200),
+        ("PHOTOS.example:8443", 200),
+        ("[2001:db8::1]:80", 200),
+        ("127.0.0.1", 200),
+        ("other.example", 421),
+    ],
+)
+def test_names_that_are_allowed_are_answered_at_any_port(
+    proxied: Any, host: str, status: int
+) -> None:
+    response = requests.get(f"{proxied.url}/health", headers={"Host": host})
+    assert response.status_code == status
 
 
 def test_the_page_of_the_service_is_answered(service: Any, photo: Path) -> None:

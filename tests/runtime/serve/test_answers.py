@@ -283,6 +283,14 @@ def test_decoding_takes_no_more_memory_than_was_expected(service: Any, kind: str
     assert service.peak_bytes() - before < decoding_memory(photo) + 2 * len(photo) + (24 << 20)
 
 
+@pytest.mark.parametrize("path", ["/", "/health", "/ready", "/docs", "/nowhere", "/tag"])
+def test_head_is_answered_as_get_without_a_body(service: Any, path: str) -> None:
+    whole, head = requests.get(service.url + path), requests.head(service.url + path)
+    assert (head.status_code, head.content) == (whole.status_code, b"")
+    for name in ("Content-Length", "Content-Type", "Content-Security-Policy"):
+        assert head.headers[name] == whole.headers[name]
+
+
 def test_figures_and_descriptions_need_no_other_host(service: Any) -> None:
     figures = requests.get(f"{service.url}/metrics").text
     for name in ("stage_seconds", "batch_photos", "refusals_total", "waiting_requests"):
