@@ -29,7 +29,7 @@ def widen(values: NDArray[np.floating]) -> NDArray[np.float32]:
     for subnormal numbers too.
     """
     if values.dtype != np.float16:
-        return np.asarray(values, np.float32)
+        return _as_float32(values)
     bits = np.ascontiguousarray(values).view(np.int16)
     if ((bits & HALF_NOT_FINITE) == HALF_NOT_FINITE).any():
         return values.astype(np.float32)
@@ -39,6 +39,12 @@ def widen(values: NDArray[np.floating]) -> NDArray[np.float32]:
     floats = wide.view(np.float32)
     floats *= HALF_REBIAS
     return floats
+
+
+def _as_float32(values: ArrayLike) -> NDArray[np.float32]:
+    """Convert; what is beyond float32 becomes infinite, and is refused as such."""
+    with np.errstate(over="ignore"):
+        return np.ascontiguousarray(values, np.float32)
 
 
 def embedding_faults(embeddings: NDArray[np.floating]) -> dict[int, EmbeddingFault]:
@@ -77,7 +83,7 @@ def as_embeddings(values: ArrayLike) -> NDArray[np.float32]:
     if np.iscomplexobj(values):
         raise EmbeddingError(EmbeddingFault.WRONG_SHAPE, 0, "complex numbers")
     try:
-        array = np.ascontiguousarray(values, dtype=np.float32)
+        array = _as_float32(values)
     except (TypeError, ValueError) as error:
         raise EmbeddingError(EmbeddingFault.WRONG_SHAPE, 0, str(error)) from None
     if array.ndim == 1 and array.size == EMBEDDING_DIMENSION:
@@ -87,6 +93,6 @@ def as_embeddings(values: ArrayLike) -> NDArray[np.float32]:
     faults = embedding_faults(array)
     if faults:
         row, fault = next(iter(faults.items()))
-        norm = float(np.linalg.norm(array[row]))
+        norm = float(np.linalg.norm(array[row].astype(np.float64)))
         raise EmbeddingError(fault, row, f"norm {norm:.3g}")
     return array

@@ -93,7 +93,7 @@ class EmbeddingFault(StrEnum):
 
 EMBEDDING_ADVICE = {
     EmbeddingFault.WRONG_SHAPE: "an embedding is 512 float32 numbers from CLIP ViT-B/32",
-    EmbeddingFault.NOT_FINITE: "it holds NaN or infinity; compute it again from the photo",
+    EmbeddingFault.NOT_FINITE: "it holds NaN, infinity or numbers beyond float32; compute it again",
     EmbeddingFault.ZERO: "it is all zeros, as failed decoders leave it; compute it again",
     EmbeddingFault.NORMALISED: (
         "its norm is 1, so it was L2-normalised; the head was trained on raw CLIP vectors "

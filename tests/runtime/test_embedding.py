@@ -36,6 +36,18 @@ def test_vectors_that_are_not_finite_are_refused(bad: float) -> None:
     assert embedding_faults(vectors) == {1: EmbeddingFault.NOT_FINITE}
 
 
+def test_numbers_beyond_float32_are_refused_without_a_warning() -> None:
+    vectors = raw_vectors(3).astype(np.float64)
+    vectors[1, 500] = -1e39
+    long = raw_vectors(3)
+    long[1] = 3e38
+    for values in (vectors, vectors.tolist(), long):
+        with pytest.raises(EmbeddingError, match="numbers beyond float32") as caught:
+            as_embeddings(values)
+        assert (caught.value.fault, caught.value.row) == (EmbeddingFault.NOT_FINITE, 1)
+    assert embedding_faults(widen(vectors)) == {1: EmbeddingFault.NOT_FINITE}
+
+
 def test_zeros_are_refused() -> None:
     vectors = raw_vectors(3)
     vectors[0] = 0

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from geograph_types.distance import Distance
 from geograph_types.embedding import EMBEDDING_DIMENSION
+from geograph_types.errors import DistanceError
 from geograph_types.serve.forms import media_type, read_form
 from geograph_types.serve.messages import ScoreRequest
 from geograph_types.serve.payloads import decode_json
@@ -32,11 +34,11 @@ class ScorePayload:
 
     Attributes:
         embeddings: float32 [N, 512].
-        distances: N of metres; `None` for unknown.
+        distances: N of them.
     """
 
     embeddings: NDArray[np.float32]
-    distances: list[float | None]
+    distances: list[Distance]
 
 
 def score_payload(body: bytes, content_type: str) -> ScorePayload:
@@ -46,7 +48,8 @@ def score_payload(body: bytes, content_type: str) -> ScorePayload:
     `distances` a JSON list.
 
     Raises:
-        ProblemError: 400; 413 where there are too many rows; 415 where the content type is another.
+        ProblemError: 400; 413 where there are too many rows; 415 where the content type is another;
+            422 where a distance cannot be used.
     """
     kind = media_type(content_type)
     if kind == "application/json":
@@ -68,7 +71,14 @@ def score_payload(body: bytes, content_type: str) -> ScorePayload:
     if len(metres) != len(embeddings):
         detail = f"{len(embeddings)} embeddings and {len(metres)} distances: give one for each"
         raise ProblemError(400, Reason.BAD_REQUEST, detail)
-    return ScorePayload(embeddings, metres)
+    return ScorePayload(embeddings, [_distance(row, one) for row, one in enumerate(metres)])
+
+
+def _distance(row: int, metres: float | None) -> Distance:
+    try:
+        return Distance.from_metres(metres)
+    except DistanceError as error:
+        raise ProblemError(422, Reason.BAD_DISTANCE, f"distance {row}: {error}") from None
 
 
 def _too_many_rows() -> ProblemError:
@@ -103,7 +113,8 @@ def _rows(text: bytes) -> NDArray[np.float32]:
         numbers = decode_json(row, list[float])
         if len(numbers) != EMBEDDING_DIMENSION:
             raise _no_rows(index)
-        rows[index] = numbers
+        with np.errstate(over="ignore"):  # what is beyond float32 becomes infinite, and is refused
+            rows[index] = numbers
         start = end
     if text[start:].strip() != b"]":
         raise _no_rows()

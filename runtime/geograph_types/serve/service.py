@@ -179,14 +179,12 @@ class Service:
         )
 
     def _predict(
-        self, embeddings: NDArray[np.float32], distances: list[Distance] | list[float | None]
+        self, embeddings: NDArray[np.float32], distances: list[Distance]
     ) -> list[Prediction]:
         try:
             return self.model.predict(embeddings, distances)
         except EmbeddingError as error:
             raise ProblemError(422, Reason.BAD_EMBEDDING, str(error)) from None
-        except DistanceError as error:
-            raise ProblemError(422, Reason.BAD_DISTANCE, str(error)) from None
 
     def _waiting(self) -> float:
         return self.admission.waiting

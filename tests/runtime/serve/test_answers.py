@@ -15,6 +15,7 @@ from PIL import Image
 from geograph_types import CLASSES, Distance, TypeTagger
 from geograph_types.grid_reference import parse_grid_reference
 from geograph_types.images import decoding_memory
+from geograph_types.serve.rows import score_payload
 
 PROBLEM = "application/problem+json"
 JSON = {"Content-Type": "application/json"}
@@ -160,6 +161,7 @@ VECTOR = [0.5] * 512
         ({"embeddings": [VECTOR], "distances": ["far"]}, 400, "bad_request"),
         ({"embeddings": [VECTOR], "distances": [-1]}, 422, "bad_distance"),
         ({"embeddings": [[0.0] * 512], "distances": [1]}, 422, "bad_embedding"),
+        ({"embeddings": [[*VECTOR[1:], 1e39]], "distances": [1]}, 422, "bad_embedding"),
         ({"embeddings": [[1 / 512**0.5] * 512], "distances": [1]}, 422, "bad_embedding"),
         ({"embeddings": [[]] * 10_001, "distances": []}, 413, "too_many_rows"),
         ({"embeddings": [VECTOR], "distances": [0] * 500_000}, 413, "too_many_rows"),
@@ -170,6 +172,20 @@ def test_rows_that_cannot_be_scored(
 ) -> None:
     response = requests.post(f"{service.url}/score", json=rows)
     assert (response.status_code, response.json()["reason"]) == (status, reason)
+
+
+def test_the_row_that_cannot_be_scored_is_named(service: Any) -> None:
+    for rows, detail in (
+        ({"embeddings": [VECTOR] * 3, "distances": [1, None, -2]}, "distance 2: -2.0 is not a"),
+        ({"embeddings": [VECTOR, [1e39] * 512], "distances": [1, 1]}, "embedding 1 is refused"),
+    ):
+        problem = requests.post(f"{service.url}/score", json=rows).json()
+        assert problem["detail"].startswith(detail)
+
+
+def test_a_number_beyond_float32_is_read_without_a_warning() -> None:
+    body = json.dumps({"embeddings": [[*VECTOR[1:], -1e39]], "distances": [None]}).encode()
+    assert score_payload(body, JSON["Content-Type"]).embeddings[0, -1] == -np.inf
 
 
 @pytest.mark.parametrize(
