@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geograph_types.cpu import usable_cpus
-from geograph_types.distance import Distance, DistanceSource
+from geograph_types.distance import Distance, DistanceBasis, DistanceSource
 from geograph_types.errors import (
     DistanceError,
     EmbeddingError,
@@ -42,6 +42,11 @@ SOURCES = {
     DistanceSource.CSV_AND_EXIF: "given_and_exif",
 }
 """Names for what the request takes the place of; others keep their own."""
+
+TOO_COARSE = (
+    "a position is too coarse to give a distance: write a grid reference with 6 figures or more, "
+    "degrees with 3 decimals or more, or give the distance"
+)
 
 
 class Service:
@@ -210,6 +215,8 @@ def _warnings(photo: ServedPhoto, best: BestDistance) -> list[str]:
     if best.distance.source is not DistanceSource.CSV:
         warnings += photo.exif.problems
     warnings += [best.problem] if best.problem else []
+    if best.distance.basis is DistanceBasis.TOO_COARSE:
+        warnings.append(TOO_COARSE)
     return [text.encode(errors="backslashreplace").decode() for text in warnings]
 
 

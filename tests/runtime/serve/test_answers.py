@@ -329,6 +329,26 @@ def test_places_may_be_latitude_and_longitude(service: Any, photo: Path) -> None
     assert answer["distance"]["metres"] == pytest.approx(1112, abs=5)
 
 
+@pytest.mark.parametrize(
+    ("form", "warned"),
+    [
+        ({"camera": "TQ 29 80", "subject": "TQ 31 80"}, True),
+        ({"camera": "51.50, -0.12", "subject": "51.51, -0.12"}, True),
+        ({"camera": "TQ 29 80", "subject": "TQ 31 80", "distance": "2000"}, False),
+        ({"camera": "TQ 299 804", "subject": "TQ 310 804"}, False),
+    ],
+)
+def test_positions_that_are_too_coarse_for_a_distance_are_said_to_be(
+    service: Any, photo: Path, form: dict[str, str], warned: bool
+) -> None:
+    files = {"photo": photo.read_bytes()}
+    answer = requests.post(f"{service.url}/tag", files=files, data=form).json()
+    assert (answer["distance"]["metres"] is None) is warned
+    assert ["too coarse to give a distance" in text for text in answer["warnings"]] == [
+        True
+    ] * warned
+
+
 def test_places_on_two_grids_are_refused(service: Any, photo: Path) -> None:
     form = {"camera": "O 159 340", "subject": "TQ 299 804"}
     response = requests.post(f"{service.url}/tag", files={"photo": photo.read_bytes()}, data=form)
