@@ -64,6 +64,7 @@ class Postponed:
     Attributes:
         rows: photos and what happened, in their order; these images' servers had answered.
         unreachable: photos and what happened where nothing was answered, or all was refused.
+        missing: the server says the same of all images: that they are not there.
         skipped: how many were not tried.
         why_skipped: why not.
         reached: some image was fetched, so there is no outage.
@@ -71,6 +72,7 @@ class Postponed:
 
     rows: list[tuple[int, str]] = field(default_factory=list)
     unreachable: list[tuple[int, str]] = field(default_factory=list)
+    missing: bool = False
     skipped: int = 0
     why_skipped: str = "their server is away"
     reached: bool = False
@@ -178,7 +180,8 @@ class Labeller:
         """Fetch images while those before them are decoded.
 
         Where a server refuses one image among others, that one has failed. Where it refuses all
-        there are, or begins to, it has shut this machine out, which says nothing of the images.
+        there are, or begins to, it has shut this machine out, which says nothing of the images. Nor
+        does it where all are said not to be there: its disk may be away.
         """
         postponed = self.postponed
         refused: list[RowResult] = []
@@ -209,6 +212,9 @@ class Labeller:
         elif refused:
             postponed.unreachable += [(result.number, result.detail) for result in refused]
             postponed.why_skipped = "their server lets this machine have none"
+        if len(rows) == len(failed) > 1 and _are_alike(failed):
+            postponed.missing = True
+            postponed.unreachable = [(result.number, result.detail) for result in _drained(failed)]
 
     def _from_photos(
         self, photos: Sequence[EmbeddedPhoto], by_path: dict[Path, GivenRow]
@@ -255,6 +261,12 @@ class Labeller:
             sent = ImageEmbedding(number, "image", data) if made else None
             results.append(RowResult(number, labels_of(number, probabilities), sent))
         return results
+
+
+def _are_alike(failed: Sequence[RowResult]) -> bool:
+    """Tell whether images have all failed with one and the same status of HTTP."""
+    said = {(result.fault, result.detail) for result in failed}
+    return len(said) == 1 and failed[0].fault == FetchFault.NOT_THERE
 
 
 def _drained(results: list[RowResult]) -> list[RowResult]:

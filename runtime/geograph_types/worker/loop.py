@@ -21,7 +21,8 @@ __all__ = ["Worker"]
 T = TypeVar("T")
 
 PATIENCE: Final = 8
-"""How often a request is made where the number of rounds is limited; waits double meanwhile."""
+"""How often a request is made where the number of rounds is limited, and images are asked for that
+are all said not to be there; waits double meanwhile."""
 
 BATCH_ROWS: Final = 1000
 """Photos in one list at most; a round has fewer, unless it was told otherwise."""
@@ -151,13 +152,17 @@ class Worker:
     def _postpone(self) -> None:
         """Leave images that could not be reached for later; give those up that never come.
 
-        While their server does not answer at all, that is an outage and no fault of theirs.
+        While their server does not answer at all, that is an outage and no fault of theirs. Where
+        it says of all of them that they are not there, that may be one too, but not without end:
+        the server would go on giving rows whose images are gone.
         """
         postponed = self._labeller.postponed
-        blamed = postponed.rows + (postponed.unreachable if postponed.reached else [])
+        is_answered = postponed.reached or postponed.missing
+        blamed = postponed.rows + (postponed.unreachable if is_answered else [])
         self._tries.update(number for number, _ in blamed)
-        given_up = {number: detail for number, detail in blamed if self._tries[number] >= TRIES}
-        fault = FetchFault.UNREACHABLE.value
+        tries = PATIENCE if postponed.missing else TRIES
+        given_up = {number: detail for number, detail in blamed if self._tries[number] >= tries}
+        fault = (FetchFault.NOT_THERE if postponed.missing else FetchFault.UNREACHABLE).value
         self._keep([RowResult.failed(number, fault, given_up[number]) for number in given_up])
         for number in given_up:
             del self._tries[number]

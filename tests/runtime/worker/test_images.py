@@ -219,6 +219,28 @@ def test_an_outage_of_the_images_fails_none_of_them(api: FakeGeograph, work: Run
     assert api.answered() == set(range(1, 13))
 
 
+def test_where_all_images_are_gone_at_once_none_has_failed_until_they_stay_away(
+    api: FakeGeograph, work: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(api, 12)
+    good = dict(api.pages)
+    api.pages.clear()
+    status, _, err = work("--loops", 2)
+    assert (status, api.answered()) == (1, set())
+    assert err.count("left for later: status 404") == 24
+    api.pages |= {path: page for path, page in good.items() if path != "/7.jpg"}
+    assert work("--once")[0] == 1
+    failed = [number for number, labels in api.labels().items() if labels == [("Failed", -1)]]
+    assert (failed, len(api.embeddings())) == ([7], 11)
+    api.rows |= {number: image_row(number) for number in (13, 14)}
+    monkeypatch.setattr("geograph_types.worker.loop.PATIENCE", 3)
+    status, _, err = work("--loops", 3)
+    assert status == 1
+    assert err.count("left for later: status 404") == 4
+    assert "error: photo 13: not_there: status 404" in err
+    assert [api.labels()[number] for number in (13, 14)] == [[("Failed", -1)]] * 2
+
+
 def test_a_bundle_without_an_encoder_scores_stored_embeddings_only(
     api: FakeGeograph, work: Run, head_bundle: Path, make_row: Callable[..., dict[str, Any]]
 ) -> None:
