@@ -18,7 +18,7 @@ def prediction_columns(prediction: Prediction | None) -> tuple[object, ...]:
     return (
         msgspec.json.encode(prediction.tags).decode(),
         prediction.low_confidence,
-        msgspec.json.encode(prediction.probabilities).decode(),
+        msgspec.json.encode(dict(prediction.probabilities)).decode(),
         msgspec.json.encode(prediction.distance).decode(),
         prediction.model,
         prediction.stand_in,

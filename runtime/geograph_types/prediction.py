@@ -1,5 +1,7 @@
 """What the tagger says of one photo."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -14,7 +16,7 @@ class Prediction(msgspec.Struct, frozen=True):
     """Probabilities and tags of one photo, and what they rest on.
 
     Attributes:
-        probabilities: by class; seven independent numbers from 0 to 1.
+        probabilities: by class, to be read only; seven independent numbers from 0 to 1.
         tags: final tags, with Cross Grid in place of the model's Cross Far.
         low_confidence: no class reached its threshold, so `tags` holds the best guess.
         distance: the distance that the head was given.
@@ -22,12 +24,21 @@ class Prediction(msgspec.Struct, frozen=True):
         stand_in: the encoder has seeded weights, so the tags mean nothing on real photos.
     """
 
-    probabilities: dict[str, float]
+    probabilities: Mapping[str, float]
     tags: tuple[str, ...]
     low_confidence: bool
     distance: Distance
     model: str
     stand_in: bool
+
+    def __post_init__(self) -> None:
+        read_only = MappingProxyType(dict(self.probabilities))
+        msgspec.structs.force_setattr(self, "probabilities", read_only)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # A MappingProxyType can neither be pickled nor copied.
+        first, *others = msgspec.structs.astuple(self)
+        return Prediction, (dict(first), *others)
 
     @property
     def certain_tags(self) -> tuple[str, ...]:

@@ -1,6 +1,9 @@
 """The Python interface to a bundle."""
 
+import copy
 import io
+import json
+import pickle
 from pathlib import Path
 
 import numpy as np
@@ -59,6 +62,17 @@ def test_a_prediction_says_what_it_rests_on(tagger: TypeTagger, photo: Path) -> 
     }
     assert between.model == tagger.bundle.label
     assert between.stand_in is True
+
+
+def test_a_prediction_is_read_only_and_a_copy_equals_it(tagger: TypeTagger, photo: Path) -> None:
+    prediction = tagger.tag(photo)
+    with pytest.raises(TypeError):
+        prediction.probabilities["Inside"] = 1.0  # type: ignore[index]
+    with pytest.raises(AttributeError):
+        prediction.probabilities = {}  # type: ignore[misc]
+    for other in (copy.deepcopy(prediction), pickle.loads(pickle.dumps(prediction))):
+        assert other == prediction
+        assert json.loads(json.dumps(other.as_dict())) == prediction.as_dict()
 
 
 def test_tag_is_embed_then_score(tagger: TypeTagger, photo: Path) -> None:
