@@ -61,8 +61,9 @@ Reply: TypeAlias = Pixels | Refusal
 
 def main(descriptor: int, time_limit: float, exact: bool, digest: bool) -> None:
     """Answer until the other side closes the connection."""
-    # Ctrl-C reaches the whole group: the parent decides what becomes of its workers.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # They reach the whole group: a decoder that ended by itself would fail its photo.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
     _limit_memory()
     warnings.simplefilter("ignore")
     # What C libraries print about a photo comes back as its reason.

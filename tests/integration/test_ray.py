@@ -46,9 +46,12 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def address() -> Iterator[str]:
     """The address of a Ray of two processors, started once for all tests."""
+    before = signal.getsignal(signal.SIGTERM)
     with ray_session(None, 2):
         import ray
 
+        # Ray's own handler would end a run without a summary.
+        assert signal.getsignal(signal.SIGTERM) is before
         yield ray.get_runtime_context().gcs_address
 
 

@@ -333,9 +333,9 @@ def test_a_full_disk_ends_the_run_and_the_next_one_completes_it(
     assert len(shards(output)) == 2
 
 
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize(("workers", "number"), [(1, signal.SIGINT), (2, signal.SIGTERM)])
 def test_an_interrupted_run_says_what_stays_and_leaves_no_process(
-    tiny_bundle: Path, tmp_path: Path, workers: int
+    tiny_bundle: Path, tmp_path: Path, workers: int, number: signal.Signals
 ) -> None:
     photos, output = draw(tmp_path / "many", 60), tmp_path / "out"
     command = [sys.executable, "-m", "geograph_types.cli", "archive", "run", "--input", str(photos)]
@@ -352,12 +352,13 @@ def test_an_interrupted_run_says_what_stays_and_leaves_no_process(
     until = time.monotonic() + 60
     while process.poll() is None and not shards(output) and time.monotonic() < until:
         time.sleep(0.01)
-    os.killpg(process.pid, signal.SIGINT)
+    os.killpg(process.pid, number)
     _, said = process.communicate()  # ends when the last process that has the pipe does
     assert process.returncode == 130, said
     assert "Traceback" not in said
     assert "of 31 shards are finished and stay: run the same command again" in said
     assert 0 < len(shards(output)) < 31
+    assert "decoder_died" not in table_of(output)["reason"].to_pylist()
     assert run(photos, output, tiny_bundle, "--shard-photos", 2) == 1
     assert {path.name for path in output.iterdir()} == {*shards(output), "job.json"}
     assert len(shards(output)) == 31

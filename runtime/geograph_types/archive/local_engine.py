@@ -47,14 +47,15 @@ def run_locally(job: Job, shards: Sequence[Shard], workers: int) -> Iterator[Out
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
         for child in set(active_children()) - others:
-            child.terminate()
+            child.kill()
         pool.shutdown()
 
 
 def _begin(job: Job) -> None:
     global _worker
-    # Ctrl-C reaches the whole group: the parent decides what becomes of its workers.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # They reach the whole group: the parent decides what becomes of its workers.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     _worker = ShardWorker(job)
 

@@ -3,6 +3,7 @@
 import logging
 import os
 import shutil
+import signal
 import socket
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -120,6 +121,7 @@ def _start(address: str | None, cpus: int, folder: Path | None) -> None:
         "object_store_memory": OBJECT_STORE,
         "_temp_dir": str(folder),
     }
+    before = signal.getsignal(signal.SIGTERM)
     try:
         ray.init(
             address=address or "local",
@@ -129,6 +131,9 @@ def _start(address: str | None, cpus: int, folder: Path | None) -> None:
         )
     except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
         raise _no_answer(address, _first_line(error)) from None
+    if signal.getsignal(signal.SIGTERM) is not before:
+        # Ray's own handler ends this process without a word.
+        signal.signal(signal.SIGTERM, before)
 
 
 def run_on_ray(

@@ -30,6 +30,7 @@ from geograph_types.manifest import Precision
 from geograph_types.photos import real_path
 from geograph_types.records import read_records
 from geograph_types.session import pick_device
+from geograph_types.stop import Stop
 
 __all__ = ["run"]
 
@@ -137,6 +138,7 @@ def run(
 
     A shard is there in full or not at all. A second run makes those that are missing, and those
     that were made with another bundle. A photo or row that cannot be used is a row with its reason.
+    SIGTERM and Ctrl-C end it with status 130 and a summary; finished shards stay.
 
     Of a cluster, every machine needs this package, and input, output and bundle at the same paths.
     """
@@ -156,22 +158,30 @@ def run(
     _warn(bundle)
     shard_size = shard_photos if kind == "photos" else 1
     items = _labelled(opened.items(kind), opened, labels)
-    claim_output(output, JobNote.of(kind, address, shard_size))
-    shards = plan_shards(output, items, shard_size)
-    tally = ShardTally("photos" if kind == "photos" else "rows", len(shards))
-    total = sum(shard.items for shard in shards) if kind == "photos" else None
+    with Stop().heeded():
+        claim_output(output, JobNote.of(kind, address, shard_size))
+        shards = plan_shards(output, items, shard_size)
+        tally = _make(job, shards, engine_runs)
+        if tally.complete:
+            _clear(output, shards, tally.found)
+    return tally.finish(output)
+
+
+def _make(job: Job, shards: Sequence[Shard], engine: Engine) -> ShardTally:
+    """Make the shards that are missing, showing how far it has come."""
+    photos = job.kind == "photos"
+    tally = ShardTally("photos" if photos else "rows", len(shards))
+    total = sum(shard.items for shard in shards) if photos else None
     try:
         # Ray prints on standard output what becomes of its processes.
         with redirect_stdout(io.StringIO()):
-            outcomes = run_job(job, shards, engine_runs)
+            outcomes = run_job(job, shards, engine)
             for outcome in track(outcomes, tally.what, total, lambda one: one.rows):
                 tally.add(outcome)
     except KeyboardInterrupt:
         tally.show_progress()
         raise
-    if tally.complete:
-        _clear(output, shards, tally.found)
-    return tally.finish(output)
+    return tally
 
 
 def _clear(output: Path, shards: Sequence[Shard], found: int) -> None:

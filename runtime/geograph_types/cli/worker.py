@@ -98,12 +98,12 @@ def worker(
     Results are on disk before they are sent. A run that was stopped, by whatever, leaves them to
     the next one; SIGTERM and Ctrl-C end it with status 130 and a summary.
     """
+    from geograph_types.stop import Stop
     from geograph_types.tagger import TypeTagger
     from geograph_types.worker.address import is_loopback, server_url
     from geograph_types.worker.identity import host_identity, unique_number
     from geograph_types.worker.retry import tell_of_retries
     from geograph_types.worker.run import Order, rehearse_round, work
-    from geograph_types.worker.stop import Stop
     from geograph_types.worker.tally import Listeners, Tally
     from geograph_types.worker.transport import Transport
 

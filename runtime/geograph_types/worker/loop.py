@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Final, TypeVar
 
+from geograph_types.stop import Stop
 from geograph_types.worker.faults import FetchFault, ServerRefusalError, ServerUnavailableError
 from geograph_types.worker.labeller import Labeller, RowResult
 from geograph_types.worker.outbox import KINDS, Batch, Outbox
@@ -13,7 +14,6 @@ from geograph_types.worker.protocol import Answer
 from geograph_types.worker.retry import repeat
 from geograph_types.worker.rows import SortedRows, sort_rows
 from geograph_types.worker.server import Server
-from geograph_types.worker.stop import Stop
 from geograph_types.worker.tally import Listeners
 
 __all__ = ["Worker"]

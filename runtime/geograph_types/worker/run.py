@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from geograph_types.stop import Stop
 from geograph_types.tagger import TypeTagger
 from geograph_types.worker.address import is_loopback
 from geograph_types.worker.images import ImageFetcher, image_folder
@@ -15,7 +16,6 @@ from geograph_types.worker.pace import Pace
 from geograph_types.worker.rehearsal import rehearse
 from geograph_types.worker.retry import repeat
 from geograph_types.worker.server import Server
-from geograph_types.worker.stop import Stop
 from geograph_types.worker.tally import Listeners
 from geograph_types.worker.transport import Transport
 
