@@ -1,6 +1,5 @@
 """The command `archive plan`."""
 
-import math
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,7 +20,7 @@ from geograph_types.archive.measure import (
 )
 from geograph_types.bundle import Bundle
 from geograph_types.cli.notices import note
-from geograph_types.cli.options import existing_path
+from geograph_types.cli.options import FiniteRange, existing_path
 from geograph_types.cpu import usable_cpus
 from geograph_types.errors import InputError
 from geograph_types.manifest import Precision
@@ -49,12 +48,12 @@ DEADLINES = (24, 168)
 @click.option(
     "--price-per-core-hour",
     "price",
-    type=click.FloatRange(0, 1e6),
+    type=FiniteRange(0, 1e6),
     help="Of one core, in any currency; adds a column of costs.",
 )
 @click.option(
     "--seconds",
-    type=click.FloatRange(0.1, 3600),
+    type=FiniteRange(0.1, 3600),
     default=60.0,
     show_default=True,
     help="Time for measuring, in all.",
@@ -65,10 +64,6 @@ def plan(photos: int, bundle: Path | None, price: float | None, seconds: float) 
     Rates are those of this machine, from files to tags, on drawn photos of 640x480 pixels. The
     line of the GPU is an estimate from a published figure of the encoder alone.
     """
-    if math.isnan(seconds):
-        raise InputError("--seconds nan is no number of seconds")
-    if price is not None and math.isnan(price):
-        raise InputError("--price-per-core-hour nan is no price")
     cores = usable_cpus()
     opened = None if bundle is None else Bundle.open(bundle)
     precisions = [one for one in ON_CPU if opened and one in opened.manifest.precisions]

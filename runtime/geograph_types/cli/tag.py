@@ -1,6 +1,5 @@
 """The command `tag`."""
 
-import math
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -11,6 +10,7 @@ import click
 from geograph_types.catalog import Catalog, open_catalog
 from geograph_types.cli.notices import note, warn_of_stand_in
 from geograph_types.cli.options import (
+    FiniteRange,
     bundle_option,
     check_outputs,
     device_option,
@@ -37,12 +37,6 @@ from geograph_types.tagger import TypeTagger
 from geograph_types.tagging import embed_into, encoding_of, keep_results, tag_photos
 
 __all__ = ["tag"]
-
-
-def _a_number(_: click.Context, __: click.Parameter, value: float | None) -> float | None:
-    if value is not None and math.isnan(value):
-        raise click.BadParameter("nan is not in the range 0<=x<=1.")
-    return value
 
 
 @click.command(
@@ -77,8 +71,7 @@ def _a_number(_: click.Context, __: click.Parameter, value: float | None) -> flo
 )
 @click.option(
     "--threshold",
-    type=click.FloatRange(0, 1),
-    callback=_a_number,
+    type=FiniteRange(0, 1),
     help="Probability from which a tag is set, for all classes; else each has the bundle's own.",
 )
 @click.option(

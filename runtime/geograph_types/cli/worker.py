@@ -1,6 +1,5 @@
 """The command `worker`."""
 
-import math
 import sys
 import time
 from collections.abc import Callable, Iterable
@@ -12,7 +11,13 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from geograph_types.cli.notices import note, warn_of_stand_in
-from geograph_types.cli.options import bundle_option, device_option, output_path, threads_option
+from geograph_types.cli.options import (
+    FiniteRange,
+    bundle_option,
+    device_option,
+    output_path,
+    threads_option,
+)
 from geograph_types.errors import InputError
 from geograph_types.session import Device
 
@@ -50,7 +55,7 @@ SECONDS_BETWEEN_LINES: Final = 60.0
 )
 @click.option(
     "--pause",
-    type=click.FloatRange(0.01, 3600),
+    type=FiniteRange(0.01, 3600),
     default=2.0,
     show_default=True,
     help="Seconds between rounds at least; the server may ask for more.",
@@ -109,8 +114,6 @@ def worker(
 
     if once and loops:
         raise InputError("--once is --loops 1: give one of the two")
-    if math.isnan(pause):
-        raise InputError("--pause nan is no number of seconds")
     if dry_run and loops:
         raise InputError("--dry-run works one round: leave --loops out")
     own_number = unique_number(host_identity())
