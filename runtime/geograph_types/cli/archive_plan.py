@@ -28,8 +28,8 @@ from geograph_types.manifest import Precision
 __all__ = ["plan"]
 
 ON_CPU: tuple[Precision, ...] = ("fp32", "int8")
-DEADLINES = (24, 168)
-"""Hours in which a number of machines is to be done: a day and a week."""
+DEADLINES = {"a day": 24, "a week": 168}
+"""Hours in which a number of machines is to be done."""
 
 
 @click.command(
@@ -66,21 +66,29 @@ def plan(photos: int, bundle: Path | None, price: float | None, seconds: float) 
     """
     cores = usable_cpus()
     opened = None if bundle is None else Bundle.open(bundle)
-    precisions = [one for one in ON_CPU if opened and one in opened.manifest.precisions]
-    if opened and not precisions:
-        raise InputError(f"{bundle} has no fp32 or int8 encoder: add one with 'export encoder'")
+    precisions = _precisions(opened) if opened else []
     share = seconds / (len(precisions) + 1)
     note(f"measuring for {seconds:g} seconds on {cores} cores ...")
     decoding = measure_decoding(share)
-    ways = []
-    for precision in precisions:
-        measured = measure_rate(opened, precision, share) if opened else decoding
-        ways.append(Estimate(f"{precision}, measured here", photos, measured.rate, cores))
+    ways, results = [], None
+    if opened:
+        for precision in precisions:
+            measured = measure_rate(opened, precision, share)
+            ways.append(Estimate(f"{precision}, measured here", photos, measured.rate, cores))
+        results = measure_result_bytes(opened)
     ways.append(Estimate(f"GPU ({GPU_NAME}), estimate", photos, GPU_ENCODER_RATE, 0))
-    results = measure_result_bytes(opened) if opened else None
     for line in _lines(photos, ways, decoding, results, price):
         click.echo(line)
     return 0
+
+
+def _precisions(bundle: Bundle) -> list[Precision]:
+    precisions = [one for one in ON_CPU if one in bundle.manifest.precisions]
+    if not precisions:
+        raise InputError(
+            f"{bundle.root} has no fp32 or int8 encoder: add one with 'export encoder'"
+        )
+    return precisions
 
 
 def _lines(
@@ -90,7 +98,7 @@ def _lines(
     results: float | None,
     price: float | None,
 ) -> Iterator[str]:
-    head = [f"{photos:,} photos", "photos/s", "hours", *(f"in {_days(h)}" for h in DEADLINES)]
+    head = [f"{photos:,} photos", "photos/s", "hours", *(f"in {name}" for name in DEADLINES)]
     head += ["core hours"] + ["cost"] * (price is not None)
     rows = [head, *(_row(way, price) for way in ways)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(head))]
@@ -116,20 +124,16 @@ def _lines(
 
 def _row(way: Estimate, price: float | None) -> list[str]:
     row = [way.name, f"{way.rate:.1f}", f"{way.hours:,.1f}"]
-    row += [str(way.machines(hours)) for hours in DEADLINES]
+    row += [str(way.machines(hours)) for hours in DEADLINES.values()]
     row.append(f"{way.core_hours:,.0f}" if way.cores else "")
     if price is not None:
         row.append(f"{way.core_hours * price:,.2f}" if way.cores else "")
     return row
 
 
-def _days(hours: int) -> str:
-    return {24: "a day", 168: "a week"}[hours]
-
-
 def _size(count: float) -> str:
-    for unit in ("B", "kB", "MB", "GB", "TB"):
-        if count < 1000 or unit == "TB":
+    for unit in ("B", "kB", "MB", "GB"):
+        if count < 1000:
             return f"{count:.1f} {unit}"
         count /= 1000
-    return ""
+    return f"{count:.1f} TB"
