@@ -6,9 +6,9 @@ from typing import Any, Final, Literal, TypeAlias
 
 import msgspec
 
-from geograph_types.manifest import Precision
+from geograph_types.bundle import Bundle
 from geograph_types.score_shards import provenance
-from geograph_types.tagger import TypeTagger
+from geograph_types.tagger import PrecisionChoice, TypeTagger, choose_precision
 
 __all__ = ["Job", "Kind", "Outcome", "Settings", "StoredType", "open_tagger"]
 
@@ -32,7 +32,7 @@ class Settings:
     """
 
     device: Literal["cpu", "cuda"] = "cpu"
-    precision: Literal["auto"] | Precision = "auto"
+    precision: PrecisionChoice = "auto"
     threads: int = 1
     exact: bool = False
     stored: StoredType = "float16"
@@ -102,9 +102,6 @@ def open_tagger(job: Job) -> TypeTagger:
 
 
 def _made_by(kind: Kind, bundle: Path, settings: Settings) -> dict[str, Any]:
-    from geograph_types.bundle import Bundle
-    from geograph_types.tagger import choose_precision
-
     opened = Bundle.open(bundle)
     known = provenance(opened)
     if kind == "photos":

@@ -20,17 +20,18 @@ from geograph_types.archive.source import (
     shown_address,
     with_labels,
 )
+from geograph_types.bundle import Bundle
 from geograph_types.cli.notices import note, warn_of_stand_in
 from geograph_types.cli.options import bundle_option, exact_option, existing_path
 from geograph_types.cli.progress import track
 from geograph_types.cli.shard_tally import ShardTally
 from geograph_types.cpu import usable_cpus
 from geograph_types.errors import InputError
-from geograph_types.manifest import Precision
 from geograph_types.photos import real_path
 from geograph_types.records import read_records
 from geograph_types.session import pick_device
 from geograph_types.stop import Stop
+from geograph_types.tagger import PrecisionChoice
 
 __all__ = ["run"]
 
@@ -128,7 +129,7 @@ def run(
     actors: int | None,
     threads: int | None,
     device: Literal["cpu", "cuda"],
-    precision: Literal["auto"] | Precision,
+    precision: PrecisionChoice,
     ray_address: str | None,
     shard_photos: int,
     stored: StoredType,
@@ -155,7 +156,7 @@ def run(
     address = str(opened.folder.absolute()) if isinstance(opened, FolderSource) else source
     job = Job.plan(kind, address, output, bundle, settings)
     engine_runs = _engine(engine, actors, ray_address, device)
-    _warn(bundle)
+    warn_of_stand_in(Bundle.open(bundle))
     shard_size = shard_photos if kind == "photos" else 1
     items = _labelled(opened.items(kind), opened, labels)
     with Stop().heeded():
@@ -246,9 +247,3 @@ def _engine(
     from geograph_types.archive.ray_engine import run_on_ray
 
     return partial(run_on_ray, actors=actors, address=address)
-
-
-def _warn(bundle: Path) -> None:
-    from geograph_types.bundle import Bundle
-
-    warn_of_stand_in(Bundle.open(bundle))

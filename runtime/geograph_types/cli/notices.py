@@ -1,5 +1,6 @@
 """Lines for people, on standard error."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -8,7 +9,7 @@ import click
 from geograph_types.bundle import Bundle
 from geograph_types.display import displayable
 
-__all__ = ["note", "spoken_by", "warn_of_stand_in"]
+__all__ = ["failures", "note", "spoken_by", "warn_of_stand_in"]
 
 _speakers: list[Callable[[str], None]] = []
 """Who says lines in place of standard error itself; the last one does."""
@@ -34,12 +35,15 @@ def spoken_by(speaker: Callable[[str], None]) -> Iterator[None]:
 
 def warn_of_stand_in(bundle: Bundle) -> None:
     """Say that tags mean nothing, where the bundle's encoder has stand-in weights."""
-    if bundle.is_stand_in:
+    encoder = bundle.manifest.encoder
+    if encoder is not None and encoder.stand_in:
         note(
-            f"note: {bundle.root} has a stand-in encoder ({_weights(bundle)}), not CLIP's weights: "
+            f"note: {bundle.root} has a stand-in encoder ({encoder.weights}), not CLIP's weights: "
             "its tags mean something on drawn practice scenes only"
         )
 
 
-def _weights(bundle: Bundle) -> str:
-    return bundle.manifest.encoder.weights if bundle.manifest.encoder else "none"
+def failures(faults: Counter[str]) -> str:
+    """Go on with a summary: how many failed, by reason; nothing where none did."""
+    reasons = ", ".join(f"{number} {fault}" for fault, number in faults.most_common())
+    return f", {faults.total()} failed: {reasons}" if faults else ""

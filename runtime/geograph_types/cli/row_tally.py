@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from geograph_types.cli.notices import note
+from geograph_types.cli.notices import failures, note
 from geograph_types.errors import InputError
 from geograph_types.row_batch import RowBatch
 
@@ -48,10 +48,7 @@ class RowTally:
 
     def finish(self) -> int:
         """Sum up on standard error, and give the exit status."""
-        line = f"{self._good} rows {self._verb}"
-        if self._faults:
-            reasons = ", ".join(f"{number} {fault}" for fault, number in self._faults.most_common())
-            line += f", {self._faults.total()} failed: {reasons}"
+        line = f"{self._good} rows {self._verb}{failures(self._faults)}"
         if self._files_skipped:
             line += f"; {self._files_skipped} files were finished before"
         if self._files_failed:

@@ -4,7 +4,7 @@ from collections import Counter
 from pathlib import Path
 
 from geograph_types.archive.job import Outcome
-from geograph_types.cli.notices import note
+from geograph_types.cli.notices import failures, note
 
 __all__ = ["ShardTally"]
 
@@ -58,10 +58,7 @@ class ShardTally:
     def finish(self, output: Path) -> int:
         """Sum up on standard error, and give the exit status."""
         failed = self._faults.total()
-        line = f"{self._rows - failed} {self.what} tagged"
-        if failed:
-            reasons = ", ".join(f"{number} {fault}" for fault, number in self._faults.most_common())
-            line += f", {failed} failed: {reasons}"
+        line = f"{self._rows - failed} {self.what} tagged{failures(self._faults)}"
         line += f"; {self._there} shards in {output}"
         if self.found:
             line += f", {self.found} of them finished before"

@@ -3,7 +3,7 @@
 from collections import Counter
 from dataclasses import dataclass, field
 
-from geograph_types.cli.notices import note
+from geograph_types.cli.notices import failures, note
 from geograph_types.results import PhotoResult
 
 __all__ = ["TagSummary"]
@@ -45,9 +45,5 @@ class TagSummary:
             more = f" (and {number - 1} more photos)" if number > 1 else ""
             note(f"note: {self.examples[kind]}{more}; not used for the distance")
         failed = self.faults.total()
-        line = f"{self.photos - failed} photos tagged"
-        if failed:
-            reasons = ", ".join(f"{number} {fault}" for fault, number in self.faults.most_common())
-            line += f", {failed} failed: {reasons}"
-        note(line)
+        note(f"{self.photos - failed} photos tagged{failures(self.faults)}")
         return 1 if failed or self.failed_sidecars else 0
