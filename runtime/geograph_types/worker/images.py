@@ -25,9 +25,6 @@ IMAGE_BYTES: Final = 32 << 20
 
 IMAGE_SECONDS: Final = 60.0
 REDIRECTS: Final = 3
-BUSY: Final = frozenset({408, 425, 429})
-"""Statuses that speak of the moment, not of the image."""
-
 NOT_LET_IN: Final = frozenset({401, 403})
 """Statuses that may speak of the image, or of this machine, to which nothing is given."""
 
@@ -103,8 +100,8 @@ class ImageFetcher:
         if reply.redirects and reply.location:
             return reply.location
         detail = f"status {reply.status}"
-        if reply.status >= 500 or reply.status in BUSY:
-            busy = reply.status == 503 or reply.status in BUSY
+        if reply.status >= 500 or reply.is_busy:
+            busy = reply.status == 503 or reply.is_busy
             raise FetchError(FetchFault.UNREACHABLE, detail, answered=not busy)
         raise FetchError(FetchFault.NOT_THERE, detail, answered=reply.status not in NOT_LET_IN)
 

@@ -18,7 +18,6 @@ ANSWER_BYTES: Final = 32 << 20
 """A thousand rows with embeddings have 3 MB."""
 
 ANSWER_SECONDS: Final = 120.0
-BUSY: Final = frozenset({408, 425, 429})
 ADVICE: Final = {
     401: "it wants a key, which the worker has not: ask who runs it",
     403: "it does not let this machine in: ask who runs it",
@@ -96,7 +95,7 @@ class Server:
             raise ServerUnavailableError(self.url, problem) from None
         if reply.succeeded:
             return reply
-        if reply.status >= 500 or reply.status in BUSY:
+        if reply.status >= 500 or reply.is_busy:
             problem = f"status {reply.status}"
             raise ServerUnavailableError(self.url, problem, seconds_of(reply.retry_after))
         advice = ADVICE.get(reply.status, "check --url, and ask who runs it")

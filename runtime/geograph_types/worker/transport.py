@@ -24,6 +24,7 @@ CONNECT_SECONDS: Final = 10.0
 READ_SECONDS: Final = 30.0
 """That may pass without a byte."""
 
+BUSY: Final = frozenset({408, 425, 429})
 BLOCK_BYTES: Final = 1 << 16
 DRAINED_BYTES: Final = 1 << 16
 """Of an error's page: so much is read, that its connection can be used again."""
@@ -62,6 +63,11 @@ class Reply:
     def redirects(self) -> bool:
         """Whether it leads elsewhere."""
         return 300 <= self.status < 400
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether the status speaks of the moment, not of what was asked for."""
+        return self.status in BUSY
 
 
 class Transport:
