@@ -105,7 +105,7 @@ def worker(
     """
     from geograph_types.stop import Stop
     from geograph_types.tagger import TypeTagger
-    from geograph_types.worker.address import is_loopback, server_url
+    from geograph_types.worker.address import is_practice, server_url
     from geograph_types.worker.identity import host_identity, unique_number
     from geograph_types.worker.retry import tell_of_retries
     from geograph_types.worker.run import Order, rehearse_round, work
@@ -122,7 +122,7 @@ def worker(
     tagger.bundle.find("head")
     if not embeddings:
         tagger.bundle.find("encoder", tagger.precision)
-        if tagger.bundle.is_stand_in and not dry_run and not is_loopback(order.url):
+        if tagger.bundle.is_stand_in and not dry_run and not is_practice(order.url):
             raise InputError(
                 f"{bundle} has a stand-in encoder, whose embeddings would spoil an archive: give a "
                 "bundle with CLIP's weights, or --embeddings to use stored ones, or --dry-run"

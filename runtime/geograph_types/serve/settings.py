@@ -1,12 +1,12 @@
 """What an operator chooses of the service, checked before anything is loaded."""
 
-import ipaddress
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from geograph_types.errors import InputError
+from geograph_types.loopback import is_loopback
 
-__all__ = ["MEBIBYTE", "Limits", "ServeSettings", "host_name", "is_loopback"]
+__all__ = ["MEBIBYTE", "Limits", "ServeSettings", "host_name"]
 
 MEBIBYTE = 1 << 20
 
@@ -115,13 +115,3 @@ def host_name(authority: str) -> str:
         return (urlsplit(f"//{authority}").hostname or "").casefold()
     except ValueError:
         return ""
-
-
-def is_loopback(host: str) -> bool:
-    """Tell whether an address or name can be reached from this machine alone."""
-    if host.casefold() == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False

@@ -13,12 +13,13 @@ from typing import Final
 from urllib.parse import SplitResult, parse_qsl, urlencode, urljoin, urlsplit, urlunsplit
 
 from geograph_types.errors import InputError
+from geograph_types.loopback import is_loopback
 from geograph_types.worker.faults import FetchError, FetchFault
 
 __all__ = [
     "Origin",
     "image_address",
-    "is_loopback",
+    "is_practice",
     "is_public",
     "redirected",
     "resolves_to_public",
@@ -151,13 +152,9 @@ def is_public(address: str) -> bool:
     return ip.is_global and not ip.is_multicast
 
 
-def is_loopback(url: str) -> bool:
-    """Tell whether an address names this machine, as a server for practice does."""
-    host = Origin.of(url).host
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
+def is_practice(url: str) -> bool:
+    """Tell whether a server is on this machine, and so for practice: it keeps no archive."""
+    return is_loopback(Origin.of(url).host)
 
 
 def resolves_to_public(origin: Origin) -> bool:

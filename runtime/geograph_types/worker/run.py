@@ -7,7 +7,7 @@ from tempfile import TemporaryDirectory
 
 from geograph_types.stop import Stop
 from geograph_types.tagger import TypeTagger
-from geograph_types.worker.address import is_loopback
+from geograph_types.worker.address import is_practice
 from geograph_types.worker.images import ImageFetcher, image_folder
 from geograph_types.worker.labeller import Labeller, RowResult
 from geograph_types.worker.loop import PATIENCE, Worker
@@ -77,7 +77,7 @@ def work(
 
         worker = Worker(
             Server(transport, order.url, asking),
-            Labeller(tagger, ImageFetcher(transport, folder, order.url), is_loopback(order.url)),
+            Labeller(tagger, ImageFetcher(transport, folder, order.url), is_practice(order.url)),
             outbox,
             pace,
             stop,

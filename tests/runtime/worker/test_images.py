@@ -17,7 +17,7 @@ from geograph_types import TypeTagger
 from geograph_types.worker.address import (
     Origin,
     image_address,
-    is_loopback,
+    is_practice,
     is_public,
     redirected,
 )
@@ -280,8 +280,8 @@ def test_servers_for_practice_are_on_this_machine() -> None:
         "https://localhost/",
         "http://LOCALHOST/",
     )
-    assert all(map(is_loopback, practice))
-    assert not any(map(is_loopback, ("http://10.0.0.1/", "http://localhost.evil.org/")))
+    assert all(map(is_practice, practice))
+    assert not any(map(is_practice, ("http://10.0.0.1/", "http://localhost.evil.org/")))
 
 
 def test_addresses_of_images() -> None:
