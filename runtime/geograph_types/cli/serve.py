@@ -103,7 +103,6 @@ def serve(
         no_auth=no_auth,
         allowed_hosts=tuple(name.casefold().strip("[]") for name in allowed_hosts),
         idle_unload=idle_unload,
-        threads=threads,
         limits=Limits(
             body_bytes=round(body_limit * MEBIBYTE),
             buffered_bytes=round(1.6 * body_limit * MEBIBYTE),
@@ -119,13 +118,16 @@ def serve(
     with ThreadPoolExecutor(model.streams, "model") as loader:
         # The model is loaded while the web framework is imported.
         loading = loader.submit(model.load)
-        from geograph_types.serve.server import listen, run
+        import asyncio
 
-        with listen(settings) as listening:
+        from geograph_types.serve import server
+
+        with server.listen(settings) as listening:
             warn_of_stand_in(model.bundle)
             address, port = listening.getsockname()[:2]
             note(f"listening on http://{f'[{address}]' if ':' in address else address}:{port}")
-            interrupted = run(settings, model, loader, loading, listening)
+            serving = server.serve(settings, model, loader, loading, listening)
+            interrupted = asyncio.run(serving)
     if interrupted:
         raise KeyboardInterrupt
     return 0

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from geograph_types.bundle import Bundle
 from geograph_types.distance import DistanceLike
+from geograph_types.embedding import EMBEDDING_DIMENSION
 from geograph_types.memory import return_freed_memory
 from geograph_types.prediction import Prediction
 from geograph_types.preprocess import CROP
@@ -69,7 +70,8 @@ class Model:
             if self._encoder is None:
                 encoder = TypeTagger.for_many(self.bundle, "cpu", threads=self._threads)
                 encoder.embed_pixels(np.zeros((1, CROP, CROP, 3), np.uint8))
-                self._head.score_buckets(np.ones((1, 512), np.float32), np.array([0]))
+                vector = np.ones((1, EMBEDDING_DIMENSION), np.float32)
+                self._head.score_buckets(vector, np.array([0]))
                 self._encoder = encoder
                 self.was_loaded = True
                 self.last_used = monotonic()

@@ -19,7 +19,7 @@ from geograph_types.serve.model import Model
 from geograph_types.serve.service import Service
 from geograph_types.serve.settings import ServeSettings
 
-__all__ = ["listen", "run"]
+__all__ = ["listen", "serve"]
 
 BACKLOG = 1024
 STOP_SECONDS = 30
@@ -37,7 +37,7 @@ def listen(settings: ServeSettings) -> socket.socket:
     return socket.create_server((host, settings.port), family=family, backlog=BACKLOG)
 
 
-def run(
+async def serve(
     settings: ServeSettings,
     model: Model,
     loader: ThreadPoolExecutor,
@@ -59,16 +59,6 @@ def run(
     Raises:
         GeographTypesError: the model could not be loaded.
     """
-    return asyncio.run(_serve(settings, model, loader, loading, listening))
-
-
-async def _serve(
-    settings: ServeSettings,
-    model: Model,
-    loader: ThreadPoolExecutor,
-    loading: Future[None],
-    listening: socket.socket,
-) -> bool:
     metrics = Metrics()
     service = Service(model, loader, settings.limits, metrics)
     app = make_app(service, settings.limits)

@@ -60,7 +60,6 @@ class ServeSettings:
         no_auth: the operator knows that a public address is open to everybody.
         allowed_hosts: names by which the service may be called, beside those of this machine.
         idle_unload: seconds without work after which the model is dropped; `None` keeps it.
-        threads: of the model; `None` follows the CPU quota.
         limits: how much is taken on.
 
     Raises:
@@ -74,25 +73,14 @@ class ServeSettings:
     no_auth: bool = False
     allowed_hosts: tuple[str, ...] = ()
     idle_unload: float | None = None
-    threads: int | None = None
     limits: Limits = Limits()
 
     def __post_init__(self) -> None:
-        if self.token is not None and self.no_auth:
-            raise InputError("--no-auth answers everybody: leave out the token, or --no-auth")
-        if self.token is not None and len(self.token) < TOKEN_CHARACTERS:
-            raise InputError(
-                f"a token has {TOKEN_CHARACTERS} characters or more: make one with "
-                "'python3 -c \"import secrets; print(secrets.token_urlsafe())\"'"
-            )
-        if self.token is not None and (
-            not (self.token.isascii() and self.token.isprintable())
-            or self.token != self.token.strip()
-        ):
-            raise InputError(
-                "a token is made of printable ASCII characters, without spaces around them"
-            )
-        if self.token is None and not self.no_auth and not is_loopback(self.host):
+        if self.token is not None:
+            _check_token(self.token)
+            if self.no_auth:
+                raise InputError("--no-auth answers everybody: leave out the token, or --no-auth")
+        elif not self.no_auth and not is_loopback(self.host):
             raise InputError(
                 f"{self.host} can be reached from other machines: give --token or set "
                 "GEOGRAPH_TYPES_TOKEN, or --no-auth to answer everybody"
@@ -104,6 +92,18 @@ class ServeSettings:
                     f"--allow-host {name!r} is no name of a host: give it alone, as example.org, "
                     "without scheme, port and path"
                 )
+
+
+def _check_token(token: str) -> None:
+    if len(token) < TOKEN_CHARACTERS:
+        raise InputError(
+            f"a token has {TOKEN_CHARACTERS} characters or more: make one with "
+            "'python3 -c \"import secrets; print(secrets.token_urlsafe())\"'"
+        )
+    if not (token.isascii() and token.isprintable()) or token != token.strip():
+        raise InputError(
+            "a token is made of printable ASCII characters, without spaces around them"
+        )
 
 
 def host_name(authority: str) -> str:
