@@ -11,7 +11,7 @@ from typing import Final
 from geograph_types.errors import GridError
 from geograph_types.grid import EXTENT_METRES, Grid, GridPosition
 
-__all__ = ["parse_grid_reference", "write_grid_reference"]
+__all__ = ["parse_grid_reference"]
 
 LETTERS: Final = "ABCDEFGHJKLMNOPQRSTUVWXYZ"
 ROW: Final = 5
@@ -47,7 +47,6 @@ def _squares() -> dict[str, tuple[Grid, int, int]]:
 
 
 SQUARES: Final = _squares()
-LETTERS_OF: Final = {corner: letters for letters, corner in SQUARES.items()}
 
 
 def parse_grid_reference(text: str) -> GridPosition:
@@ -92,19 +91,3 @@ def _advice_on(letters: str) -> str:
     if len(letters) > 2:
         return f"{letters} is too long, a square has one or two letters: {EXAMPLE}"
     return f"{letters} names no square of the British grid"
-
-
-def write_grid_reference(position: GridPosition) -> str:
-    """Write a position as a grid reference with its figures, as `TQ 299 804`.
-
-    What is finer than the figures is cut off, not rounded, as references are made.
-    """
-    corner = (
-        position.easting - position.easting % SQUARE_METRES,
-        position.northing - position.northing % SQUARE_METRES,
-    )
-    letters = LETTERS_OF[(position.grid, *corner)]
-    count = position.figures // 2
-    parts = (position.easting - corner[0], position.northing - corner[1])
-    figures = (f"{part:0{SQUARE_FIGURES}d}"[:count] for part in parts)
-    return " ".join((letters, *figures))
