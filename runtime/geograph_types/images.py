@@ -21,14 +21,12 @@ from geograph_types.jpeg import (
 from geograph_types.photos import RAW_SUFFIXES
 
 __all__ = [
-    "FORMATS",
     "PIXEL_LIMIT",
     "DecodedPhoto",
     "PhotoLike",
     "decode_photo",
     "decoding_memory",
     "open_photo",
-    "photo_name",
 ]
 
 FORMATS: Final = ("JPEG", "PNG", "WEBP", "TIFF", "AVIF")
@@ -71,13 +69,6 @@ class DecodedPhoto:
     exif: ExifWhereabouts = NO_EXIF
 
 
-def photo_name(photo: PhotoLike) -> str:
-    """Name a photo in messages and results; "image" where it has no name."""
-    if isinstance(photo, bytes | Image.Image):
-        return "image"
-    return str(Path(photo))
-
-
 def open_photo(photo: PhotoLike, exact: bool = False) -> Image.Image:
     """Give the image of `decode_photo`, whether or not the file was cut off."""
     return decode_photo(photo, exact).image
@@ -103,10 +94,10 @@ def decode_photo(photo: PhotoLike, exact: bool = False) -> DecodedPhoto:
         return DecodedPhoto(to_8_bits(_upright(photo)))
     if not isinstance(photo, str | bytes | PathLike):
         raise InputError(f"a photo is a path, bytes or a Pillow image, not {type(photo).__name__}")
-    name = photo_name(photo)
     if isinstance(photo, bytes):
-        return _decode(io.BytesIO(photo), len(photo), name, exact)
+        return _decode(io.BytesIO(photo), len(photo), "image", exact)
     path = Path(photo)
+    name = str(path)
     try:
         if path.is_dir():
             raise PhotoError(name, PhotoFault.NOT_A_FILE, "this is a folder")

@@ -8,7 +8,7 @@ from geograph_types.ahead import read_ahead
 from geograph_types.errors import InputError
 from geograph_types.gunzip import GZIP_ERRORS, gunzip_blocks
 
-__all__ = ["LINE_LIMIT", "read_lines"]
+__all__ = ["read_lines"]
 
 GZIP_MAGIC: Final = b"\x1f\x8b"
 BLOCK_BYTES: Final = 1 << 20

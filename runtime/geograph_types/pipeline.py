@@ -55,7 +55,8 @@ def embed_photos(
 ) -> Generator[EmbeddedPhoto, None, None]:
     """Embed photos in batches, as many at once as the tagger has streams, in their order.
 
-    At most two batches are decoded ahead, so memory does not grow with the number of photos.
+    At most three batches a stream are decoded ahead, so memory does not grow with the number of
+    photos.
 
     Args:
         tagger: with an encoder.

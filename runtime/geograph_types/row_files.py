@@ -6,7 +6,7 @@ from typing import Final
 
 from geograph_types.errors import InputError
 
-__all__ = ["SHARD_SUFFIX", "RowFile", "find_row_files", "is_row_file"]
+__all__ = ["RowFile", "find_row_files", "is_row_file"]
 
 SUFFIXES: Final = (".parquet", ".jsonl", ".jsonl.gz", ".npy")
 SHARD_SUFFIX: Final = ".scores.parquet"

@@ -18,7 +18,6 @@ __all__ = [
     "Device",
     "Session",
     "available_providers",
-    "load_backend",
     "pick_device",
 ]
 

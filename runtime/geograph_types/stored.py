@@ -35,7 +35,7 @@ def read_rows(path: Path, distances: Path | None = None) -> Iterator[RowBatch]:
 
     Raises:
         InputError: the file cannot be read, or is none of these; or `distances` does not fit.
-        ModuleNotFoundError: Parquet without pyarrow (extra `parquet`).
+        MissingExtraError: Parquet without pyarrow.
     """
     try:
         with path.open("rb") as stream:

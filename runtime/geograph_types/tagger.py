@@ -22,7 +22,7 @@ from geograph_types.session import Device, Session, pick_device
 from geograph_types.tags import final_tags
 from geograph_types.taxonomy import CLASSES
 
-__all__ = ["PhotoLike", "PrecisionChoice", "TypeTagger", "choose_precision"]
+__all__ = ["PrecisionChoice", "TypeTagger", "choose_precision"]
 
 PrecisionChoice: TypeAlias = Literal["auto"] | Precision
 

@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 
 from geograph_types.errors import XmpError
 
-__all__ = ["RDF", "Edit", "Element", "Name", "XmpDocument", "qualified"]
+__all__ = ["RDF", "Edit", "Element", "Name", "XmpDocument"]
 
 RDF: Final = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 LISTS: Final = ("Bag", "Seq", "Alt")

@@ -7,7 +7,7 @@ from importlib.metadata import entry_points
 
 import click
 
-__all__ = ["COMMAND_GROUP", "CommandEntry", "installed_commands", "load_command"]
+__all__ = ["CommandEntry", "installed_commands", "load_command"]
 
 COMMAND_GROUP = "geograph_types.commands"
 """Entry points of this group name a tuple of `CommandEntry`."""

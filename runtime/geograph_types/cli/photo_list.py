@@ -9,7 +9,7 @@ from typing import Final
 from geograph_types.errors import InputError
 from geograph_types.photos import SUFFIXES, NameFilter, find_photos
 
-__all__ = ["STANDARD_INPUT", "photos_of"]
+__all__ = ["photos_of"]
 
 STANDARD_INPUT: Final = Path("-")
 

@@ -11,7 +11,7 @@ from time import monotonic
 
 from geograph_types.serve.problems import ProblemError, Reason
 
-__all__ = ["Admission", "overloaded", "work_units"]
+__all__ = ["Admission", "overloaded"]
 
 BYTES_A_UNIT = 1 << 18
 

@@ -13,7 +13,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from geograph_types.serve.settings import Limits
 
-__all__ = ["GuardedConnection", "guarded"]
+__all__ = ["guarded"]
 
 SLOWEST = 16 << 10
 """Bytes a second that a body must bring: the uplink of the slowest mobile networks."""
