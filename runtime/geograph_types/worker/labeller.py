@@ -193,15 +193,14 @@ class Labeller:
             try:
                 path = self._images.fetch(row.number, prefix, row.fullpath or "")
             except FetchError as error:
+                in_a_row += not error.answered
                 if error.fault is not FetchFault.UNREACHABLE:
                     result = RowResult.failed(row.number, error.fault.value, error.detail)
                     (failed if error.answered else refused).append(result)
-                    in_a_row += not error.answered
                 elif error.answered:
                     postponed.rows.append((row.number, error.detail))
                 else:
                     postponed.unreachable.append((row.number, error.detail))
-                    in_a_row += 1
             else:
                 postponed.reached, in_a_row = True, 0
                 failed += _drained(refused)
