@@ -76,15 +76,6 @@ def test_a_single_bad_photo_is_one_line_and_status_1(
     assert f"photo.jpg: {fault}: " in error_line(run("tag", path, "--bundle", bundle), 1)
 
 
-def test_names_that_are_not_utf8_give_readable_lines(
-    bundle: Path, photo: Path, tmp_path: Path
-) -> None:
-    (tmp_path / "caf\udce9.jpg").write_bytes(photo.read_bytes())
-    done = run("tag", tmp_path, "--bundle", bundle)
-    assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)["photo"].endswith("caf\\xe9.jpg")
-
-
 def test_a_missing_bundle_is_one_line(photo: Path, tmp_path: Path) -> None:
     line = error_line(run("tag", photo, "--bundle", tmp_path / "nowhere"), 2)
     assert "there is no such folder; make one with" in line

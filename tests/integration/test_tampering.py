@@ -11,7 +11,6 @@ import onnxruntime
 import pytest
 
 from geograph_types import Bundle, TypeTagger
-from geograph_types.cli.main import main
 from geograph_types.errors import BundleError
 
 FLIPS = int(os.environ.get("GEOGRAPH_TYPES_FLIPS", "40"))
@@ -164,15 +163,3 @@ def test_tampering_is_refused(kind: str, folder: Path, seen: list[object], tmp_p
     shutil.copytree(folder, copy)
     damage(copy)
     assert word in refused(copy, seen)
-
-
-def test_the_command_line_says_it_in_one_line(
-    folder: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    flip(folder / "head.onnx", 5000, 3)
-    assert main(["bundle", "verify", str(folder)]) == 2
-    flip(folder / "head.onnx", 5000, 3)
-    error = capsys.readouterr().err
-    assert error.count("error: ") == 1
-    assert "digest differs" in error
-    assert main(["bundle", "verify", str(folder)]) == 0

@@ -1,6 +1,5 @@
 """Rows that cannot be scored: each is named by its reason, and none becomes a zero vector."""
 
-import base64
 import gzip
 import json
 from collections.abc import Callable
@@ -11,16 +10,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from worker_rows import GOOD, encoded, with_value
 
 from geograph_types.cli.main import main
 from geograph_types.errors import RowFault
-
-GOOD = np.random.default_rng(21).normal(0, 0.45, 512).astype("<f4")
-GOOD[92] = -6.3
-
-
-def encoded(vector: np.ndarray, kind: str = "<f4") -> str:
-    return base64.b64encode(vector.astype(kind).tobytes()).decode()
 
 
 def row(**changes: Any) -> dict[str, Any]:
@@ -29,12 +22,6 @@ def row(**changes: Any) -> dict[str, Any]:
 
 def without(name: str) -> dict[str, Any]:
     return {key: value for key, value in row().items() if key != name}
-
-
-def with_value(value: float) -> np.ndarray:
-    vector = GOOD.copy()
-    vector[3] = value
-    return vector
 
 
 BAD: dict[str, tuple[RowFault, bytes | dict[str, Any] | list[int]]] = {

@@ -103,11 +103,6 @@ def test_a_whole_square_gives_the_crossing_and_no_metres(grid: Grid) -> None:
         assert distance.crossing is crossing
 
 
-def test_grids_are_never_mixed() -> None:
-    with pytest.raises(GridError, match="osgb grid, subject on the irish"):
-        crossing_of(across(Grid.OSGB36, 0, 5), across(Grid.IRISH, 0, 5))
-
-
 def test_an_accuracy_is_not_below_zero() -> None:
     with pytest.raises(GridError, match="an accuracy is 0 m or more"):
         GridPosition(Grid.OSGB36, 400_000, 300_000, accuracy_metres=-1)

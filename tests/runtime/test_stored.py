@@ -31,7 +31,7 @@ def vectors() -> np.ndarray:
     return values
 
 
-def json_row(index: int, vector: np.ndarray, **changes: object) -> str:
+def json_row(index: int, vector: np.ndarray) -> str:
     row = {
         "gridimage_id": 1000 + index,
         "types": "Geograph",
@@ -40,7 +40,7 @@ def json_row(index: int, vector: np.ndarray, **changes: object) -> str:
         "weight": 1.0,
         "split": "tra",
     }
-    return json.dumps(row | changes)
+    return json.dumps(row)
 
 
 def write_parquet(path: Path, values: np.ndarray, kind: str = "float32") -> None:
@@ -94,37 +94,6 @@ def test_a_dataset_keeps_its_columns_and_metadata(tmp_path: Path, vectors: np.nd
     assert stored.dtype == np.float16
     assert np.array_equal(stored, vectors.astype(np.float16))
     assert [text for batch in batches for text in batch.distances][:5] == DISTANCES
-
-
-BAD_LINES = {
-    RowFault.NOT_JSON: "{nonsense\n",
-    RowFault.WRONG_SCHEMA: '{"gridimage_id": 1}\n',
-    RowFault.BAD_BASE64: json.dumps({"gridimage_id": 1, "embeddings": "not base64 at all!"}) + "\n",
-    RowFault.WRONG_LENGTH: json.dumps({"gridimage_id": 1, "embeddings": "AAAA"}) + "\n",
-    RowFault.NOT_FINITE: json_row(1, np.full(512, np.nan)) + "\n",
-    RowFault.ZERO_VECTOR: json_row(1, np.zeros(512)) + "\n",
-    RowFault.NORMALISED: json_row(1, np.full(512, 512**-0.5)) + "\n",
-    RowFault.BAD_DISTANCE: json_row(1, np.ones(512), distance="banana") + "\n",
-}
-
-
-@pytest.mark.parametrize("fault", BAD_LINES)
-def test_a_bad_line_costs_itself_and_keeps_its_number(
-    tmp_path: Path, vectors: np.ndarray, fault: RowFault
-) -> None:
-    path = tmp_path / "rows.jsonl"
-    path.write_text(json_row(0, vectors[0]) + "\n" + BAD_LINES[fault] + json_row(2, vectors[2]))
-    (batch,) = read_rows(path)
-    assert [(error.row, error.fault) for error in batch.errors] == [(2, fault)]
-    assert batch.rows.tolist() == [1, 3]
-    assert np.array_equal(batch.embeddings, vectors[[0, 2]])
-
-
-def test_a_cut_off_last_line_is_told_from_other_damage(tmp_path: Path, vectors: np.ndarray) -> None:
-    path = tmp_path / "rows.jsonl"
-    path.write_text(json_row(0, vectors[0]) + "\n" + json_row(1, vectors[1])[:-300])
-    (batch,) = read_rows(path)
-    assert [(error.row, error.fault) for error in batch.errors] == [(2, RowFault.CUT_OFF)]
 
 
 def test_bad_rows_of_parquet_and_numpy_files_keep_their_numbers(
