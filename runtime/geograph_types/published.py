@@ -35,19 +35,18 @@ class ScoreRow(msgspec.Struct):
     distance: str | None = None
 
 
-def read_json_rows(lines: Iterable[bytes], batch_rows: int = BATCH_ROWS) -> Iterator[RowBatch]:
+def read_json_rows(lines: Iterable[bytes]) -> Iterator[RowBatch]:
     """Decode JSON Lines batch by batch, in constant memory.
 
     Args:
         lines: of the file, from its first.
-        batch_rows: lines in one batch.
 
     Yields:
         Batches in order; a bad row becomes an error of its batch.
     """
     decoder = msgspec.json.Decoder(ScoreRow)
     numbered = enumerate(lines, start=1)
-    while chunk := list(islice(numbered, batch_rows)):
+    while chunk := list(islice(numbered, BATCH_ROWS)):
         yield _decode_chunk(decoder, chunk)
 
 

@@ -141,7 +141,6 @@ class Session:
             )
         return_freed_memory()
         self.device: Literal["cpu", "cuda"] = "cuda" if loaded[0] == CUDA else "cpu"
-        self.outputs = tuple(output.name for output in self._session.get_outputs())
 
     def run(self, output: str, **inputs: NDArray[Any]) -> NDArray[np.float32]:
         """Compute one output.

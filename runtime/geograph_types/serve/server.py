@@ -10,6 +10,7 @@ from time import monotonic
 
 import uvicorn
 
+from geograph_types.errors import InputError
 from geograph_types.memory import return_freed_memory
 from geograph_types.serve.app import make_app
 from geograph_types.serve.connections import guarded
@@ -30,11 +31,18 @@ def listen(settings: ServeSettings) -> socket.socket:
     """Open the socket.
 
     Raises:
-        OSError: the address is taken, or is none of this machine's.
+        InputError: the address is taken, or is none of this machine's.
     """
     host = settings.host.strip("[]")
-    family, *_ = socket.getaddrinfo(host, settings.port, type=socket.SOCK_STREAM)[0]
-    return socket.create_server((host, settings.port), family=family, backlog=BACKLOG)
+    try:
+        family, *_ = socket.getaddrinfo(host, settings.port, type=socket.SOCK_STREAM)[0]
+        return socket.create_server((host, settings.port), family=family, backlog=BACKLOG)
+    except (OSError, UnicodeError) as error:
+        problem = getattr(error, "strerror", None) or str(error)
+        raise InputError(
+            f"--host {host} --port {settings.port} cannot be listened on "
+            f"({problem.partition(' (')[0]}): choose another"
+        ) from None
 
 
 async def serve(

@@ -105,11 +105,16 @@ def test_a_bundle_that_cannot_be_served_ends_the_command(
     assert "error: bundle " in capsys.readouterr().err
 
 
-def test_a_port_that_is_taken_ends_the_command(
+def test_an_address_that_cannot_be_had_is_named(
     service: Any, tiny_bundle: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["serve", "--bundle", str(tiny_bundle), "--port", str(service.port)]) == 2
-    assert "in use" in capsys.readouterr().err
+    port = str(service.port)
+    for options, problem in (
+        (["--port", port], f"--port {port} cannot be listened on (Address already in use)"),
+        (["--host", "203.0.113.9", "--no-auth"], "--host 203.0.113.9 --port 8000 cannot be"),
+    ):
+        assert main(["serve", "--bundle", str(tiny_bundle), *options]) == 2
+        assert problem in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
