@@ -64,7 +64,7 @@ class Postponed:
     Attributes:
         rows: photos and what happened, in their order; these images' servers had answered.
         unreachable: photos and what happened where nothing was answered, or all was refused.
-        missing: the server says the same of all images: that they are not there.
+        gone: the server has said the same of all images: that they are not there.
         skipped: how many were not tried.
         why_skipped: why not.
         reached: some image was fetched, so there is no outage.
@@ -72,7 +72,7 @@ class Postponed:
 
     rows: list[tuple[int, str]] = field(default_factory=list)
     unreachable: list[tuple[int, str]] = field(default_factory=list)
-    missing: bool = False
+    gone: bool = False
     skipped: int = 0
     why_skipped: str = "their server is away"
     reached: bool = False
@@ -212,7 +212,7 @@ class Labeller:
             postponed.unreachable += [(result.number, result.detail) for result in refused]
             postponed.why_skipped = "their server lets this machine have none"
         if len(rows) == len(failed) > 1 and _are_alike(failed):
-            postponed.missing = True
+            postponed.gone = True
             postponed.unreachable = [(result.number, result.detail) for result in _drained(failed)]
 
     def _from_photos(

@@ -157,12 +157,12 @@ class Worker:
         the server would go on giving rows whose images are gone.
         """
         postponed = self._labeller.postponed
-        is_answered = postponed.reached or postponed.missing
+        is_answered = postponed.reached or postponed.gone
         blamed = postponed.rows + (postponed.unreachable if is_answered else [])
         self._tries.update(number for number, _ in blamed)
-        tries = PATIENCE if postponed.missing else TRIES
+        tries = PATIENCE if postponed.gone else TRIES
         given_up = {number: detail for number, detail in blamed if self._tries[number] >= tries}
-        fault = (FetchFault.NOT_THERE if postponed.missing else FetchFault.UNREACHABLE).value
+        fault = (FetchFault.NOT_THERE if postponed.gone else FetchFault.UNREACHABLE).value
         self._keep([RowResult.failed(number, fault, given_up[number]) for number in given_up])
         for number in given_up:
             del self._tries[number]
