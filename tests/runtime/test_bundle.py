@@ -153,11 +153,6 @@ def test_graphs_have_the_inputs_and_outputs_of_their_role(copy: Path) -> None:
     assert "not those of a head" in refusal(copy)
 
 
-def test_what_is_missing_from_a_bundle_is_named_with_the_command(head_bundle: Path) -> None:
-    with pytest.raises(BundleError, match="has no fp32 encoder; add one with 'geograph-types exp"):
-        TypeTagger(head_bundle).embed_pixels(np.zeros((1, 224, 224, 3), np.uint8))
-
-
 def test_a_manifest_is_a_value(head_bundle: Path) -> None:
     manifest = Bundle.open(head_bundle).manifest
     with pytest.raises(AttributeError):

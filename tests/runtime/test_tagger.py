@@ -1,7 +1,6 @@
 """The Python interface to a bundle."""
 
 import copy
-import io
 import json
 import pickle
 from pathlib import Path
@@ -163,13 +162,3 @@ def test_arguments_are_checked(bundle: Path, photo: Path, vectors: np.ndarray) -
 
 def test_precision_follows_what_the_bundle_has(tagger: TypeTagger) -> None:
     assert tagger.precision == "fp32"
-
-
-def test_every_orientation_gives_the_upright_vector(tagger: TypeTagger, photo: Path) -> None:
-    with Image.open(photo) as opened:
-        upright = Image.fromarray(np.asarray(opened.convert("RGB")))
-    buffer = io.BytesIO()
-    exif = Image.Exif()
-    exif[0x0112] = 6
-    upright.transpose(Image.Transpose.ROTATE_90).save(buffer, "PNG", exif=exif)
-    assert np.array_equal(tagger.embed([buffer.getvalue()]), tagger.embed([upright]))

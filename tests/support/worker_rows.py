@@ -7,8 +7,15 @@ from typing import Any
 
 import numpy as np
 
-GOOD = np.random.default_rng(21).normal(0, 0.45, 512).astype("<f4")
-GOOD[92] = -6.3
+
+def draw_vector(seed: int) -> np.ndarray:
+    """Draw an embedding like CLIP's."""
+    values = np.random.default_rng(seed).normal(0, 0.45, 512).astype("<f4")
+    values[92] = -6.3
+    return values
+
+
+GOOD = draw_vector(21)
 
 
 def encoded(vector: np.ndarray, kind: str = "<f4") -> str:

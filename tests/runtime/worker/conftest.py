@@ -1,6 +1,5 @@
 """A server and workers for it."""
 
-import base64
 import os
 import subprocess
 import sys
@@ -8,19 +7,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from fake_geograph import FakeGeograph, serve
-
-
-def vector(seed: int) -> np.ndarray:
-    values = np.random.default_rng(seed).normal(0, 0.45, 512).astype("<f4")
-    values[92] = -6.3
-    return values
-
-
-def encoded(values: np.ndarray, kind: str = "<f4") -> str:
-    return base64.b64encode(values.astype(kind).tobytes()).decode()
+from worker_rows import draw_vector, encoded
 
 
 def row(number: int, **changes: Any) -> dict[str, Any]:
@@ -28,7 +17,7 @@ def row(number: int, **changes: Any) -> dict[str, Any]:
     return {
         "gridimage_id": number,
         "distance": "16",
-        "embeddings": encoded(vector(number)),
+        "embeddings": encoded(draw_vector(number)),
     } | changes
 
 
