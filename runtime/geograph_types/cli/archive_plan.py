@@ -20,7 +20,7 @@ from geograph_types.archive.measure import (
 )
 from geograph_types.bundle import Bundle
 from geograph_types.cli.notices import note
-from geograph_types.cli.options import FiniteRange, existing_path
+from geograph_types.cli.options import FiniteRange, any_path
 from geograph_types.cpu import usable_cpus
 from geograph_types.errors import InputError
 from geograph_types.manifest import Precision
@@ -41,7 +41,7 @@ DEADLINES = {"a day": 24, "a week": 168}
 )
 @click.option(
     "--bundle",
-    type=existing_path,
+    type=any_path,
     metavar="DIR",
     help="Measure with this bundle's encoders; without one, only decoding is measured.",
 )

@@ -22,7 +22,7 @@ from geograph_types.archive.source import (
 )
 from geograph_types.bundle import Bundle
 from geograph_types.cli.notices import note, warn_of_stand_in
-from geograph_types.cli.options import bundle_option, exact_option, existing_path
+from geograph_types.cli.options import any_path, bundle_option, exact_option
 from geograph_types.cli.progress import track
 from geograph_types.cli.shard_tally import ShardTally
 from geograph_types.cpu import usable_cpus
@@ -58,7 +58,7 @@ SHARD_PHOTOS = 1024
 )
 @click.option(
     "--output",
-    type=existing_path,
+    type=any_path,
     required=True,
     metavar="DIR",
     help="A folder of its own for the shards; a second run completes it.",
@@ -71,7 +71,7 @@ SHARD_PHOTOS = 1024
 )
 @click.option(
     "--labels",
-    type=existing_path,
+    type=any_path,
     metavar="CSV",
     help="Positions or distances of photos, as for 'tag'; of object storage, names as there.",
 )

@@ -6,7 +6,7 @@ import click
 
 from geograph_types.bundle import Bundle
 from geograph_types.cli.notices import warn_of_stand_in
-from geograph_types.cli.options import existing_path
+from geograph_types.cli.options import any_path
 from geograph_types.manifest import Manifest
 
 __all__ = ["bundle"]
@@ -18,7 +18,7 @@ def bundle() -> None:
 
 
 @bundle.command(epilog="Example: geograph-types bundle show model")
-@click.argument("folder", type=existing_path, metavar="DIR")
+@click.argument("folder", type=any_path, metavar="DIR")
 def show(folder: Path) -> int:
     """Say what a bundle holds."""
     opened = Bundle.open(folder)
@@ -29,7 +29,7 @@ def show(folder: Path) -> int:
 
 
 @bundle.command(epilog="Example: geograph-types bundle verify model")
-@click.argument("folder", type=existing_path, metavar="DIR")
+@click.argument("folder", type=any_path, metavar="DIR")
 def verify(folder: Path) -> int:
     """Check that every file of a bundle is the one that its manifest names.
 

@@ -6,7 +6,7 @@ import click
 
 from geograph_types.catalog import Catalog, open_catalog
 from geograph_types.cli.notices import note
-from geograph_types.cli.options import check_outputs, existing_path, output_path
+from geograph_types.cli.options import any_path, check_outputs, output_path
 from geograph_types.outputs import check_suffix, new_results
 
 __all__ = ["catalog"]
@@ -18,7 +18,7 @@ def catalog() -> None:
 
 
 @catalog.command(epilog="Example: geograph-types catalog export tags.catalog --out tags.csv")
-@click.argument("file", type=existing_path)
+@click.argument("file", type=any_path)
 @click.option(
     "--out",
     type=output_path,
@@ -41,7 +41,7 @@ def export(file: Path, out: Path) -> int:
 
 
 @catalog.command(epilog="Example: geograph-types catalog stats tags.catalog")
-@click.argument("file", type=existing_path)
+@click.argument("file", type=any_path)
 def stats(file: Path) -> int:
     """Count what is in a catalogue: photos, failures by reason, tags, models."""
     with open_catalog(file, read_only=True) as opened:

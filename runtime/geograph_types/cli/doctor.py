@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from geograph_types.cli.options import existing_path
+from geograph_types.cli.options import any_path
 from geograph_types.doctor import examine
 
 __all__ = ["doctor"]
@@ -12,7 +12,7 @@ __all__ = ["doctor"]
 
 @click.command(epilog="Example: geograph-types doctor --bundle model")
 @click.option(
-    "--bundle", type=existing_path, metavar="DIR", help="Check the digests of this bundle too."
+    "--bundle", type=any_path, metavar="DIR", help="Check the digests of this bundle too."
 )
 def doctor(bundle: Path | None) -> int:
     """Report whether this machine can run the models.

@@ -11,11 +11,11 @@ import numpy as np
 
 from geograph_types.cli.notices import note, warn_of_stand_in
 from geograph_types.cli.options import (
+    any_path,
     bundle_option,
     check_outputs,
     device_option,
     exact_option,
-    existing_path,
     output_path,
     threads_option,
 )
@@ -42,10 +42,10 @@ ROWS_AT_ONCE = 1024
     epilog="Example: geograph-types embed photos/ --labels labels.csv --bundle model "
     "--out data.parquet"
 )
-@click.argument("photos", nargs=-1, required=True, type=existing_path)
+@click.argument("photos", nargs=-1, required=True, type=any_path)
 @click.option(
     "--labels",
-    type=existing_path,
+    type=any_path,
     required=True,
     metavar="CSV",
     help="Raw tags and positions of the photos, a row each (column 'photo' names it).",

@@ -13,21 +13,22 @@ from geograph_types.photos import real_path
 
 __all__ = [
     "FiniteRange",
+    "any_path",
     "bundle_option",
     "check_outputs",
     "device_option",
     "exact_option",
-    "existing_path",
     "output_path",
     "threads_option",
 ]
 
-existing_path = click.Path(path_type=Path)
+any_path = click.Path(path_type=Path)
+"""Whether it is there, and what it is, the command says itself."""
 output_path = click.Path(path_type=Path, dir_okay=False)
 
 bundle_option = click.option(
     "--bundle",
-    type=click.Path(path_type=Path),
+    type=any_path,
     required=True,
     metavar="DIR",
     help="The model bundle's folder.",

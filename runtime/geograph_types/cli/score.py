@@ -11,9 +11,9 @@ from geograph_types.atomic import new_file
 from geograph_types.bundle import Bundle
 from geograph_types.cli.notices import warn_of_stand_in
 from geograph_types.cli.options import (
+    any_path,
     check_outputs,
     device_option,
-    existing_path,
     output_path,
     threads_option,
 )
@@ -40,24 +40,24 @@ __all__ = ["score"]
 @click.command(
     epilog="Example: geograph-types score rows.parquet --bundle model --out tags.parquet"
 )
-@click.argument("rows", type=existing_path)
-@click.option("--bundle", type=existing_path, metavar="DIR", help="The model bundle's folder.")
+@click.argument("rows", type=any_path)
+@click.option("--bundle", type=any_path, metavar="DIR", help="The model bundle's folder.")
 @click.option(
     "--diff",
-    type=existing_path,
+    type=any_path,
     nargs=2,
     metavar="OLD NEW",
     help="In place of --bundle: two bundles, to see which tags change between them.",
 )
 @click.option(
     "--distances",
-    type=existing_path,
+    type=any_path,
     metavar="FILE",
     help="For a numpy array: a distance on each line (metres, nothing for 0, or Unknown).",
 )
 @click.option(
     "--out",
-    type=existing_path,
+    type=any_path,
     metavar="PATH",
     help="Write here: NAME.parquet, NAME.jsonl, or a folder that gets a Parquet file an input.",
 )

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from geograph_types.cli.notices import note
-from geograph_types.cli.options import existing_path
+from geograph_types.cli.options import any_path
 from geograph_types.cli.photo_list import photos_of
 from geograph_types.cli.progress import track
 from geograph_types.cli.tag_sidecars import show_plan
@@ -20,7 +20,7 @@ def sidecars() -> None:
 
 
 @sidecars.command(epilog="Example: geograph-types sidecars undo holiday/ --dry-run")
-@click.argument("photos", nargs=-1, required=True, type=existing_path)
+@click.argument("photos", nargs=-1, required=True, type=any_path)
 @click.option("--dry-run", is_flag=True, help="Show what would change, and write nothing.")
 def undo(photos: tuple[Path, ...], dry_run: bool) -> int:
     """Take back exactly what 'tag --xmp' added to the sidecars of photographs.

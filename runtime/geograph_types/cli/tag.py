@@ -11,11 +11,11 @@ from geograph_types.catalog import Catalog, open_catalog
 from geograph_types.cli.notices import note, warn_of_stand_in
 from geograph_types.cli.options import (
     FiniteRange,
+    any_path,
     bundle_option,
     check_outputs,
     device_option,
     exact_option,
-    existing_path,
     output_path,
     threads_option,
 )
@@ -43,7 +43,7 @@ __all__ = ["tag"]
     epilog="Example: geograph-types tag holiday/ --bundle model --catalog tags.catalog "
     "--out tags.csv"
 )
-@click.argument("photos", nargs=-1, required=True, type=existing_path)
+@click.argument("photos", nargs=-1, required=True, type=any_path)
 @bundle_option
 @click.option(
     "--catalog",
@@ -53,7 +53,7 @@ __all__ = ["tag"]
 )
 @click.option(
     "--labels",
-    type=existing_path,
+    type=any_path,
     metavar="CSV",
     help="Positions or distances of the photos, a row each (column 'photo' names it).",
 )

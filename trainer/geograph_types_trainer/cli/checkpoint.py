@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from geograph_types.cli.notices import note
-from geograph_types.cli.options import existing_path, output_path
+from geograph_types.cli.options import any_path, output_path
 
 __all__ = ["checkpoint"]
 
@@ -16,7 +16,7 @@ def checkpoint() -> None:
 
 
 @checkpoint.command("export", epilog="Example: geograph-types checkpoint export runs/first f.pth")
-@click.argument("run", type=existing_path)
+@click.argument("run", type=any_path)
 @click.argument("out", type=output_path)
 def export(run: Path, out: Path) -> int:
     """Write the head of RUN to OUT, a .pth file that Geograph's own loader reads."""
@@ -28,7 +28,7 @@ def export(run: Path, out: Path) -> int:
 
 
 @checkpoint.command("import", epilog="Example: geograph-types checkpoint import f.pth --out runs/f")
-@click.argument("file", type=existing_path)
+@click.argument("file", type=any_path)
 @click.option(
     "--out",
     type=click.Path(path_type=Path),

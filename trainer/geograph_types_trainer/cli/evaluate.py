@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from geograph_types.cli.notices import note, warn_of_stand_in
-from geograph_types.cli.options import check_outputs, existing_path, output_path
+from geograph_types.cli.options import any_path, check_outputs, output_path
 
 if TYPE_CHECKING:
     from geograph_types_trainer.evaluation_form import Split
@@ -17,11 +17,11 @@ __all__ = ["evaluate"]
 @click.command(
     epilog="Example: geograph-types evaluate run data.parquet --against released.pth --html e.html"
 )
-@click.argument("head", type=existing_path, metavar="RUN|BUNDLE|CHECKPOINT")
-@click.argument("data", type=existing_path)
+@click.argument("head", type=any_path, metavar="RUN|BUNDLE|CHECKPOINT")
+@click.argument("data", type=any_path)
 @click.option(
     "--against",
-    type=existing_path,
+    type=any_path,
     multiple=True,
     metavar="OTHER",
     help="Judge this run, bundle or checkpoint on the same rows; may be given several times.",
