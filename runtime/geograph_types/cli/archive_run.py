@@ -119,6 +119,7 @@ SHARD_PHOTOS = 1024
     help="How to keep the embeddings of photos.",
 )
 @exact_option
+@Stop().heeded()
 def run(
     engine: Literal["local", "ray"],
     source: str,
@@ -159,12 +160,11 @@ def run(
     warn_of_stand_in(Bundle.open(bundle))
     shard_size = shard_photos if kind == "photos" else 1
     items = _labelled(opened.items(kind), opened, labels)
-    with Stop().heeded():
-        claim_output(output, JobNote.of(kind, address, shard_size))
-        shards = plan_shards(output, items, shard_size)
-        tally = _make(job, shards, engine_runs)
-        if tally.complete:
-            _clear(output, shards, tally.found)
+    claim_output(output, JobNote.of(kind, address, shard_size))
+    shards = plan_shards(output, items, shard_size)
+    tally = _make(job, shards, engine_runs)
+    if tally.complete:
+        _clear(output, shards, tally.found)
     return tally.finish(output)
 
 
