@@ -11,7 +11,7 @@ from geograph_types.embedding import EMBEDDING_DIMENSION
 from geograph_types.errors import RowError, RowFault
 from geograph_types.row_batch import RowBatch, check_rows, metres_of
 
-__all__ = ["VECTOR_BYTES", "decode_line", "read_json_rows"]
+__all__ = ["ID_LIMIT", "VECTOR_BYTES", "decode_line", "read_json_rows", "wrong_length"]
 
 VECTOR_BYTES: Final = 4 * EMBEDDING_DIMENSION
 BATCH_ROWS: Final = 4096
@@ -98,6 +98,10 @@ def decode_line(decoder: "msgspec.json.Decoder[Row]", line: bytes, number: int) 
         fault = RowFault.NOT_JSON if line.endswith(b"\n") else RowFault.CUT_OFF
         return RowError(number, fault, str(error))
     if len(row.embeddings) != VECTOR_BYTES:
-        detail = f"{len(row.embeddings)} bytes, not {VECTOR_BYTES} (512 float32)"
-        return RowError(number, RowFault.WRONG_LENGTH, detail)
+        return RowError(number, RowFault.WRONG_LENGTH, wrong_length(row.embeddings))
     return row
+
+
+def wrong_length(vector: bytes) -> str:
+    """Say what is wrong with a vector of another length."""
+    return f"{len(vector)} bytes, not {VECTOR_BYTES} ({EMBEDDING_DIMENSION} float32)"

@@ -11,7 +11,7 @@ import numpy as np
 from geograph_types.embedding import EMBEDDING_DIMENSION
 from geograph_types.errors import PhotoFault, RowError, RowFault
 from geograph_types.pipeline import EmbeddedPhoto, embed_photos
-from geograph_types.published import VECTOR_BYTES
+from geograph_types.published import VECTOR_BYTES, wrong_length
 from geograph_types.row_batch import RowBatch, check_rows, metres_of
 from geograph_types.tagger import TypeTagger
 from geograph_types.worker.faults import FetchError, FetchFault
@@ -144,12 +144,12 @@ class Labeller:
         """Score stored embeddings."""
         whole, results = [], []
         for row in rows:
-            length = len(row.embeddings or b"")
-            if length == VECTOR_BYTES:
+            vector = row.embeddings or b""
+            if len(vector) == VECTOR_BYTES:
                 whole.append(row)
             else:
-                detail = f"{length} bytes, not {VECTOR_BYTES} (512 float32)"
-                results.append(RowResult.failed(row.number, RowFault.WRONG_LENGTH.value, detail))
+                fault = RowFault.WRONG_LENGTH.value
+                results.append(RowResult.failed(row.number, fault, wrong_length(vector)))
         vectors = np.frombuffer(b"".join(row.embeddings or b"" for row in whole), "<f4")
         return results + self._scored(whole, vectors.reshape(-1, EMBEDDING_DIMENSION), made=False)
 

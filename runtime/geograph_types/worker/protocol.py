@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geograph_types.errors import RowError, RowFault
+from geograph_types.published import ID_LIMIT, wrong_length
 from geograph_types.taxonomy import CLASSES
 
 __all__ = [
@@ -36,7 +37,8 @@ LABEL_THRESHOLD: Final = 0.2
 NO_LABEL: Final = "None"
 FAILED: Final = "Failed"
 
-ID_LIMIT: Final = 1 << 63
+NOT_JSON: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What msgspec raises where bytes are no JSON, or not as described."""
 
 Text = Annotated[str, msgspec.Meta(max_length=4096)]
 
@@ -138,7 +140,7 @@ def read_answer(body: bytes) -> Answer:
     """
     try:
         answer = msgspec.json.decode(body, type=RawAnswer)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except NOT_JSON as error:
         raise AnswerError(f"its answer is not JSON with a list of rows ({error})") from None
     sleep = _seconds(answer.sleep)
     if answer.rows is msgspec.UNSET and sleep is None:
@@ -158,7 +160,7 @@ def read_row(data: bytes, place: int) -> GivenRow | RowError:
     """
     try:
         row = msgspec.json.decode(data, type=GivenRow)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except NOT_JSON as error:
         fault = RowFault.WRONG_SCHEMA
         if not isinstance(error, msgspec.ValidationError):
             fault = RowFault.NOT_JSON
@@ -172,7 +174,7 @@ def read_row(data: bytes, place: int) -> GivenRow | RowError:
         if row.embeddings is None:
             detail = "it has neither embeddings nor fullpath"
             return RowError(place, RowFault.WRONG_SCHEMA, detail, row.number)
-        return RowError(place, RowFault.WRONG_LENGTH, "0 bytes, not 2048 (512 float32)", row.number)
+        return RowError(place, RowFault.WRONG_LENGTH, wrong_length(row.embeddings), row.number)
     return row
 
 
@@ -214,7 +216,7 @@ def _number(value: int | str) -> int | None:
 def _number_of(data: bytes) -> int | None:
     try:
         return _number(msgspec.json.decode(data, type=IdentifiedRow).gridimage_id)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except NOT_JSON:
         return None
 
 
