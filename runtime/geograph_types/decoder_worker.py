@@ -19,6 +19,7 @@ from typing import Final, TypeAlias
 import msgspec
 from PIL import AvifImagePlugin
 
+from geograph_types.display import as_utf_8
 from geograph_types.errors import PhotoError, PhotoFault
 from geograph_types.exif_position import ExifWhereabouts
 from geograph_types.images import decode_photo
@@ -95,17 +96,13 @@ def _reply(path: Path, exact: bool, digest: bool) -> Reply:
         photo = decode_photo(path, exact)
         pixels = preprocess(photo.image).tobytes()
         sha256 = _sha256(path) if digest else None
-        return Pixels(pixels, photo.truncated, _sendable(photo.exif), sha256)
+        # What problems quote may be anything.
+        exif = replace(photo.exif, problems=tuple(map(as_utf_8, photo.exif.problems)))
+        return Pixels(pixels, photo.truncated, exif, sha256)
     except PhotoError as error:
-        return Refusal(error.fault, error.detail.encode(errors="backslashreplace").decode())
+        return Refusal(error.fault, as_utf_8(error.detail))
     except MemoryError:
         return Refusal(PhotoFault.TOO_MUCH_MEMORY, "resizing takes too much memory")
-
-
-def _sendable(exif: ExifWhereabouts) -> ExifWhereabouts:
-    """Have the texts in UTF-8; what they quote may be anything."""
-    problems = (text.encode(errors="backslashreplace").decode() for text in exif.problems)
-    return replace(exif, problems=tuple(problems))
 
 
 def _sha256(path: Path) -> bytes:

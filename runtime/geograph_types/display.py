@@ -2,12 +2,17 @@
 
 import unicodedata
 
-__all__ = ["displayable", "without_surrogates"]
+__all__ = ["as_utf_8", "displayable", "without_surrogates"]
 
 
 def without_surrogates(text: str) -> str:
     r"""Write bytes of a file name that are not UTF-8 as escapes, for instance `caf\xe9.jpg`."""
     return text.encode(errors="surrogateescape").decode(errors="backslashreplace")
+
+
+def as_utf_8(text: str) -> str:
+    r"""Write what UTF-8 cannot hold as Python writes it, for instance `\udce9`; it never fails."""
+    return text.encode(errors="backslashreplace").decode()
 
 
 def displayable(text: str) -> str:

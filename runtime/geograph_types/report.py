@@ -14,7 +14,8 @@ from geograph_types.atomic import new_file
 from geograph_types.bundle import Bundle
 from geograph_types.report_card import photo_card
 from geograph_types.results import PhotoResult
-from geograph_types.taxonomy import CLASSES, CROSS_FAR, CROSS_GRID
+from geograph_types.tag_sets import FINAL_TAGS
+from geograph_types.taxonomy import CLASSES
 from geograph_types.thumbnails import with_thumbnails
 
 __all__ = ["write_report"]
@@ -59,7 +60,7 @@ def write_report(
             style=style,
             notice=STAND_IN if bundle.is_stand_in else "",
             bundle=escape(bundle.label),
-            options="".join(f"<option>{_tag(name)}</option>" for name in CLASSES),
+            options="".join(f"<option>{tag}</option>" for tag in FINAL_TAGS),
         )
         stream.write(start.encode())
         for result, picture in illustrated:
@@ -69,10 +70,6 @@ def write_report(
             stream.write(card.encode(errors="backslashreplace"))
         end = bottom.substitute(count=f"{count:,}", failed=f"{failed:,}", script=script)
         stream.write(end.encode())
-
-
-def _tag(name: str) -> str:
-    return CROSS_GRID if name == CROSS_FAR else name
 
 
 def _numbers(thresholds: Mapping[str, float]) -> str:

@@ -1,13 +1,13 @@
 """One photo's card on the page of thumbnails: its picture, its tags and what they rest on."""
 
 import base64
-import os
 from collections.abc import Iterator, Mapping
 from html import escape
 from pathlib import Path
 from typing import Final
 
 from geograph_types.crossing import Crossing
+from geograph_types.display import without_surrogates
 from geograph_types.distance import Distance, DistanceBasis, DistanceSource
 from geograph_types.prediction import Prediction
 from geograph_types.results import PhotoResult
@@ -59,10 +59,7 @@ def photo_card(result: PhotoResult, picture: bytes | None, thresholds: Mapping[s
 
 def _name(path: Path) -> str:
     """Write a path as two lines; bytes that are not UTF-8 as escapes, as in JSON Lines."""
-    name, folder = (
-        escape(os.fsencode(part).decode(errors="backslashreplace"))
-        for part in (path.name, path.parent)
-    )
+    name, folder = (escape(without_surrogates(str(part))) for part in (path.name, path.parent))
     # bdi: letters that turn the direction of writing turn nothing but the name itself.
     return f"<p class=name><bdi>{name}</bdi></p><p class=folder><bdi>{folder}</bdi></p>"
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Final
 
+from geograph_types.display import without_surrogates
 from geograph_types.errors import InputError
 
 __all__ = ["RowFile", "find_row_files", "is_row_file"]
@@ -28,8 +29,7 @@ class RowFile:
     @property
     def name(self) -> str:
         """Its place as text; bytes that are not UTF-8 are escaped."""
-        raw = self.place.as_posix().encode(errors="surrogateescape")
-        return raw.decode(errors="backslashreplace")
+        return without_surrogates(self.place.as_posix())
 
     def shard(self, folder: Path) -> Path:
         """Name the file of its scores in a folder; no two inputs share one."""

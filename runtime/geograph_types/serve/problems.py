@@ -5,6 +5,7 @@ from http import HTTPStatus
 
 import msgspec
 
+from geograph_types.display import as_utf_8
 from geograph_types.errors import PhotoError, PhotoFault
 
 __all__ = ["MEDIA_TYPE", "ProblemDetails", "ProblemError", "Reason", "photo_problem"]
@@ -78,8 +79,7 @@ class ProblemError(Exception):
             type=f"urn:geograph-types:problem:{reason.value}",
             title=HTTPStatus(status).phrase,
             status=status,
-            # Quoted file content may hold what JSON in UTF-8 cannot.
-            detail=detail.encode(errors="backslashreplace").decode(),
+            detail=as_utf_8(detail),  # it may quote the content of a file
             reason=reason.value,
         )
         self.headers = headers or {}

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geograph_types.cpu import usable_cpus
+from geograph_types.display import as_utf_8
 from geograph_types.distance import Distance, DistanceBasis, DistanceSource
 from geograph_types.errors import (
     DistanceError,
@@ -217,7 +218,7 @@ def _warnings(photo: ServedPhoto, best: BestDistance) -> list[str]:
     warnings += [best.problem] if best.problem else []
     if best.distance.basis is DistanceBasis.TOO_COARSE:
         warnings.append(TOO_COARSE)
-    return [text.encode(errors="backslashreplace").decode() for text in warnings]
+    return [as_utf_8(text) for text in warnings]
 
 
 def _tag_answer(
