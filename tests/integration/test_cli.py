@@ -125,7 +125,7 @@ def test_a_reader_that_leaves_early_is_no_traceback(bundle: Path, scenes: Path) 
     assert "Traceback" not in done.stderr
 
 
-def test_usage_errors_are_one_line_and_status_2(tmp_path: Path) -> None:
+def test_usage_errors_are_one_line_and_status_2() -> None:
     assert "Missing option '--bundle'" in error_line(run("tag", "x.jpg"), 2)
     assert "No such command 'nonsense'" in error_line(run("nonsense"), 2)
 
