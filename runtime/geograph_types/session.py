@@ -18,6 +18,7 @@ __all__ = [
     "Device",
     "Session",
     "available_providers",
+    "load_backend",
     "pick_device",
 ]
 
