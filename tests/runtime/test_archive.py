@@ -337,7 +337,7 @@ def test_a_full_disk_ends_the_run_and_the_next_one_completes_it(
 def test_an_interrupted_run_says_what_stays_and_leaves_no_process(
     tiny_bundle: Path, tmp_path: Path, workers: int, number: signal.Signals
 ) -> None:
-    photos, output = draw(tmp_path / "many", 60), tmp_path / "out"
+    photos, output = draw(tmp_path / "many", 30), tmp_path / "out"
     command = [sys.executable, "-m", "geograph_types.cli", "archive", "run", "--input", str(photos)]
     command += ["--output", str(output), "--bundle", str(tiny_bundle), "--shard-photos", "2"]
     command += ["--actors", str(workers), "--threads-per-actor", "1"]
@@ -356,12 +356,12 @@ def test_an_interrupted_run_says_what_stays_and_leaves_no_process(
     _, said = process.communicate()  # ends when the last process that has the pipe does
     assert process.returncode == 130, said
     assert "Traceback" not in said
-    assert "of 31 shards are finished and stay: run the same command again" in said
-    assert 0 < len(shards(output)) < 31
+    assert "of 16 shards are finished and stay: run the same command again" in said
+    assert 0 < len(shards(output)) < 16
     assert "decoder_died" not in table_of(output)["reason"].to_pylist()
     assert run(photos, output, tiny_bundle, "--shard-photos", 2) == 1
     assert {path.name for path in output.iterdir()} == {*shards(output), "job.json"}
-    assert len(shards(output)) == 31
+    assert len(shards(output)) == 16
 
 
 def test_nothing_is_removed_where_a_part_of_the_input_is_missing(
