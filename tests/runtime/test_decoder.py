@@ -6,6 +6,7 @@ import struct
 import sys
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -33,10 +34,12 @@ def workers() -> dict[int, int]:
     """Resident bytes of the processes in which this one decodes, by process."""
     found = {}
     for thread in Path("/proc/self/task").iterdir():
-        for pid in (thread / "children").read_text().split():
-            status = Path("/proc", pid, "statm")
-            if b"decoder_worker" in Path("/proc", pid, "cmdline").read_bytes():
-                found[int(pid)] = int(status.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+        with suppress(OSError):  # a thread or a process may end meanwhile
+            for pid in (thread / "children").read_text().split():
+                status = Path("/proc", pid, "statm")
+                if b"decoder_worker" in Path("/proc", pid, "cmdline").read_bytes():
+                    pages = int(status.read_text().split()[1])
+                    found[int(pid)] = pages * os.sysconf("SC_PAGE_SIZE")
     return found
 
 
