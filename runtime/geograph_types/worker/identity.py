@@ -13,10 +13,10 @@ MACHINE_ID: Final = Path("/etc/machine-id")
 NUMBERS: Final = 32
 
 
-def host_identity() -> str:
+def host_identity(machine_id: Path = MACHINE_ID) -> str:
     """Name this machine: its host name, which containers have of their own, and its machine id."""
     try:
-        machine = MACHINE_ID.read_text(encoding="ascii").strip()
+        machine = machine_id.read_text(encoding="ascii").strip()
     except (OSError, UnicodeDecodeError):
         machine = ""
     return f"{socket.gethostname()} {machine}"

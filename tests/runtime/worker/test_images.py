@@ -14,6 +14,7 @@ from fake_geograph import FakeGeograph, serve
 from PIL import Image
 
 from geograph_types import TypeTagger
+from geograph_types.worker.address import is_public
 from geograph_types.worker.transport import RequestError, Transport
 
 Run = Callable[..., tuple[int, str, str]]
