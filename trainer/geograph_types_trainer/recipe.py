@@ -70,12 +70,12 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
             source: where they come from, for the error.
 
         Raises:
-            InputError: an unknown name or a value that cannot be.
+            InputError: an unknown name or a value that cannot be; it says which there are.
         """
         try:
             return msgspec.convert(msgspec.to_builtins(self) | dict(settings), type(self))
         except msgspec.ValidationError as error:
-            raise InputError(f"{source}: {error}") from None
+            raise InputError(f"{source}: {error}{_advice(settings)}") from None
 
     def read(self, path: Path) -> Self:
         """Replace the settings that a TOML file gives, at its top or in a table `recipe`.
@@ -95,6 +95,24 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
         if not isinstance(settings, dict):
             raise InputError(f"{path}: recipe is no table")
         return self.with_settings(settings, str(path))
+
+
+def _advice(settings: Mapping[str, Any]) -> str:
+    """List what there is to choose from, for the first setting that is none of it."""
+    fields = {field.name: field.type for field in msgspec.inspect.type_info(Recipe).fields}
+    for name, given in settings.items():
+        match fields.get(name):
+            case None:
+                return f": the settings are {', '.join(fields)}"
+            case msgspec.inspect.LiteralType(values=choices):
+                possible = [str(choice) for choice in choices]
+            case msgspec.inspect.EnumType(cls=kind):
+                possible = [str(choice.value) for choice in kind]
+            case _:
+                continue
+        if given not in possible:
+            return f": {name} is one of {', '.join(possible)}"
+    return ""
 
 
 RECIPES: Final[Mapping[str, Recipe]] = {
