@@ -162,11 +162,33 @@ def test_an_evaluation_survives_json() -> None:
     assert msgspec.json.decode(msgspec.json.encode(found), type=Evaluation) == found
 
 
-def test_heads_have_short_names_unless_they_share_them() -> None:
-    one, two = Predictor("a/head", "run", None, looking), Predictor("b/head", "run", None, looking)
-    other = Predictor("b/other", "run", None, looking)
-    assert evaluate([one, other], drawn_data(), "rows").labels == ("head", "other")
-    assert evaluate([one, two], drawn_data(), "rows").labels == ("a/head", "b/head")
+@pytest.mark.parametrize(
+    ("paths", "labels"),
+    [
+        (["a/head", "b/other"], ["head", "other"]),
+        (["a/head", "b/head", "b/other"], ["a/head", "b/head", "other"]),
+        (["/a/a/runs/head", "/a/b/runs/head"], ["a/runs/head", "b/runs/head"]),
+        ([f"{'long' * 20}-a", f"{'long' * 20}-b"], [f"{'long' * 20}-a", f"{'long' * 20}-b"]),
+        (["head", "a/head", "/head"], ["head", "a/head", "/head"]),
+    ],
+)
+def test_heads_have_the_shortest_names_that_tell_them_apart(
+    paths: list[str], labels: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    heads = [Predictor(path, "run", None, looking) for path in paths]
+    found = evaluate(heads, drawn_data(), "rows")
+    assert list(found.labels) == labels
+    show_evaluation(found)
+    shown = capsys.readouterr().out
+    assert all(f" rows: {label}, threshold" in shown for label in labels)
+    assert "…" not in shown
+
+
+def test_a_head_that_is_named_twice_is_refused(
+    head_bundle: Path, dataset: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["evaluate", f"{head_bundle}/", str(dataset), "--against", str(head_bundle)]) == 2
+    assert "a head is named twice" in capsys.readouterr().err
 
 
 def test_the_table_ends_with_macro_f1(capsys: pytest.CaptureFixture[str]) -> None:

@@ -62,6 +62,8 @@ def evaluate(
     check_outputs([json_file, html_file], [data, head, *against])
     if keep and not (head / "model.safetensors").is_file():
         raise click.UsageError("--keep takes a RUN")
+    if len({head, *against}) <= len(against):
+        raise click.UsageError("a head is named twice: give each --against once, and another head")
     predictors = [open_predictor(path) for path in (head, *against)]
     for predictor in predictors:
         if predictor.bundle:
