@@ -1,6 +1,8 @@
+import base64
 import gzip
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,8 +10,9 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from geograph_types.cli.main import main
 from geograph_types.errors import InputError, RowFault
-from geograph_types.parquet import dataset_metadata, read_dataset
+from geograph_types.parquet import dataset_metadata, new_dataset, read_dataset
 from geograph_types_trainer.cli.dataset import dataset as command
 from geograph_types_trainer.data import TrainingData
 from geograph_types_trainer.dataset_convert import convert_dataset
@@ -22,14 +25,10 @@ Write = Callable[..., Path]
 
 
 def vector_of(row: dict[str, Any]) -> np.ndarray:
-    import base64
-
     return np.frombuffer(base64.b64decode(row["embeddings"]), "<f4").copy()
 
 
 def with_vector(row: dict[str, Any], vector: np.ndarray) -> dict[str, Any]:
-    import base64
-
     return row | {"embeddings": base64.b64encode(vector.astype("<f4").tobytes()).decode()}
 
 
@@ -195,6 +194,44 @@ def test_sample_keeps_rare_classes_and_shares(
         sample_dataset(source, tmp_path / "more.parquet", 3001)
     with pytest.raises(InputError, match="rare"):
         sample_dataset(source, tmp_path / "less.parquet", 29)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "train {data} --out {new}",
+        "dataset stats {data}",
+        "dataset sample {data} {new} --rows 9",
+        "evaluate {head} {data}",
+    ],
+)
+@pytest.mark.parametrize(
+    ("column", "text", "fault"),
+    [("types", "Sideways", "unknown_tag"), ("distances", "banana", "bad_distance")],
+)
+def test_parquet_with_a_bad_row_could_not_be_run(
+    command: str,
+    column: str,
+    text: str,
+    fault: str,
+    dataset: Path,
+    checkpoint: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    bad, new = tmp_path / "bad.parquet", tmp_path / "new"
+    (batch,) = read_dataset(dataset)
+    values = [*getattr(batch, column)]
+    values[699] = text
+    with new_dataset(bad) as writer:
+        for part in (batch, replace(batch, **{column: values})):
+            writer.write(part)
+    words = command.format(data=bad, new=new, head=checkpoint).split()
+    assert main(words) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert f"{bad}: row 1500: {fault}: " in line
+    assert line.endswith("make the file anew with dataset convert or embed")
+    assert not new.exists()
 
 
 def test_command_line(tmp_path: Path, rows_of: RowsOf, write_lines: Write) -> None:

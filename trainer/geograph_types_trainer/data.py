@@ -14,7 +14,7 @@ from geograph_types.errors import InputError
 from geograph_types.records import SPLITS
 from geograph_types.taxonomy import CLASSES
 from geograph_types_trainer.dataset_source import DatasetSource
-from geograph_types_trainer.labels import CrossGridRule, targets_of
+from geograph_types_trainer.labels import CrossGridRule, Targets
 from geograph_types_trainer.policies import DistanceRows
 
 __all__ = ["TrainingData", "digest_of"]
@@ -64,16 +64,15 @@ class TrainingData:
 
         Raises:
             InputError: the file cannot be read, has no usable row, or has too many bad ones.
-            RowError: a row of a Parquet file has bad tags or a bad distance.
         """
         sha256 = digest_of(path)
         source = DatasetSource(path)
-        columns: Columns | None = None
-        for batch in source.batches():
-            columns = columns or Columns(batch.embeddings.dtype, source.rows)
-            columns.append(batch, cross_grid)
-        if columns is None or not columns.rows:
-            raise InputError(f"{path} has no usable row")
+        batches = source.labelled(cross_grid)
+        first, targets = next(batches)
+        columns = Columns(first.embeddings.dtype, source.rows)
+        columns.append(first, targets)
+        for batch in batches:
+            columns.append(*batch)
         columns.resize(columns.rows)
         return cls(
             columns.embeddings,
@@ -121,13 +120,8 @@ class Columns:
         self.ids = np.empty(room, np.int64)
         self.pseudo_drone = np.empty(room, np.bool_)
 
-    def append(self, batch: DatasetBatch, cross_grid: CrossGridRule) -> None:
-        """Add rows.
-
-        Raises:
-            RowError: bad tags or a bad distance.
-        """
-        targets = targets_of(batch.types, batch.distances, cross_grid, self.rows + 1)
+    def append(self, batch: DatasetBatch, targets: Targets) -> None:
+        """Add rows."""
         start, end = self.rows, self.rows + len(batch.ids)
         if end > len(self.ids):
             self.resize(end + ROWS_AT_A_TIME)

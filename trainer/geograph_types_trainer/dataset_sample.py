@@ -15,7 +15,6 @@ from geograph_types.taxonomy import CLASSES
 from geograph_types_trainer.chance import uniform_by_id
 from geograph_types_trainer.data import digest_of
 from geograph_types_trainer.dataset_source import DatasetSource
-from geograph_types_trainer.labels import targets_of
 
 __all__ = ["sample_dataset"]
 
@@ -40,7 +39,6 @@ def sample_dataset(source: Path, target: Path, rows: int, seed: int = 0) -> int:
 
     Raises:
         InputError: the source cannot be read, or has fewer rows, or more rows of rare classes.
-        RowError: a row of a Parquet file has bad tags or a bad distance.
         OSError: the target cannot be written.
     """
     strata = _read_strata(source)
@@ -105,16 +103,13 @@ def _read_strata(source: Path) -> Strata:
     labels: list[NDArray[np.uint8]] = []
     powers = 1 << np.arange(len(CLASSES), dtype=np.int64)
     embedding_type: EmbeddingType = "float16"
-    for batch in DatasetSource(source).batches():
+    for batch, targets in DatasetSource(source).labelled():
         if batch.embeddings.dtype == np.float32:
             embedding_type = "float32"
-        targets = targets_of(batch.types, batch.distances)
         splits = np.array([SPLITS.index(split) for split in batch.splits], np.int64)
         ids.append(batch.ids)
         labels.append(targets.labels)
         keys.append((splits << len(CLASSES)) + targets.labels @ powers)
-    if not ids:
-        raise InputError(f"{source} has no usable row")
     return Strata(np.concatenate(ids), np.concatenate(keys), np.concatenate(labels), embedding_type)
 
 
