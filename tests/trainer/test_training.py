@@ -253,6 +253,13 @@ def test_wrong_settings_are_refused(settings: dict[str, Any], message: str) -> N
         Recipe().with_settings(settings, "settings.toml")
 
 
+@pytest.mark.parametrize("rate", [1e20, float("inf")])
+def test_a_training_that_diverges_says_so(dataset: Path, tmp_path: Path, rate: float) -> None:
+    recipe = Recipe(learning_rate=rate, epochs=2)
+    with pytest.raises(InputError, match=r"diverged in epoch 1: set a learning_rate below"):
+        start_run(dataset, tmp_path / "run", recipe, "cpu", ignore)
+
+
 def test_a_run_is_never_written_over(finished: Path, dataset: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="is a run already"):
         start_run(dataset, finished, QUICK, "cpu", ignore)

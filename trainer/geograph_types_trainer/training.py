@@ -111,11 +111,20 @@ class Training:
         return max((record.number for record in self.history if record.best), default=0)
 
     def run_epoch(self) -> EpochRecord:
-        """Train on every row once, then validate."""
+        """Train on every row once, then validate.
+
+        Raises:
+            InputError: no epoch has come to a loss that is a number.
+        """
         number = len(self.history) + 1
         with seeded(self._device, self._recipe.seed, number):
             training_loss = self._train(number)
         scores = self._validate()
+        if not (math.isfinite(scores.loss) or self.best_epoch):
+            raise InputError(
+                f"the training diverged in epoch {number}: set a learning_rate below "
+                f"{self._recipe.learning_rate:g}"
+            )
         lowest = min((record.validation.loss for record in self.history), default=math.inf)
         record = EpochRecord(number, training_loss, scores, scores.loss < lowest)
         if record.best:
