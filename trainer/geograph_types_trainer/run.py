@@ -14,6 +14,7 @@ from geograph_types.atomic import new_file, new_folder
 from geograph_types.errors import InputError
 from geograph_types.taxonomy import CLASSES
 from geograph_types_trainer.head import TypeHead
+from geograph_types_trainer.metrics import PLAIN_THRESHOLD
 from geograph_types_trainer.recipe import Recipe
 
 __all__ = [
@@ -37,7 +38,7 @@ STATE_FILE: Final = "unfinished.pt"
 
 Content = TypeVar("Content")
 Scalar: TypeAlias = str | int | float | bool
-DEFAULT_THRESHOLDS: Final[Mapping[str, float]] = dict.fromkeys(CLASSES, 0.5)
+DEFAULT_THRESHOLDS: Final[Mapping[str, float]] = dict.fromkeys(CLASSES, PLAIN_THRESHOLD)
 
 
 class DatasetReference(msgspec.Struct, frozen=True):
