@@ -2,8 +2,9 @@
 
 import tomllib
 from collections.abc import Mapping
+from enum import EnumType
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, Self, TypeAlias
+from typing import Annotated, Any, Final, Literal, Self, TypeAlias, get_args, get_origin
 
 import msgspec
 
@@ -99,19 +100,16 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 
 def _advice(settings: Mapping[str, Any]) -> str:
     """List what there is to choose from, for the first setting that is none of it."""
-    fields = {field.name: field.type for field in msgspec.inspect.type_info(Recipe).fields}
+    kinds = {field.name: field.type for field in msgspec.structs.fields(Recipe)}
     for name, given in settings.items():
-        match fields.get(name):
-            case None:
-                return f": the settings are {', '.join(fields)}"
-            case msgspec.inspect.LiteralType(values=choices):
-                possible = [str(choice) for choice in choices]
-            case msgspec.inspect.EnumType(cls=kind):
-                possible = [str(choice.value) for choice in kind]
-            case _:
-                continue
-        if given not in possible:
-            return f": {name} is one of {', '.join(possible)}"
+        if name not in kinds:
+            return f": the settings are {', '.join(kinds)}"
+        kind = kinds[name]
+        choices = get_args(kind) if get_origin(kind) is Literal else ()
+        if isinstance(kind, EnumType):
+            choices = tuple(kind)
+        if choices and given not in choices:
+            return f": {name} is one of {', '.join(choices)}"
     return ""
 
 
