@@ -34,19 +34,21 @@ Example: geograph-types bundle build --head released:v2.3 --bundle model
 
 
 @click.command(epilog=EPILOG)
-@click.option("--head", required=True, metavar=HEAD, help=f"{HEAD_HELP}.")
+@click.option(
+    "--head", required=True, metavar=HEAD, help=f"To put behind the encoder: {HEAD_HELP}."
+)
 @click.option(
     "--weights",
     default="openai",
     show_default=True,
-    help="Of the encoder: openai, a file, random:SEED (a stand-in), or auto.",
+    help="The encoder's: openai, a file, random:SEED (a stand-in), or auto.",
 )
 @click.option(
     "--precision",
     type=precision_choice,
     default="int8",
     show_default=True,
-    help="Of the encoder: int8 for CPUs, fp16 for CUDA, fp32.",
+    help="The encoder's arithmetic: int8 for CPUs, fp16 for CUDA, fp32.",
 )
 @calibration_option
 @bundle_option

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Final, Literal
 
 import click
 
-from geograph_types.cli.options import check_outputs
+from geograph_types.cli.notices import note
+from geograph_types.cli.options import check_outputs, output_path
 
 if TYPE_CHECKING:
     from geograph_types_trainer.dataset_source import BadLines
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
 __all__ = ["dataset"]
 
 EXISTING: Final = click.Path(exists=True, dir_okay=False, path_type=Path)
-NEW_FILE: Final = click.Path(dir_okay=False, path_type=Path)
 SHOWN_LINES: Final = 8
 
 
@@ -26,7 +26,7 @@ def dataset() -> None:
 
 @dataset.command(epilog="Example: geograph-types dataset convert types.jsonl.gz types.parquet")
 @click.argument("source", type=EXISTING)
-@click.argument("target", type=NEW_FILE)
+@click.argument("target", type=output_path)
 @click.option(
     "--float16",
     "embedding_type",
@@ -42,7 +42,7 @@ def dataset() -> None:
     type=click.FloatRange(0, 1),
     default=0.01,
     show_default=True,
-    help="Share of bad rows that is borne.",
+    help="Share of bad rows that is left out; where more are bad, nothing is written.",
 )
 def convert(
     source: Path, target: Path, embedding_type: Literal["float16", "float32"], max_bad: float
@@ -56,14 +56,14 @@ def convert(
     check_outputs([target], [source])
     with _progress_bar(f"converting {source.name}") as on_progress:
         conversion = convert_dataset(source, target, embedding_type, max_bad, on_progress)
-    click.echo(f"{target}: {conversion.rows} rows", err=True)
+    note(f"{target}: {conversion.rows} rows")
     _show_bad_lines(conversion.bad_lines)
     return 1 if conversion.bad_lines else 0
 
 
 @dataset.command(epilog="Example: geograph-types dataset stats types.parquet --picture types.png")
 @click.argument("data", type=EXISTING)
-@click.option("--picture", type=NEW_FILE, help="PNG file to draw.")
+@click.option("--picture", type=output_path, help="PNG file to draw.")
 def stats(data: Path, picture: Path | None) -> int:
     """Count classes, distances and weights of DATA by split, and photos that leak between splits.
 
@@ -87,10 +87,14 @@ def stats(data: Path, picture: Path | None) -> int:
     epilog="Example: geograph-types dataset sample all.parquet few.parquet --rows 9000"
 )
 @click.argument("source", type=EXISTING)
-@click.argument("target", type=NEW_FILE)
+@click.argument("target", type=output_path)
 @click.option("--rows", type=click.IntRange(min=1), required=True, help="Rows to write.")
 @click.option(
-    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the choice."
+    "--seed",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    help="Another seed chooses other rows.",
 )
 def sample(source: Path, target: Path, rows: int, seed: int) -> int:
     """Write some rows of SOURCE to the Parquet file TARGET.
@@ -101,7 +105,7 @@ def sample(source: Path, target: Path, rows: int, seed: int) -> int:
 
     check_outputs([target], [source])
     rare = sample_dataset(source, target, rows, seed)
-    click.echo(f"{target}: {rows} rows, {rare} of them of rare classes", err=True)
+    note(f"{target}: {rows} rows, {rare} of them of rare classes")
     return 0
 
 
@@ -109,7 +113,7 @@ def _show_bad_lines(bad_lines: "BadLines") -> None:
     for fault, lines in sorted(bad_lines.items()):
         numbers = ", ".join(str(line) for line in lines[:SHOWN_LINES])
         more = ", ..." if len(lines) > SHOWN_LINES else ""
-        click.echo(f"left out, {fault.value}: {len(lines)} (line {numbers}{more})", err=True)
+        note(f"left out, {fault.value}: {len(lines)} (line {numbers}{more})")
 
 
 @contextmanager

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 from click.core import ParameterSource
 
+from geograph_types.cli.notices import note
 from geograph_types.errors import InputError
 
 if TYPE_CHECKING:
@@ -16,16 +17,16 @@ __all__ = ["train"]
 
 SETTINGS = ("out", "recipe", "config", "policy", "seed", "epochs", "device")
 
-EXISTING = click.Path(exists=True, path_type=Path)
+EXISTING = click.Path(exists=True, dir_okay=False, path_type=Path)
 FOLDER = click.Path(path_type=Path)
 
 
 @click.command(epilog="Example: geograph-types train types.parquet --out runs/first --seed 1")
-@click.argument(
-    "data", required=False, type=click.Path(exists=True, dir_okay=False, path_type=Path)
+@click.argument("data", required=False, type=EXISTING)
+@click.option("--out", type=FOLDER, metavar="RUN", help="Folder of the run, made here.")
+@click.option(
+    "--resume", type=FOLDER, metavar="RUN", help="Go on with this run, which was stopped."
 )
-@click.option("--out", type=FOLDER, help="Folder of the run, made here.")
-@click.option("--resume", type=FOLDER, help="Go on with this run, which was stopped.")
 @click.option(
     "--recipe",
     type=click.Choice(["default", "released"]),
@@ -35,16 +36,16 @@ FOLDER = click.Path(path_type=Path)
 )
 @click.option(
     "--config",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="TOML file of settings that replace the recipe's.",
+    type=EXISTING,
+    help="TOML file of settings that replace the recipe's; a run's config.toml will do.",
 )
 @click.option(
     "--policy",
     type=click.Choice(["none", "v2.1", "v2.3", "resample"]),
     help="How distances are hidden in training.",
 )
-@click.option("--seed", type=click.IntRange(min=0), help="Of all randomness.")
-@click.option("--epochs", type=click.IntRange(min=1), help="At most.")
+@click.option("--seed", type=click.IntRange(min=0), help="Another seed gives another head.")
+@click.option("--epochs", type=click.IntRange(min=1), help="How often every row is seen, at most.")
 @click.option(
     "--device",
     type=click.Choice(["auto", "cpu", "cuda"]),
@@ -89,11 +90,10 @@ def train(
     metrics = run.metrics
     if "validation_micro_f1" not in metrics:
         raise InputError(f"{run.path} was imported, so there is nothing to resume")
-    click.echo(
+    note(
         f"{run.path}: epoch {metrics['best_epoch']:.0f} kept, validation "
         f"micro-F1 {metrics['validation_micro_f1']:.3f}, "
-        f"macro-F1 {metrics['validation_macro_f1']:.3f}",
-        err=True,
+        f"macro-F1 {metrics['validation_macro_f1']:.3f}"
     )
     return 0
 
@@ -112,8 +112,7 @@ def _recipe(name: str, config: Path | None, options: dict[str, Any]) -> "Recipe"
 def _show_epoch(record: "EpochRecord") -> None:
     scores = record.validation
     mark = "  best so far" if record.best else ""
-    click.echo(
+    note(
         f"epoch {record.number:3d}: loss {record.training_loss:.4f}, validation loss "
-        f"{scores.loss:.4f}, micro-F1 {scores.micro_f1:.3f}, macro-F1 {scores.macro_f1:.3f}{mark}",
-        err=True,
+        f"{scores.loss:.4f}, micro-F1 {scores.micro_f1:.3f}, macro-F1 {scores.macro_f1:.3f}{mark}"
     )
