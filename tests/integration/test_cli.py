@@ -9,8 +9,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from geograph_types.cli.command import installed_commands
-
 
 def run(*arguments: object, **options: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
@@ -135,13 +133,6 @@ def test_a_reader_that_leaves_early_is_no_traceback(bundle: Path, scenes: Path) 
 def test_usage_errors_are_one_line_and_status_2(tmp_path: Path) -> None:
     assert "Missing option '--bundle'" in error_line(run("tag", "x.jpg"), 2)
     assert "No such command 'nonsense'" in error_line(run("nonsense"), 2)
-
-
-@pytest.mark.parametrize("command", sorted(installed_commands()))
-def test_help_shows_an_example(command: str) -> None:
-    done = run(*command.split(), "--help")
-    assert done.returncode == 0
-    assert f"Example: geograph-types {command}" in done.stdout
 
 
 def test_bundle_show_says_what_it_holds(bundle: Path) -> None:
