@@ -70,7 +70,6 @@ def stats(data: Path, picture: Path | None) -> int:
     DATA is Parquet or JSON Lines. The exit status is 1 where photos leak.
     """
     from geograph_types.atomic import new_file
-    from geograph_types_trainer.dataset_picture import draw_stats
     from geograph_types_trainer.dataset_stats import measure_dataset
     from geograph_types_trainer.dataset_table import stats_table
 
@@ -78,6 +77,8 @@ def stats(data: Path, picture: Path | None) -> int:
     measured = measure_dataset(data)
     click.echo(stats_table(measured), nl=False)
     if picture is not None:
+        from geograph_types_trainer.dataset_picture import draw_stats
+
         with new_file(picture) as stream:
             stream.write(draw_stats(measured))
     return 1 if measured.ids.between_splits or measured.vectors.between_splits else 0
