@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
 
@@ -42,7 +44,8 @@ def damage(rows: Rows) -> list[tuple[RowFault, dict[str, Any] | bytes]]:
     del without_types["types"]
     return [
         (RowFault.WRONG_SCHEMA, without_types),
-        (RowFault.WRONG_SCHEMA, next(fresh) | {"gridimage_id": 2**64}),
+        (RowFault.WRONG_SCHEMA, next(fresh) | {"gridimage_id": 2**63}),
+        (RowFault.WRONG_SCHEMA, next(fresh) | {"gridimage_id": -1}),
         (RowFault.BAD_BASE64, next(fresh) | {"embeddings": "not base64 at all!"}),
         (RowFault.WRONG_LENGTH, with_vector(next(fresh), vector[:-10])),
         (RowFault.WRONG_LENGTH, next(fresh) | {"embeddings": ""}),
@@ -232,6 +235,38 @@ def test_parquet_with_a_bad_row_could_not_be_run(
     assert f"{bad}: row 1500: {fault}: " in line
     assert line.endswith("make the file anew with dataset convert or embed")
     assert not new.exists()
+
+
+@pytest.mark.parametrize(
+    ("column", "change", "words"),
+    [
+        ("types", lambda column: pa.nulls(len(column), pa.string()), "types is empty in some rows"),
+        ("distance", lambda column: pa.nulls(len(column), pa.string()), "distance is empty in"),
+        ("gridimage_id", lambda column: pa.nulls(len(column), pa.int64()), "gridimage_id is empty"),
+        ("types", lambda column: pa.array(range(len(column))), "types is int64: store text"),
+        ("split", lambda column: pa.array([1.0] * len(column)), "split is double: store text"),
+        ("weight", lambda column: column.cast(pa.string()), "weight is string: store numbers"),
+        ("gridimage_id", lambda column: column.cast(pa.string()), "is string: store whole numbers"),
+    ],
+)
+def test_parquet_of_other_columns_is_refused(
+    column: str, change: Callable[[Any], Any], words: str, dataset: Path, tmp_path: Path
+) -> None:
+    table = pq.read_table(dataset)
+    place = table.schema.names.index(column)
+    path = tmp_path / "other.parquet"
+    pq.write_table(table.set_column(place, column, change(table[column])), path)
+    with pytest.raises(InputError, match=words):
+        TrainingData.load(path)
+
+
+def test_parquet_with_damaged_pages_is_refused(dataset: Path, tmp_path: Path) -> None:
+    whole = dataset.read_bytes()
+    start = pq.ParquetFile(dataset).metadata.row_group(0).column(0).data_page_offset
+    path = tmp_path / "damaged.parquet"
+    path.write_bytes(whole[:start] + b"\xff" * 40 + whole[start + 40 :])
+    with pytest.raises(InputError, match="is damaged"):
+        TrainingData.load(path)
 
 
 def test_command_line(tmp_path: Path, rows_of: RowsOf, write_lines: Write) -> None:
