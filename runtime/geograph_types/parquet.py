@@ -206,7 +206,6 @@ KINDS: Final[Mapping[str, tuple[Callable[[pa.DataType], bool], str]]] = {
 
 
 def _check_kinds(path: Path, schema: pa.Schema, names: Sequence[str]) -> None:
-    """Hold columns to what they may hold."""
     for name in names:
         fits, wanted = KINDS[name]
         kind = schema.field(name).type

@@ -65,9 +65,8 @@ def build(
 
     check_calibration(calibration, precision)
     check_place(bundle)
-    sourced = load_head(head_path(head))
+    head_part = export_head(load_head(head_path(head)))
     loaded = named_weights(weights)
-    head_part = export_head(sourced)
     encoder_part = make_encoder(loaded, precision, calibration, part_decider(head_part))
     written = write_bundle(bundle, head_part, encoder_part)
     note(fidelity_line(encoder_part.fidelity))

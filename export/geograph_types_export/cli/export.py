@@ -46,10 +46,12 @@ def export() -> None:
 @bundle_option
 def encoder(weights: str, precision: Precision, calibration: Path | None, bundle: Path) -> int:
     """Write CLIP's image tower as ONNX, checked against torch before it is accepted."""
+    from geograph_types.session import load_backend
     from geograph_types_export.bundle_writer import write_bundle
     from geograph_types_export.parts import head_decider
 
     check_calibration(calibration, precision)
+    load_backend()  # the checks at the end need it: without it, weights would be fetched in vain
     loaded = named_weights(weights)
     tags = head_decider(bundle) if precision == "int8" else None
     part = make_encoder(loaded, precision, calibration, tags)
