@@ -13,10 +13,8 @@ import pytest
 from numpy.typing import NDArray
 
 from geograph_types.cli.main import main
-from geograph_types.dataset_batch import DatasetBatch
-from geograph_types.distance import BUCKET_COUNT, UNKNOWN_BUCKET, bucket_text
+from geograph_types.distance import BUCKET_COUNT, UNKNOWN_BUCKET
 from geograph_types.errors import InputError
-from geograph_types.parquet import new_dataset
 from geograph_types.taxonomy import CLASS_INDEX, CLASSES
 from geograph_types_trainer.calibration import Platt
 from geograph_types_trainer.data import TrainingData
@@ -240,24 +238,6 @@ def test_the_page_escapes_names() -> None:
     assert "&lt;b&gt;&amp;head" in text
 
 
-@pytest.fixture(scope="module")
-def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Rows in the published schema."""
-    generator = np.random.default_rng(5)
-    path = tmp_path_factory.mktemp("dataset") / "rows.parquet"
-    batch = DatasetBatch(
-        ids=np.arange(140),
-        types=[name.replace("Far", "Grid") for name in CLASSES] * 20,
-        distances=[bucket_text(i % BUCKET_COUNT) for i in range(140)],
-        embeddings=generator.normal(0, 0.5, (140, 512)).astype(np.float32),
-        weights=np.ones(140, np.float32),
-        splits=[("tra", "val", "tes", "tes")[i // 7 % 4] for i in range(140)],
-    )
-    with new_dataset(path, "float32") as writer:
-        writer.write(batch)
-    return path
-
-
 def test_the_command_judges_checkpoint_run_and_bundle_alike(
     checkpoint: Path,
     head_bundle: Path,
@@ -291,7 +271,7 @@ def test_a_bundle_is_judged_without_torch(head_bundle: Path, dataset: Path) -> N
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stderr) == (0, "")
-    assert "on 140 rows" in done.stdout.splitlines()[-1]
+    assert "on 800 rows" in done.stdout.splitlines()[-1]
 
 
 def test_calibration_and_thresholds_can_be_kept_in_the_run(
