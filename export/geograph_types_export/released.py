@@ -22,7 +22,6 @@ except ModuleNotFoundError:
     raise MissingExtraError("pooch", "export") from None
 
 __all__ = [
-    "CACHE_VARIABLE",
     "GEOGRAPH",
     "MIRROR_VARIABLE",
     "ReleasedHead",

@@ -18,7 +18,7 @@ from geograph_types_trainer.checkpoint_archive import ARCHIVE_LIMIT, open_archiv
 from geograph_types_trainer.head import DISTANCE_DIMENSION, TypeHead
 from geograph_types_trainer.pickle_outline import FormError, TensorOutline, outline_pickle
 
-__all__ = ["DIST_MAP", "Checkpoint", "CheckpointError", "load_checkpoint", "save_checkpoint"]
+__all__ = ["Checkpoint", "CheckpointError", "load_checkpoint", "save_checkpoint"]
 
 DIST_MAP: Final[dict[str, int]] = {
     bucket_text(bucket): bucket for bucket in range(BUCKET_COUNT)

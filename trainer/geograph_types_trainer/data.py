@@ -1,6 +1,5 @@
 """A dataset in memory, as training and evaluation need it: one contiguous array a column."""
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -10,14 +9,13 @@ from numpy.typing import NDArray
 
 from geograph_types.dataset_batch import DatasetBatch
 from geograph_types.embedding import EMBEDDING_DIMENSION
-from geograph_types.errors import InputError
 from geograph_types.records import SPLITS
 from geograph_types.taxonomy import CLASSES
-from geograph_types_trainer.dataset_source import DatasetSource
+from geograph_types_trainer.dataset_source import DatasetSource, digest_of
 from geograph_types_trainer.labels import CrossGridRule, Targets
 from geograph_types_trainer.policies import DistanceRows
 
-__all__ = ["TrainingData", "digest_of"]
+__all__ = ["TrainingData"]
 
 ROWS_AT_A_TIME: Final = 1 << 16
 
@@ -140,16 +138,3 @@ class Columns:
         self.labels.resize((rows, len(CLASSES)), refcheck=False)
         for column in (self.buckets, self.weights, self.splits, self.ids, self.pseudo_drone):
             column.resize(rows, refcheck=False)
-
-
-def digest_of(path: Path) -> str:
-    """Compute the sha256 of a file, in hexadecimal.
-
-    Raises:
-        InputError: the file cannot be read.
-    """
-    try:
-        with path.open("rb") as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest()
-    except OSError as error:
-        raise InputError(f"{path} cannot be read ({error.strerror})") from None

@@ -13,8 +13,7 @@ from geograph_types.parquet import EmbeddingType, new_dataset
 from geograph_types.records import SPLITS
 from geograph_types.taxonomy import CLASSES
 from geograph_types_trainer.chance import uniform_by_id
-from geograph_types_trainer.data import digest_of
-from geograph_types_trainer.dataset_source import DatasetSource
+from geograph_types_trainer.dataset_source import DatasetSource, digest_of
 
 __all__ = ["sample_dataset"]
 

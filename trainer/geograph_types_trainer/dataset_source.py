@@ -1,5 +1,6 @@
 """A dataset's file of either kind, read in batches: Parquet, or JSON Lines with damage counted."""
 
+import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +16,7 @@ from geograph_types.row_batch import embedding_row_faults
 from geograph_types_trainer.dataset_rows import PublishedFile
 from geograph_types_trainer.labels import CrossGridRule, Targets, targets_of
 
-__all__ = ["DEFAULT_MAX_BAD", "BadLines", "DatasetSource"]
+__all__ = ["DEFAULT_MAX_BAD", "BadLines", "DatasetSource", "digest_of"]
 
 DEFAULT_MAX_BAD: Final = 0.01
 """Share of bad rows above which a file is not used."""
@@ -149,3 +150,16 @@ def _check_bad_share(path: Path, bad: BadLines, lines: int, max_bad: float) -> N
             f"{path}: {count} of {lines} rows are bad ({reasons}), more than {max_bad:.2%}: "
             "mend the file, or bear them with dataset convert --max-bad"
         )
+
+
+def digest_of(path: Path) -> str:
+    """Compute the sha256 of a file, in hexadecimal.
+
+    Raises:
+        InputError: the file cannot be read.
+    """
+    try:
+        with path.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({error.strerror})") from None

@@ -13,7 +13,10 @@ from numpy.typing import NDArray
 __all__ = [
     "PLAIN_THRESHOLD",
     "Counts",
+    "Flags",
+    "Floats",
     "Rates",
+    "Values",
     "average_precision",
     "best_thresholds",
     "count",

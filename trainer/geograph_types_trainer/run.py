@@ -18,6 +18,13 @@ from geograph_types_trainer.metrics import PLAIN_THRESHOLD
 from geograph_types_trainer.recipe import Recipe
 
 __all__ = [
+    "CONFIGURATION_FILE",
+    "CURVES_FILE",
+    "DEFAULT_THRESHOLDS",
+    "HEAD_FILE",
+    "LOG_FILE",
+    "REPORT_FILE",
+    "STATE_FILE",
     "Configuration",
     "DatasetReference",
     "Run",
