@@ -41,7 +41,7 @@ from archive_results import (
     summary,
 )
 from child import run_child
-from command_line import json_option, own_work_option, report, say, work_folder
+from command_line import json_option, own_work_option, report, rounds_option, say, work_folder
 from machine import this_machine
 from train import DISTANCES, peak_megabytes, seconds_to_unzip, write_rows
 
@@ -70,13 +70,7 @@ RELEASED_WAY: Final = Path(__file__).parent / "row_by_row" / "scoring.py"
     show_default=True,
     help="Of gzipped JSON Lines.",
 )
-@click.option(
-    "--rounds",
-    type=click.IntRange(min=1),
-    default=3,
-    show_default=True,
-    help="In which each takes its turn.",
-)
+@rounds_option(3)
 @own_work_option
 @json_option
 def main(rows: int, lines: int, rounds: int, work: Path | None, out: Path | None) -> None:

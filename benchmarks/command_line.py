@@ -3,9 +3,10 @@
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, TypeAlias
 
 import click
 import msgspec
@@ -20,12 +21,15 @@ __all__ = [
     "json_option",
     "own_work_option",
     "report",
+    "rounds_option",
     "say",
     "weights_option",
     "work_folder",
     "work_option",
     "write_json",
 ]
+
+Command: TypeAlias = Callable[..., Any]
 
 DEFAULT_WORK = Path(__file__).parent / "work"
 
@@ -55,6 +59,17 @@ json_option = click.option(
     metavar="FILE",
     help="Every measurement, for machines.",
 )
+
+
+def rounds_option(default: int) -> Callable[[Command], Command]:
+    """Give the option `--rounds`, of which each script has another default."""
+    return click.option(
+        "--rounds",
+        type=click.IntRange(min=1),
+        default=default,
+        show_default=True,
+        help="In which each takes its turn.",
+    )
 
 
 def say(line: str) -> None:

@@ -19,7 +19,7 @@ from typing import Final
 import click
 import msgspec
 
-from command_line import json_option, report, say
+from command_line import json_option, report, rounds_option, say
 from geograph_types.archive.sample import draw_sample
 from geograph_types.cpu import usable_cpus
 from machine import Machine, this_machine
@@ -80,13 +80,7 @@ class EngineResults(msgspec.Struct, frozen=True):
     show_default=True,
     help="In each shard.",
 )
-@click.option(
-    "--rounds",
-    type=click.IntRange(min=1),
-    default=2,
-    show_default=True,
-    help="In which each engine takes its turn.",
-)
+@rounds_option(2)
 @json_option
 def main(bundle: Path, photos: int, shard_photos: int, rounds: int, out: Path | None) -> None:
     """Measure `archive run` with the local engine and with Ray."""

@@ -17,7 +17,7 @@ from typing import Final
 import click
 import msgspec
 
-from command_line import json_option, report, say, work_option
+from command_line import json_option, report, rounds_option, say, work_option
 from machine import Machine, this_machine
 from spread import Spread, ratio, spread
 from tagging import SIZES, make_photos
@@ -115,13 +115,7 @@ def markdown(results: PreparationResults) -> Iterator[str]:
 
 @click.command()
 @work_option
-@click.option(
-    "--rounds",
-    type=click.IntRange(min=1),
-    default=15,
-    show_default=True,
-    help="In which each way takes its turn.",
-)
+@rounds_option(15)
 @json_option
 def main(work: Path, rounds: int, out: Path | None) -> None:
     """Measure and print a table."""

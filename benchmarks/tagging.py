@@ -25,6 +25,7 @@ from command_line import (
     errors_as_lines,
     json_option,
     report,
+    rounds_option,
     say,
     weights_option,
     work_option,
@@ -171,13 +172,7 @@ def markdown(results: TaggingResults) -> Iterator[str]:
 @click.option(
     "--size", "sizes", type=click.Choice(list(SIZES)), multiple=True, help="Several; all otherwise."
 )
-@click.option(
-    "--rounds",
-    type=click.IntRange(min=1),
-    default=5,
-    show_default=True,
-    help="In which each way takes its turn.",
-)
+@rounds_option(5)
 @click.option(
     "--memory",
     type=click.IntRange(min=32),
