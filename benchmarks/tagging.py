@@ -5,9 +5,8 @@
 Ours is the int8 encoder with `embed_photos`' own settings. The plain way decodes and prepares
 photos one after the other with Pillow and open_clip's transform, and runs batches of 32 in torch or
 in the traced ONNX file, with their default threads. fastembed's image pipeline reads a local folder
-with that file. Each run is a process of its own; models are
-loaded and warm before the clock starts. `--memory 2000` measures memory over so many photos of
-12 MP.
+with that file. Each run is a process of its own; models are loaded and warm before the clock
+starts. `--memory 2000` measures memory over so many photos of 12 MP.
 """
 
 import random
