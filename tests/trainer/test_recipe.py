@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
+from geograph_types.cli.main import main
 from geograph_types.errors import InputError
 from geograph_types_trainer.cli.train import train as command
 from geograph_types_trainer.recipe import RECIPES, Recipe
@@ -26,6 +27,31 @@ def test_settings_come_from_recipe_then_file_then_options(dataset: Path, tmp_pat
     assert (recipe.epochs, recipe.learning_rate, recipe.seed) == (2, 5e-4, 3)
     assert (recipe.policy, recipe.standardise) == ("v2.1", False)
     assert RECIPES["default"].read(out / "config.toml") == recipe
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("--resume run --epochs 3", "--resume takes every setting from the run itself"),
+        ("--resume run --out other", "--resume takes every setting from the run itself"),
+        ("--resume run --device auto", "--resume takes every setting from the run itself"),
+        ("--resume run", "run is no run: start one with train DATA --out run"),
+        ("--out run", "give DATA and --out RUN, or --resume RUN"),
+        ("{data}", "give DATA and --out RUN, or --resume RUN"),
+    ],
+)
+def test_what_does_not_go_together_is_refused(
+    words: str,
+    message: str,
+    dataset: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["train", *words.format(data=dataset).split()]) == 2
+    assert message in capsys.readouterr().err
+    assert not any(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(

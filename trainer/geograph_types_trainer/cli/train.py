@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
 __all__ = ["train"]
 
-SETTINGS = ("out", "recipe", "config", "policy", "seed", "epochs", "device")
-
 EXISTING = click.Path(exists=True, dir_okay=False, path_type=Path)
 FOLDER = click.Path(path_type=Path)
 
@@ -76,9 +74,7 @@ def train(
 
     torch.set_num_threads(min(torch.get_num_threads(), usable_cpus()))
     if resume is not None:
-        chosen_by_user = click.get_current_context().get_parameter_source
-        given = [name for name in SETTINGS if chosen_by_user(name) is ParameterSource.COMMANDLINE]
-        if given:
+        if _given_by_user() - {"data", "resume"}:
             raise click.UsageError("--resume takes every setting from the run itself")
         run = resume_run(resume, _show_epoch, data)
     elif data is None or out is None:
@@ -96,6 +92,16 @@ def train(
         f"macro-F1 {metrics['validation_macro_f1']:.3f}"
     )
     return 0
+
+
+def _given_by_user() -> set[str]:
+    """Name the parameters that are on the command line."""
+    context = click.get_current_context()
+    return {
+        name
+        for name in context.params
+        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE
+    }
 
 
 def _recipe(name: str, config: Path | None, options: dict[str, Any]) -> "Recipe":
