@@ -178,7 +178,7 @@ def test_sample_keeps_rare_classes_and_shares(
     for row in drones[30:]:
         row["types"] = "Extra"
     source = write_lines(tmp_path / "rows.jsonl", rows)
-    assert sample_dataset(source, tmp_path / "few.parquet", 600) == 30
+    assert sample_dataset(source, tmp_path / "few.parquet", 600).rare_rows == 30
     whole, few = measure_dataset(source), measure_dataset(tmp_path / "few.parquet")
     assert few.rows.sum() == 600
     assert few.classes.sum(axis=0)[6] == 30
@@ -189,7 +189,7 @@ def test_sample_keeps_rare_classes_and_shares(
     again = sample_dataset(
         write_lines(tmp_path / "r.jsonl", rows[::-1]), tmp_path / "b.parquet", 600
     )
-    assert again == 30
+    assert again.rare_rows == 30
     ids = [np.sort(np.concatenate([b.ids for b in read_dataset(tmp_path / name)]))
            for name in ("few.parquet", "b.parquet")]  # fmt: skip
     assert np.array_equal(*ids)
@@ -267,6 +267,29 @@ def test_parquet_with_damaged_pages_is_refused(dataset: Path, tmp_path: Path) ->
     path.write_bytes(whole[:start] + b"\xff" * 40 + whole[start + 40 :])
     with pytest.raises(InputError, match="is damaged"):
         TrainingData.load(path)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "train {data} --out {new} --epochs 1",
+        "dataset stats {data}",
+        "dataset sample {data} {new} --rows 50",
+        "evaluate {head} {data}",
+    ],
+)
+def test_bad_rows_cost_themselves_and_the_status_says_so(
+    command: str,
+    rows_of: RowsOf,
+    write_lines: Write,
+    checkpoint: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    source = write_lines(tmp_path / "rows.jsonl", [*rows_of(300), b"no\n", b"no\n"])
+    words = command.format(data=source, new=tmp_path / "new", head=checkpoint).split()
+    assert main(words) == 1
+    assert f"2 rows of {source} took no part: 2 not_json" in capsys.readouterr().err
 
 
 def test_command_line(tmp_path: Path, rows_of: RowsOf, write_lines: Write) -> None:

@@ -81,7 +81,7 @@ class TrainingData:
             columns.ids,
             columns.pseudo_drone,
             sha256,
-            {fault.value: len(lines) for fault, lines in sorted(source.bad_lines.items())},
+            source.bad_rows,
         )
 
     def __len__(self) -> int:

@@ -59,6 +59,11 @@ class DatasetSource:
         self._path = path
         self._max_bad = max_bad
 
+    @property
+    def bad_rows(self) -> dict[str, int]:
+        """How many rows are bad so far, by reason in the order of their names."""
+        return {fault.value: len(lines) for fault, lines in sorted(self.bad_lines.items())}
+
     def batches(self, embedding_type: EmbeddingType = "float16") -> Iterator[DatasetBatch]:
         """Read the usable rows.
 
@@ -82,7 +87,7 @@ class DatasetSource:
             for error in batch.errors:
                 self.bad_lines.setdefault(error.fault, []).append(error.row)
             yield replace(batch.rows, embeddings=batch.rows.embeddings.astype(embedding_type))
-        _check_bad_share(self._path, self.bad_lines, self.lines, self._max_bad)
+        self._check_bad_share()
 
     def labelled(
         self, rule: CrossGridRule = CrossGridRule.DISTANCE
@@ -112,6 +117,15 @@ class DatasetSource:
         if not rows:
             raise InputError(f"{self._path} has no usable row")
 
+    def _check_bad_share(self) -> None:
+        count = sum(self.bad_rows.values())
+        if count > self._max_bad * self.lines:
+            reasons = ", ".join(f"{number} {fault}" for fault, number in self.bad_rows.items())
+            raise InputError(
+                f"{self._path}: {count} of {self.lines} rows are bad ({reasons}), more than "
+                f"{self._max_bad:.2%}: mend the file, or bear them with dataset convert --max-bad"
+            )
+
 
 def _check_parquet(path: Path, batch: DatasetBatch, before: int) -> None:
     """Refuse a file with rows that `dataset convert` and `embed` would have left out.
@@ -135,21 +149,6 @@ def _check_parquet(path: Path, batch: DatasetBatch, before: int) -> None:
 
 def _bad_parquet(path: Path, error: RowError) -> InputError:
     return InputError(f"{path}: {error}; make the file anew with dataset convert or embed")
-
-
-def _check_bad_share(path: Path, bad: BadLines, lines: int, max_bad: float) -> None:
-    """Refuse a file of which a larger share is damaged than is borne.
-
-    Raises:
-        InputError: there are more.
-    """
-    count = sum(len(numbers) for numbers in bad.values())
-    if count > max_bad * lines:
-        reasons = ", ".join(f"{len(numbers)} {fault.value}" for fault, numbers in bad.items())
-        raise InputError(
-            f"{path}: {count} of {lines} rows are bad ({reasons}), more than {max_bad:.2%}: "
-            "mend the file, or bear them with dataset convert --max-bad"
-        )
 
 
 def digest_of(path: Path) -> str:

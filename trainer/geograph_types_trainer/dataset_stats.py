@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from geograph_types.dataset_batch import DatasetBatch
 from geograph_types.distance import BUCKET_COUNT
-from geograph_types.errors import RowFault
 from geograph_types.records import SPLITS
 from geograph_types.taxonomy import CLASSES, RAW_TAGS
 from geograph_types_trainer.chance import mix
@@ -60,7 +59,7 @@ class DatasetStats:
     weights: Mapping[float, NDArray[np.int64]]
     ids: Repeats
     vectors: Repeats
-    bad_rows: Mapping[RowFault, int]
+    bad_rows: Mapping[str, int]
 
 
 def measure_dataset(path: Path) -> DatasetStats:
@@ -86,7 +85,7 @@ def measure_dataset(path: Path) -> DatasetStats:
         weights=dict(sorted(counts.weights.items())),
         ids=find_repeats(np.concatenate(counts.ids), splits),
         vectors=find_repeats(np.concatenate(counts.vectors), splits),
-        bad_rows={fault: len(lines) for fault, lines in source.bad_lines.items()},
+        bad_rows=source.bad_rows,
     )
 
 

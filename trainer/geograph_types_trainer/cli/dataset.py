@@ -9,6 +9,7 @@ import click
 
 from geograph_types.cli.notices import note
 from geograph_types.cli.options import check_outputs, output_path
+from geograph_types_trainer.cli.bad_rows import status_of_bad_rows
 
 if TYPE_CHECKING:
     from geograph_types_trainer.dataset_source import BadLines
@@ -67,7 +68,7 @@ def convert(
 def stats(data: Path, picture: Path | None) -> int:
     """Count classes, distances and weights of DATA by split, and photos that leak between splits.
 
-    DATA is Parquet or JSON Lines. The exit status is 1 where photos leak.
+    DATA is Parquet or JSON Lines. The exit status is 1 where photos leak or rows cannot be used.
     """
     from geograph_types.atomic import new_file
     from geograph_types_trainer.dataset_stats import measure_dataset
@@ -81,7 +82,8 @@ def stats(data: Path, picture: Path | None) -> int:
 
         with new_file(picture) as stream:
             stream.write(draw_stats(measured))
-    return 1 if measured.ids.between_splits or measured.vectors.between_splits else 0
+    leaks = measured.ids.between_splits or measured.vectors.between_splits
+    return max(status_of_bad_rows(measured.bad_rows, data), 1 if leaks else 0)
 
 
 @dataset.command(
@@ -100,14 +102,15 @@ def stats(data: Path, picture: Path | None) -> int:
 def sample(source: Path, target: Path, rows: int, seed: int) -> int:
     """Write some rows of SOURCE to the Parquet file TARGET.
 
-    All rows of classes below 2 % are kept, the others by split and labels in proportion.
+    All rows of classes below 2 % are kept, the others by split and labels in proportion. The exit
+    status is 1 where rows cannot be used.
     """
     from geograph_types_trainer.dataset_sample import sample_dataset
 
     check_outputs([target], [source])
-    rare = sample_dataset(source, target, rows, seed)
-    note(f"{target}: {rows} rows, {rare} of them of rare classes")
-    return 0
+    chosen = sample_dataset(source, target, rows, seed)
+    note(f"{target}: {rows} rows, {chosen.rare_rows} of them of rare classes")
+    return status_of_bad_rows(chosen.bad_rows, source)
 
 
 def _show_bad_lines(bad_lines: "BadLines") -> None:

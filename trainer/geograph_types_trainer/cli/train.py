@@ -8,6 +8,7 @@ from click.core import ParameterSource
 
 from geograph_types.cli.notices import note
 from geograph_types.errors import InputError
+from geograph_types_trainer.cli.bad_rows import status_of_bad_rows
 
 if TYPE_CHECKING:
     from geograph_types_trainer.recipe import Recipe
@@ -66,6 +67,7 @@ def train(
 
     The run is a folder: model.safetensors, config.toml, metrics.json, log.csv and curves.png. A
     run that was stopped goes on with --resume and ends with the weights that it would have had.
+    The exit status is 1 where rows cannot be used.
     """
     import torch
 
@@ -91,7 +93,7 @@ def train(
         f"micro-F1 {metrics['validation_micro_f1']:.3f}, "
         f"macro-F1 {metrics['validation_macro_f1']:.3f}"
     )
-    return 0
+    return status_of_bad_rows(run.report.bad_rows, data or "the dataset")
 
 
 def _given_by_user() -> set[str]:
