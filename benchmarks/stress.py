@@ -146,11 +146,11 @@ def judge(layout: str, seed: int, tags: TagDecider | None) -> Row:
     channels = LAYOUTS[layout](state, seed)
     photos = drawn_photos()
     reference = ReferenceTower(state)
-    samples = [Sample(p, reference.embed(p)) for p in (photos.fitted, photos.held_out)]
+    fitted, held_out = (Sample(p, reference.embed(p)) for p in (photos.fitted, photos.held_out))
     tower = fold(state)
     start = time.perf_counter()
     try:
-        accepted = find_accepted(quantise_tower(tower, photos.fitted), *samples, tags)
+        accepted = find_accepted(quantise_tower(tower, photos.fitted), fitted, held_out, tags)
     except GateError as error:
         took = time.perf_counter() - start
         return Row(layout, channels, False, str(error), (), 0.0, 0.0, 0.0, took)

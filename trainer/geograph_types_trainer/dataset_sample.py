@@ -123,8 +123,13 @@ def _read_strata(source: Path) -> Strata:
         ids.append(batch.ids)
         labels.append(targets.labels)
         keys.append((splits << len(CLASSES)) + targets.labels @ powers)
-    joined = (np.concatenate(parts) for parts in (ids, keys, labels))
-    return Strata(*joined, embedding_type, reader.bad_rows)
+    return Strata(
+        np.concatenate(ids),
+        np.concatenate(keys),
+        np.concatenate(labels),
+        embedding_type,
+        reader.bad_rows,
+    )
 
 
 def _rows_of(batch: DatasetBatch, places: NDArray[np.int64]) -> DatasetBatch:

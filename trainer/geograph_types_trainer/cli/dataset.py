@@ -68,7 +68,8 @@ def convert(
 def stats(data: Path, picture: Path | None) -> int:
     """Count classes, distances and weights of DATA by split, and photos that leak between splits.
 
-    DATA is Parquet or JSON Lines. The exit status is 1 where photos leak or rows cannot be used.
+    DATA is Parquet or JSON Lines. The exit status is 1 where photos leak or some rows cannot be
+    used.
     """
     from geograph_types.atomic import new_file
     from geograph_types_trainer.dataset_stats import measure_dataset
@@ -103,7 +104,7 @@ def sample(source: Path, target: Path, rows: int, seed: int) -> int:
     """Write some rows of SOURCE to the Parquet file TARGET.
 
     All rows of classes below 2 % are kept, the others by split and labels in proportion. The exit
-    status is 1 where rows cannot be used.
+    status is 1 where some rows cannot be used.
     """
     from geograph_types_trainer.dataset_sample import sample_dataset
 

@@ -51,7 +51,7 @@ def evaluate(
     """Score a head on the held-out rows of a dataset.
 
     DATA is Parquet or JSON Lines in the published schema. The table goes to standard output. The
-    exit status is 1 where rows cannot be used.
+    exit status is 1 where some rows cannot be used.
     """
     import msgspec
 

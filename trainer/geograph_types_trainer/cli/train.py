@@ -67,7 +67,7 @@ def train(
 
     The run is a folder: model.safetensors, config.toml, metrics.json, log.csv and curves.png. A
     run that was stopped goes on with --resume and ends with the weights that it would have had.
-    The exit status is 1 where rows cannot be used.
+    The exit status is 1 where some rows cannot be used.
     """
     import torch
 
