@@ -60,11 +60,13 @@ def build(
     Head and encoder are written together, once both hold against torch; int8 is judged by the tags
     of this head. Whatever fails before leaves the bundle as it was.
     """
+    from geograph_types.session import load_backend
     from geograph_types_export.bundle_writer import check_place, write_bundle
     from geograph_types_export.parts import export_head, load_head, part_decider
 
     check_calibration(calibration, precision)
     check_place(bundle)
+    load_backend()  # the checks need it: without it, everything would be fetched in vain
     head_part = export_head(load_head(head_path(head)))
     loaded = named_weights(weights)
     encoder_part = make_encoder(loaded, precision, calibration, part_decider(head_part))
