@@ -45,7 +45,8 @@ lint: $(INSTALLED)
 test: lint
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadscope --cov --cov-report=term
 
-# The long versions of tests that have a short one in `make test`. Needs Chromium, for the pages.
+# The long versions of tests that have a short one in `make test`, and those that need Chromium, for
+# the pages, or a network, for the wheel's extras.
 acceptance: $(INSTALLED)
 	GEOGRAPH_TYPES_KILLS=10 GEOGRAPH_TYPES_SIDECARS=500 GEOGRAPH_TYPES_FLIPS=1000 \
 		GEOGRAPH_TYPES_HOSTILE=1000 GEOGRAPH_TYPES_TAG_PHOTOS=2000 GEOGRAPH_TYPES_TAG_KILLS=50 \

@@ -19,16 +19,13 @@ are written first: 1.1 kB a row, 4.4 GB for 4 million.
 import json
 import random
 import shutil
-import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
 import click
-import msgspec
 import numpy as np
 
 from archive_results import (
@@ -43,7 +40,8 @@ from archive_results import (
     rates_ratio,
     summary,
 )
-from geograph_types.atomic import new_file
+from child import run_child
+from command_line import json_option, own_work_option, report, rounds_option, say, work_folder
 from machine import this_machine
 from train import DISTANCES, peak_megabytes, seconds_to_unzip, write_rows
 
@@ -54,49 +52,37 @@ POOL_BATCHES: Final = 8
 LOOP_ROWS: Final = 10_000
 LINES: Final = 200_000
 SMALL_SHARE: Final = 10
+RELEASED_WAY: Final = Path(__file__).parent / "row_by_row" / "scoring.py"
 
 
 @click.command(epilog="Example: python benchmarks/archive.py --rows 1000000")
-@click.option("--rows", type=click.IntRange(min=50_000), default=4_000_000, show_default=True)
+@click.option(
+    "--rows",
+    type=click.IntRange(min=50_000),
+    default=4_000_000,
+    show_default=True,
+    help="Of Parquet.",
+)
 @click.option(
     "--lines",
     type=click.IntRange(min=LOOP_ROWS),
     default=LINES,
     show_default=True,
-    help="Of gzipped JSON.",
+    help="Of gzipped JSON Lines.",
 )
-@click.option("--rounds", type=click.IntRange(min=1), default=3, show_default=True)
-@click.option(
-    "--work",
-    type=click.Path(file_okay=False, path_type=Path),
-    help="Folder for files; those that are there are used again. Else a temporary one.",
-)
-@click.option(
-    "--json",
-    "out",
-    type=click.Path(path_type=Path, dir_okay=False),
-    metavar="FILE",
-    help="Every measurement, for machines.",
-)
+@rounds_option(3)
+@own_work_option
+@json_option
 def main(rows: int, lines: int, rounds: int, work: Path | None, out: Path | None) -> None:
     """Measure `score` over stored embeddings."""
-    folder = work or Path(tempfile.mkdtemp())
-    folder.mkdir(parents=True, exist_ok=True)
-    try:
+    with work_folder(work) as folder:
         needed = rows * BYTES_A_ROW * (1 + 1 / SMALL_SHARE)
         if shutil.disk_usage(folder).free < needed:
             raise click.ClickException(
                 f"{folder} has less than {needed / 1e9:.1f} GB free: give --work or fewer --rows"
             )
         results = measure(folder, rows, lines, rounds)
-    finally:
-        if work is None:
-            shutil.rmtree(folder)
-    for row in markdown(results):
-        click.echo(row)
-    if out is not None:
-        with new_file(out) as stream:
-            stream.write(msgspec.json.format(msgspec.json.encode(results), indent=1) + b"\n")
+    report(markdown(results), results, out)
 
 
 def measure(folder: Path, rows: int, line_count: int, rounds: int) -> ArchiveResults:
@@ -108,11 +94,11 @@ def measure(folder: Path, rows: int, line_count: int, rounds: int) -> ArchiveRes
         say(f"writing {lines.name} ...")
         write_rows(lines, line_count)
     turns: dict[str, tuple[int, Callable[[], tuple[float, float]]]] = {
-        PARQUET: (rows, lambda: in_child("score", large, bundle)),
-        SMALL: (rows // SMALL_SHARE, lambda: in_child("score", small, bundle)),
-        LOOP: (LOOP_ROWS, lambda: in_child("loop", large, checkpoint)),
-        SCRIPT: (LOOP_ROWS, lambda: of_script(lines, checkpoint)),
-        JSON: (line_count, lambda: in_child("score", lines, bundle)),
+        PARQUET: (rows, lambda: in_child(__file__, "score", large, bundle)),
+        SMALL: (rows // SMALL_SHARE, lambda: in_child(__file__, "score", small, bundle)),
+        LOOP: (LOOP_ROWS, lambda: in_child(__file__, "loop", large, checkpoint)),
+        SCRIPT: (LOOP_ROWS, lambda: in_child(RELEASED_WAY, lines, checkpoint, LOOP_ROWS)),
+        JSON: (line_count, lambda: in_child(__file__, "score", lines, bundle)),
         UNZIP: (line_count, lambda: (seconds_to_unzip(lines), 0.0)),
     }
     measured: dict[str, list[tuple[float, float]]] = {name: [] for name in turns}
@@ -181,20 +167,9 @@ def make_parquet(folder: Path, rows: int) -> Path:
     return path
 
 
-def in_child(part: str, *paths: Path) -> tuple[float, float]:
-    """Give seconds and highest megabytes of a process; the loop tells its own seconds."""
-    start = time.perf_counter()
-    command = [sys.executable, __file__, part, *map(str, paths)]
-    printed = subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout
-    told = json.loads(printed)
-    return told.get("seconds", time.perf_counter() - start), told["megabytes"]
-
-
-def of_script(lines: Path, checkpoint: Path) -> tuple[float, float]:
-    """Give seconds and highest megabytes of the released scripts' way."""
-    script = Path(__file__).parent / "row_by_row" / "scoring.py"
-    command = [sys.executable, str(script), str(lines), str(checkpoint), str(LOOP_ROWS)]
-    told = json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout)
+def in_child(script: str | Path, *arguments: object) -> tuple[float, float]:
+    """Give seconds and highest megabytes of a process; the loops tell their own seconds."""
+    told = run_child(script, *arguments)
     return told["seconds"], told["megabytes"]
 
 
@@ -231,10 +206,6 @@ def run_loop(rows: Path, checkpoint: Path) -> dict[str, float]:
                     seconds = time.perf_counter() - start
                     return {"seconds": seconds, "megabytes": peak_megabytes()}
     raise click.ClickException(f"{rows} has fewer than {LOOP_ROWS} rows")
-
-
-def say(line: str) -> None:
-    click.echo(line, err=True)
 
 
 PARTS: Final = {"score": run_score, "loop": run_loop}

@@ -23,7 +23,7 @@ import msgspec
 
 from bench_results import BenchResults, SectionResults, markdown
 from charts import draw_charts
-from encoder import DEFAULT_WORK
+from command_line import bundle_option, errors_as_lines, say, weights_option, work_option
 from figures import read_figures
 from geograph_types.atomic import new_file
 from machine import Machine, this_machine
@@ -44,9 +44,7 @@ class _Run:
     def take(self, section: Section) -> None:
         """Run a section, or say why not."""
         options = section.quick if self.quick else section.whole
-        if not section.path.exists():
-            self.left_out[section.name] = f"there is no {section.script}"
-        elif options is None:
+        if options is None:
             self.left_out[section.name] = "it takes too long for a quick run"
         else:
             say(f"== {section.title}")
@@ -127,24 +125,11 @@ def measure(run: _Run, wanted: tuple[str, ...]) -> BenchResults:
     )
 
 
-def say(line: str) -> None:
-    click.echo(line, err=True)
-
-
 @click.command(epilog="Example: python benchmarks/bench.py --quick")
 @click.option("--quick", is_flag=True, help="Three minutes: less of everything.")
-@click.option("--weights", default="random:0", show_default=True, help="As `export` takes them.")
-@click.option(
-    "--bundle",
-    type=click.Path(path_type=Path, exists=True, file_okay=False),
-    help="Made of these weights; exported to the work folder otherwise, which takes minutes.",
-)
-@click.option(
-    "--work",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=DEFAULT_WORK,
-    help="Folder for files that are used again, some GB; benchmarks/work otherwise.",
-)
+@weights_option
+@bundle_option
+@work_option
 @click.option(
     "--results",
     "folder",
@@ -157,7 +142,7 @@ def say(line: str) -> None:
     "wanted",
     type=click.Choice([section.name for section in SECTIONS]),
     multiple=True,
-    help="Several; all otherwise.",
+    help="Run this part only; several.",
 )
 def main(
     quick: bool,
@@ -168,11 +153,8 @@ def main(
     wanted: tuple[str, ...],
 ) -> None:
     """Run all benchmarks. The exit status is 1 where one failed."""
-    try:
+    with errors_as_lines():
         results = measure(_Run(quick, weights, bundle, work), wanted)
-    except KeyboardInterrupt:
-        say("error: interrupted")
-        sys.exit(130)
     click.echo(write(results, folder))
     sys.exit(1 if results.failed else 0)
 

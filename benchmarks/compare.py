@@ -26,8 +26,6 @@ from figure import Figure
 from geograph_types.errors import InputError
 from spread import Spread
 
-__all__ = ["Change", "changes", "differences"]
-
 LEAST_RATIO: Final = 1.1
 LEAST_RATIO_OF_FEW: Final = 1.3
 FEW_ROUNDS: Final = 5

@@ -13,18 +13,22 @@ take memory all at once, about 7 GB. Those whose libraries are missing are named
 """
 
 import sys
-from collections.abc import Iterable
 from pathlib import Path
 
 import click
-import msgspec
 
+from command_line import (
+    bundle_option,
+    errors_as_lines,
+    json_option,
+    report,
+    say,
+    weights_option,
+    work_option,
+)
 from contenders import CONTENDERS
-from geograph_types.atomic import new_file
 from geograph_types.cpu import usable_cpus
-from geograph_types.errors import GeographTypesError
 
-DEFAULT_WORK = Path(__file__).parent / "work"
 MOST_PHOTOS = 32
 """As many scenes are drawn."""
 ROUNDS = 15
@@ -37,20 +41,14 @@ def default_threads() -> tuple[int, ...]:
 
 
 @click.command(epilog="Example: python benchmarks/encoder.py --threads 1 --json encoder.json")
-@click.option("--weights", default="random:0", show_default=True, help="As `export` takes them.")
+@weights_option
+@bundle_option
+@work_option
 @click.option(
-    "--bundle",
-    type=click.Path(path_type=Path, exists=True, file_okay=False),
-    help="Made of these weights; exported to the work folder otherwise, which takes minutes.",
-)
-@click.option(
-    "--work",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=DEFAULT_WORK,
-    help="Folder for files that are used again, a few GB; benchmarks/work otherwise.",
-)
-@click.option(
-    "--threads", type=click.IntRange(min=1), multiple=True, help="Several: 1 and all otherwise."
+    "--threads",
+    type=click.IntRange(min=1),
+    multiple=True,
+    help="Threads of one run; several: 1 and all otherwise.",
 )
 @click.option(
     "--batch",
@@ -59,9 +57,13 @@ def default_threads() -> tuple[int, ...]:
     multiple=True,
     default=(1, 8),
     show_default=True,
-    help="Several.",
+    help="Photos in one run; several.",
 )
-@click.option("--rounds", type=click.IntRange(min=1), help="15, or 5 with --start.")
+@click.option(
+    "--rounds",
+    type=click.IntRange(min=1),
+    help="In which each takes its turn: 15 otherwise, or 5 with --start.",
+)
 @click.option(
     "--contender",
     "names",
@@ -71,13 +73,7 @@ def default_threads() -> tuple[int, ...]:
     help="Several, besides our int8 and open_clip; all otherwise.",
 )
 @click.option("--start", is_flag=True, help="Measure time to the first tag, and memory.")
-@click.option(
-    "--json",
-    "out",
-    type=click.Path(path_type=Path, dir_okay=False),
-    metavar="FILE",
-    help="Every measurement, for machines.",
-)
+@json_option
 def main(
     weights: str,
     bundle: Path | None,
@@ -99,35 +95,16 @@ def main(
     from start import measure_start, start_markdown
     from workspace import make_workspace
 
-    try:
+    with errors_as_lines():
         given = make_workspace(weights, bundle, work, say)
         chosen = threads or default_threads()
         if start:
             started = measure_start(given, max(chosen), rounds or START_ROUNDS, say)
             report(start_markdown(started), started, out)
-            sys.exit(0)
+            return
         speed = measure_speed(given, chosen, batches, rounds or ROUNDS, names, say)
         report(markdown(speed), speed, out)
         sys.exit(1 if speed.failed else 0)
-    except GeographTypesError as error:
-        say(f"error: {error}")
-        sys.exit(error.exit_status)
-    except KeyboardInterrupt:
-        say("error: interrupted")
-        sys.exit(130)
-
-
-def report(lines: Iterable[str], results: msgspec.Struct, out: Path | None) -> None:
-    """Show the tables, and write the file if one is asked for."""
-    for line in lines:
-        click.echo(line)
-    if out is not None:
-        with new_file(out) as stream:
-            stream.write(msgspec.json.format(msgspec.json.encode(results), indent=1) + b"\n")
-
-
-def say(line: str) -> None:
-    click.echo(line, err=True)
 
 
 if __name__ == "__main__":

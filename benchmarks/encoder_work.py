@@ -16,7 +16,7 @@ from geograph_types_export.architecture import (
     WIDTH,
 )
 
-__all__ = ["BYTES_A_WEIGHT", "Product", "bytes_moved", "multiplications", "products"]
+__all__ = ["bytes_moved", "multiplications"]
 
 PATCHES: Final = GRID * GRID
 COLOURS: Final = 3

@@ -19,8 +19,8 @@ from typing import Final
 import click
 import msgspec
 
+from command_line import json_option, report, rounds_option, say
 from geograph_types.archive.sample import draw_sample
-from geograph_types.atomic import new_file
 from geograph_types.cpu import usable_cpus
 from machine import Machine, this_machine
 from spread import Spread, ratio, spread
@@ -60,20 +60,33 @@ class EngineResults(msgspec.Struct, frozen=True):
 
 
 @click.command(epilog="Example: python benchmarks/engines.py --bundle model")
-@click.option("--bundle", type=click.Path(path_type=Path, exists=True), required=True)
-@click.option("--photos", type=click.IntRange(min=100), default=1500, show_default=True)
-@click.option("--shard-photos", type=click.IntRange(min=10), default=100, show_default=True)
-@click.option("--rounds", type=click.IntRange(min=1), default=2, show_default=True)
-@click.option("--json", "out", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE")
+@click.option(
+    "--bundle",
+    type=click.Path(path_type=Path, exists=True),
+    required=True,
+    help="That every engine runs.",
+)
+@click.option(
+    "--photos",
+    type=click.IntRange(min=100),
+    default=1500,
+    show_default=True,
+    help="In each engine's run.",
+)
+@click.option(
+    "--shard-photos",
+    type=click.IntRange(min=10),
+    default=100,
+    show_default=True,
+    help="In each shard.",
+)
+@rounds_option(2)
+@json_option
 def main(bundle: Path, photos: int, shard_photos: int, rounds: int, out: Path | None) -> None:
     """Measure `archive run` with the local engine and with Ray."""
     with tempfile.TemporaryDirectory() as folder:
         results = measure(Path(folder), bundle, photos, shard_photos, rounds)
-    for line in markdown(results):
-        click.echo(line)
-    if out is not None:
-        with new_file(out) as stream:
-            stream.write(msgspec.json.format(msgspec.json.encode(results), indent=1) + b"\n")
+    report(markdown(results), results, out)
 
 
 def measure(
@@ -102,7 +115,7 @@ def measure(
     for number in range(rounds):
         # Backwards every other round: what comes first finds another machine than what comes last.
         for name in list(engines)[:: -1 if number % 2 else 1]:
-            click.echo(f"round {number + 1} of {rounds}: {name} ...", err=True)
+            say(f"round {number + 1} of {rounds}: {name} ...")
             output = folder / f"{number}-{len(measured[name])}-{name[:5]}-{len(engines[name])}"
             options = [*engines[name], "--output", str(output)]
             measured[name].append(run([*command, *options], output, shard_photos))

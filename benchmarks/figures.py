@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
@@ -11,12 +11,13 @@ from encoder_results import EncoderResults
 from figure import Figure
 from installed_size import SizeResults
 from preparation import PreparationResults
+from service.results import ServerResults
 from spread import spread
 from start import StartResults
 from tagging import TaggingResults
 from train_results import TrainResults
 
-__all__ = ["READERS", "read_figures"]
+__all__ = ["read_figures"]
 
 
 def _least(group: str, name: str, unit: str, ours: bool, values: Sequence[float]) -> Figure:
@@ -103,22 +104,21 @@ def size_figures(data: bytes) -> Iterator[Figure]:
 
 
 def server_figures(data: bytes) -> Iterator[Figure]:
-    """Read what `server.py` writes; in its own form, since its modules may be missing."""
-    results: dict[str, Any] = msgspec.json.decode(data)
-    for service in results["services"]:
-        name, starts = service["name"], service["starts"]
+    """Read what `server.py` writes."""
+    results = msgspec.json.decode(data, type=ServerResults)
+    for service in results.services:
+        name, starts, best = service.name, service.starts, service.best
         ours = name.startswith("ours")
-        yield _least("until ready", name, "s", ours, starts["ready"])
-        yield _least("memory after a photo", name, "MB", ours, starts["idle"])
-        best = service["best"]
-        yield _most("highest sustained rate", name, "photos a second", ours, [best["asked"]])
-        if best["accepted"] is not None:
-            latency = _milliseconds([best["accepted"]["median"]])
+        yield _least("until ready", name, "s", ours, starts.ready)
+        yield _least("memory after a photo", name, "MB", ours, starts.idle)
+        yield _most("highest sustained rate", name, "photos a second", ours, [best.asked])
+        if best.accepted is not None:
+            latency = _milliseconds([best.accepted.median])
             yield _least("median latency at that rate", name, "ms", ours, latency)
-    served = [load["counts"].get("200", 0) / load["seconds"] for load in results["clients"]]
     group, unit = "clients that wait", "photos a second"
+    served = [load.served for load in results.clients]
     yield _most(group, "ours, 8 clients", unit, True, served)
-    yield _most(group, "ours, in process", unit, True, results["library"])
+    yield _most(group, "ours, in process", unit, True, results.library)
 
 
 READERS: Final[dict[str, Callable[[bytes], Iterator[Figure]]]] = {

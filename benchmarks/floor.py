@@ -31,8 +31,16 @@ def floor_milliseconds(rates: MachineRates, precision: str) -> float | None:
 
 
 @click.command()
-@click.option("--threads", type=click.IntRange(min=1), default=usable_cpus, show_default="all")
-@click.option("--batch", type=click.IntRange(min=1), default=8, show_default=True)
+@click.option(
+    "--threads",
+    type=click.IntRange(min=1),
+    default=usable_cpus,
+    show_default="all",
+    help="At once.",
+)
+@click.option(
+    "--batch", type=click.IntRange(min=1), default=8, show_default=True, help="Photos in one run."
+)
 def main(threads: int, batch: int) -> None:
     """Print the floor of each precision."""
     rates = measure_rates(threads, batch)

@@ -17,10 +17,10 @@ import msgspec
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from geograph_types.atomic import new_file
+from command_line import json_option, report
 from machine import Machine, this_machine
 
-__all__ = ["Deployment", "SizeResults", "installed_bytes", "markdown"]
+__all__ = ["SizeResults"]
 
 DEPLOYMENTS = {
     "ours": ("geograph-types[cpu]",),
@@ -135,15 +135,11 @@ def markdown(results: SizeResults) -> Iterator[str]:
 
 
 @click.command()
-@click.option("--json", "target", type=click.Path(path_type=Path), help="Write all figures here.")
-def main(target: Path | None) -> None:
+@json_option
+def main(out: Path | None) -> None:
     """Measure and print a table."""
     results = measure()
-    for line in markdown(results):
-        click.echo(line)
-    if target is not None:
-        with new_file(target) as stream:
-            stream.write(msgspec.json.encode(results))
+    report(markdown(results), results, out)
 
 
 if __name__ == "__main__":

@@ -17,13 +17,12 @@ from typing import Final
 import click
 import msgspec
 
-from encoder import DEFAULT_WORK
-from geograph_types.atomic import new_file
+from command_line import json_option, report, rounds_option, say, work_option
 from machine import Machine, this_machine
 from spread import Spread, ratio, spread
 from tagging import SIZES, make_photos
 
-__all__ = ["PreparationResults", "Step", "markdown"]
+__all__ = ["PreparationResults"]
 
 OURS: Final = "ours"
 OPENING: Final = "ours, opening"
@@ -115,24 +114,20 @@ def markdown(results: PreparationResults) -> Iterator[str]:
 
 
 @click.command()
-@click.option("--work", type=click.Path(path_type=Path, file_okay=False), default=DEFAULT_WORK)
-@click.option("--rounds", type=click.IntRange(min=1), default=15, show_default=True)
-@click.option("--json", "target", type=click.Path(path_type=Path), help="Write all figures here.")
-def main(work: Path, rounds: int, target: Path | None) -> None:
+@work_option
+@rounds_option(15)
+@json_option
+def main(work: Path, rounds: int, out: Path | None) -> None:
     """Measure and print a table."""
     import torch
 
     torch.set_num_threads(1)
     before, steps = this_machine(), []
     for size, pixels in SIZES.items():
-        click.echo(f"{size}, {rounds} rounds", err=True)
+        say(f"{size}, {rounds} rounds")
         steps += measure(size, make_photos(work / size.replace(" ", "-"), pixels), rounds)
     results = PreparationResults(before, this_machine(), rounds, steps)
-    for line in markdown(results):
-        click.echo(line)
-    if target is not None:
-        with new_file(target) as stream:
-            stream.write(msgspec.json.encode(results))
+    report(markdown(results), results, out)
 
 
 if __name__ == "__main__":

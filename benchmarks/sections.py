@@ -22,7 +22,7 @@ class Section:
     Attributes:
         name: of the section in results.
         title: over its tables and charts.
-        script: in this folder; one that is not there is left out.
+        script: in this folder.
         whole: its arguments.
         quick: its arguments for the quick run; `None` leaves it out there.
         weights: it takes `--weights` and `--bundle`.

@@ -24,18 +24,24 @@ from pathlib import Path
 from typing import Final
 
 import click
-import msgspec
 
+from command_line import (
+    bundle_option,
+    errors_as_lines,
+    json_option,
+    report,
+    say,
+    weights_option,
+    work_option,
+)
 from contenders.interface import Given
-from encoder import DEFAULT_WORK
-from geograph_types.errors import GeographTypesError
 from machine import this_machine
 from process_memory import run_watched
 from service.results import Overload, OverloadResults, ServerResults, ServiceResults, Starts
 from service.running import Running, started, write_requests
 from service.sustained import search_together
 from spread import ratio
-from tagging import SIZES, make_photos
+from tagging import SIZES, list_photos, make_photos
 from workspace import make_workspace
 
 HERE: Final = Path(__file__).parent
@@ -148,9 +154,7 @@ def measure_starts(bench: Bench, rounds: int) -> dict[str, Starts]:
 
 def library_rate(bench: Bench) -> float:
     """Give photos a second from files to tags in process, models loaded and warm."""
-    listed = bench.given.work / f"server-{LIBRARY_PHOTOS}.txt"
-    paths = [str(bench.photos[number % len(bench.photos)]) for number in range(LIBRARY_PHOTOS)]
-    listed.write_text("\n".join(paths) + "\n")
+    listed = list_photos(bench.photos, LIBRARY_PHOTOS, bench.given.work)
     script = str(HERE / "whole_way" / "ours.py")
     printed, _ = run_watched([sys.executable, script, str(bench.given.bundle), str(listed)])
     return LIBRARY_PHOTOS / float(printed)
@@ -177,25 +181,24 @@ def measure_overload(bench: Bench, seconds: float) -> OverloadResults:
     return OverloadResults(before, this_machine(), overload)
 
 
-def say(line: str) -> None:
-    click.echo(line, err=True)
-
-
 @click.command(epilog="Example: python benchmarks/server.py --json server.json")
-@click.option("--weights", default="random:0", show_default=True, help="As `export` takes them.")
+@weights_option
+@bundle_option
+@work_option
 @click.option(
-    "--bundle",
-    type=click.Path(path_type=Path, exists=True, file_okay=False),
-    help="Made of these weights; exported to the work folder otherwise, which takes minutes.",
+    "--rounds",
+    type=click.IntRange(min=1),
+    default=5,
+    show_default=True,
+    help="How often each service is started.",
 )
 @click.option(
-    "--work",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=DEFAULT_WORK,
-    help="Folder for files that are used again; benchmarks/work otherwise.",
+    "--steps",
+    type=click.IntRange(min=2),
+    default=6,
+    show_default=True,
+    help="Rates that are tried in the search for the highest.",
 )
-@click.option("--rounds", type=click.IntRange(min=1), default=5, show_default=True, help="Starts.")
-@click.option("--steps", type=click.IntRange(min=2), default=6, show_default=True, help="Rates.")
 @click.option(
     "--seconds",
     type=click.FloatRange(min=3),
@@ -203,8 +206,12 @@ def say(line: str) -> None:
     show_default=True,
     help="Length of each load.",
 )
-@click.option("--overload", type=click.FloatRange(min=10), help="So many seconds of it, only.")
-@click.option("--json", "target", type=click.Path(path_type=Path), help="Write all figures here.")
+@click.option(
+    "--overload",
+    type=click.FloatRange(min=10),
+    help="Measure so many seconds of overload, and nothing else.",
+)
+@json_option
 def main(
     weights: str,
     bundle: Path | None,
@@ -213,21 +220,16 @@ def main(
     steps: int,
     seconds: float,
     overload: float | None,
-    target: Path | None,
+    out: Path | None,
 ) -> None:
     """Measure and print a table."""
-    try:
+    with errors_as_lines():
         given = make_workspace(weights, bundle, work, say)
         photos = make_photos(given.work / "640-px", SIZES["640 px"])
         requests = write_requests(photos, given.work / "requests.msgpack")
         bench = Bench(given, photos, requests, steps, seconds)
         results = measure(bench, rounds) if overload is None else measure_overload(bench, overload)
-    except GeographTypesError as error:
-        raise click.ClickException(str(error)) from None
-    for line in results.markdown():
-        click.echo(line)
-    if target is not None:
-        target.write_bytes(msgspec.json.encode(results))
+    report(results.markdown(), results, out)
 
 
 if __name__ == "__main__":

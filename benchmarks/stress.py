@@ -8,11 +8,10 @@ scenes; the table gives the gate's figures, the products kept in float32, the fi
 speed beside float32 of the same weights, medians of alternating runs.
 """
 
-import json
 import statistics
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -20,8 +19,10 @@ import click
 import numpy as np
 import torch
 
+from command_line import json_option, write_json
 from geograph_types.distance import UNKNOWN_BUCKET
 from geograph_types.session import Session
+from geograph_types_export.architecture import LAYERS, TOKENS, WIDTH
 from geograph_types_export.errors import GateError
 from geograph_types_export.folding import fold
 from geograph_types_export.gate import Sample, TagDecider, find_accepted
@@ -34,7 +35,6 @@ from geograph_types_export.stand_in import stand_in_state_dict
 from geograph_types_trainer.checkpoint import load_checkpoint
 
 State = dict[str, torch.Tensor]
-LAYERS: Final = 12
 BATCH: Final = 8
 ROUNDS: Final = 9
 
@@ -97,7 +97,7 @@ def by_place(state: State, seed: int) -> str:
     """Channels that are large at some places of the picture and in the class token."""
     channels = _channels(seed, 6)
     generator = torch.Generator().manual_seed(seed)
-    places = torch.rand(50, 6, generator=generator) < 0.2
+    places = torch.rand(TOKENS, 6, generator=generator) < 0.2
     places[0] = True
     state["positional_embedding"][:, channels] += places * 30 * _signs(seed, 6)
     for name in _readers():
@@ -127,7 +127,7 @@ LAYOUTS: Final[Mapping[str, Callable[[State, int], str]]] = {
 def _channels(seed: int, count: int) -> torch.Tensor:
     """Draw channels among those that hold colour and texture."""
     generator = torch.Generator().manual_seed(seed)
-    return 64 + torch.randperm(768 - 65, generator=generator)[:count]
+    return 64 + torch.randperm(WIDTH - 65, generator=generator)[:count]
 
 
 def _signs(seed: int, count: int) -> torch.Tensor:
@@ -146,11 +146,11 @@ def judge(layout: str, seed: int, tags: TagDecider | None) -> Row:
     channels = LAYOUTS[layout](state, seed)
     photos = drawn_photos()
     reference = ReferenceTower(state)
-    samples = [Sample(p, reference.embed(p)) for p in (photos.fitted, photos.held_out)]
+    fitted, held_out = (Sample(p, reference.embed(p)) for p in (photos.fitted, photos.held_out))
     tower = fold(state)
     start = time.perf_counter()
     try:
-        accepted = find_accepted(quantise_tower(tower, photos.fitted), *samples, tags)
+        accepted = find_accepted(quantise_tower(tower, photos.fitted), fitted, held_out, tags)
     except GateError as error:
         took = time.perf_counter() - start
         return Row(layout, channels, False, str(error), (), 0.0, 0.0, 0.0, took)
@@ -189,11 +189,21 @@ def decider(checkpoint: Path) -> TagDecider:
 
 
 @click.command()
-@click.option("--layout", "layouts", multiple=True, type=click.Choice(list(LAYOUTS)))
-@click.option("--seed", default=1, show_default=True, help="Of the channels.")
-@click.option("--head", type=click.Path(path_type=Path, exists=True), help="To count flipped tags.")
-@click.option("--json", "target", type=click.Path(path_type=Path), help="Write the rows here too.")
-def main(layouts: tuple[str, ...], seed: int, head: Path | None, target: Path | None) -> None:
+@click.option(
+    "--layout",
+    "layouts",
+    multiple=True,
+    type=click.Choice(list(LAYOUTS)),
+    help="Several; all otherwise.",
+)
+@click.option("--seed", default=1, show_default=True, help="Another seed takes other channels.")
+@click.option(
+    "--head",
+    type=click.Path(path_type=Path, exists=True),
+    help="Checkpoint whose tags are counted where they flip.",
+)
+@json_option
+def main(layouts: tuple[str, ...], seed: int, head: Path | None, out: Path | None) -> None:
     """Export each layout and print a table."""
     tags = decider(head) if head else None
     click.echo(
@@ -210,8 +220,7 @@ def main(layouts: tuple[str, ...], seed: int, head: Path | None, target: Path | 
             f"{kept or 'none'} | {row.megabytes:.1f} | {row.int8_ms:.1f} / {row.fp32_ms:.1f} | "
             f"{row.export_seconds:.0f} s |"
         )
-    if target:
-        target.write_text(json.dumps([asdict(row) for row in rows], indent=1))
+    write_json(rows, out)
     if not all(row.passed for row in rows):
         raise SystemExit(1)
 

@@ -5,14 +5,13 @@
 Ours is the int8 encoder with `embed_photos`' own settings. The plain way decodes and prepares
 photos one after the other with Pillow and open_clip's transform, and runs batches of 32 in torch or
 in the traced ONNX file, with their default threads. fastembed's image pipeline reads a local folder
-with that file. Each run is a process of its own; models are
-loaded and warm before the clock starts. `--memory 2000` measures memory over so many photos of
-12 MP.
+with that file. Each run is a process of its own; models are loaded and warm before the clock
+starts. `--memory 2000` measures memory over so many photos of 12 MP.
 """
 
 import random
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import click
@@ -20,12 +19,20 @@ import msgspec
 import numpy as np
 from PIL import Image
 
+from command_line import (
+    bundle_option,
+    errors_as_lines,
+    json_option,
+    report,
+    rounds_option,
+    say,
+    weights_option,
+    work_option,
+)
 from contenders.fastembed_folder import MODEL, fastembed_folder
 from contenders.interface import Given, unless_installed
 from contenders.traced_file import traced_tower
-from encoder import DEFAULT_WORK
 from geograph_types.atomic import new_file
-from geograph_types.errors import GeographTypesError
 from machine import Machine, this_machine
 from process_memory import run_watched
 from spread import Spread, ratio, spread
@@ -111,7 +118,7 @@ def commands(given: Given, listed: Path) -> dict[str, list[str]]:
 def measure(given: Given, size: str, photos: int, rounds: int) -> list[Way]:
     """Run every way once a round, in a new order each round."""
     paths = make_photos(given.work / size.replace(" ", "-"), SIZES[size])
-    listed = _list_of(paths, photos, given.work)
+    listed = list_photos(paths, photos, given.work)
     ways = commands(given, listed)
     rates: dict[str, list[float]] = {name: [] for name in ways}
     memory = dict.fromkeys(ways, 0.0)
@@ -120,7 +127,7 @@ def measure(given: Given, size: str, photos: int, rounds: int) -> list[Way]:
         order = list(ways)
         shuffled.shuffle(order)
         for name in order:
-            click.echo(f"{size}, round {number + 1} of {rounds}: {name}", err=True)
+            say(f"{size}, round {number + 1} of {rounds}: {name}")
             printed, peak = run_watched(ways[name])
             rates[name].append(photos / float(printed))
             memory[name] = max(memory[name], peak)
@@ -130,7 +137,7 @@ def measure(given: Given, size: str, photos: int, rounds: int) -> list[Way]:
     ]
 
 
-def _list_of(paths: Sequence[Path], count: int, work: Path) -> Path:
+def list_photos(paths: Sequence[Path], count: int, work: Path) -> Path:
     """Write the paths over and over, so many in all."""
     listed = work / f"{paths[0].parent.name}-{count}.txt"
     lines = [str(paths[number % len(paths)]) for number in range(count)]
@@ -138,32 +145,39 @@ def _list_of(paths: Sequence[Path], count: int, work: Path) -> Path:
     return listed
 
 
-def markdown(results: TaggingResults) -> str:
+def markdown(results: TaggingResults) -> Iterator[str]:
     """Show the results as a table."""
-    lines = [
-        *results.before.markdown(results.after),
-        *(f"* left out: {name}: {why}" for name, why in results.left_out.items()),
-        "",
-        "| photos | way | photos a second | ours is times as fast | MB at most |",
-        "|---|---|---|---|---|",
-    ]
+    yield from results.before.markdown(results.after)
+    yield from (f"* left out: {name}: {why}" for name, why in results.left_out.items())
+    yield ""
+    yield "| photos | way | photos a second | ours is times as fast | MB at most |"
+    yield "|---|---|---|---|---|"
     for way in results.ways:
         rate, times = way.rate.text(1), way.ours_is.text(2)
-        lines.append(f"| {way.size} | {way.way} | {rate} | {times} | {way.megabytes:.0f} |")
-    return "\n".join(lines)
+        yield f"| {way.size} | {way.way} | {rate} | {times} | {way.megabytes:.0f} |"
 
 
 @click.command()
-@click.option("--weights", default="random:0", show_default=True, help="As `export` takes them.")
-@click.option("--bundle", type=click.Path(path_type=Path, exists=True, file_okay=False))
-@click.option("--work", type=click.Path(path_type=Path, file_okay=False), default=DEFAULT_WORK)
-@click.option("--photos", type=click.IntRange(min=32), default=96, show_default=True)
+@weights_option
+@bundle_option
+@work_option
+@click.option(
+    "--photos",
+    type=click.IntRange(min=32),
+    default=96,
+    show_default=True,
+    help="That each way tags in a round.",
+)
 @click.option(
     "--size", "sizes", type=click.Choice(list(SIZES)), multiple=True, help="Several; all otherwise."
 )
-@click.option("--rounds", type=click.IntRange(min=1), default=5, show_default=True)
-@click.option("--memory", type=click.IntRange(min=32), help="Photos of 12 MP; nothing else then.")
-@click.option("--json", "target", type=click.Path(path_type=Path), help="Write all figures here.")
+@rounds_option(5)
+@click.option(
+    "--memory",
+    type=click.IntRange(min=32),
+    help="Measure our memory over so many photos of 12 MP, and nothing else.",
+)
+@json_option
 def main(
     weights: str,
     bundle: Path | None,
@@ -172,16 +186,14 @@ def main(
     sizes: tuple[str, ...],
     rounds: int,
     memory: int | None,
-    target: Path | None,
+    out: Path | None,
 ) -> None:
     """Measure and print a table."""
-    try:
-        given = make_workspace(weights, bundle, work, lambda line: click.echo(line, err=True))
-    except GeographTypesError as error:
-        raise click.ClickException(str(error)) from None
+    with errors_as_lines():
+        given = make_workspace(weights, bundle, work, say)
     if memory is not None:
         paths = make_photos(given.work / "12-MP", SIZES["12 MP"])
-        command = commands(given, _list_of(paths, memory, given.work))[OURS]
+        command = commands(given, list_photos(paths, memory, given.work))[OURS]
         printed, peak = run_watched(command)
         click.echo(f"{memory} photos of 12 MP: {float(printed):.0f} s, {peak:.0f} MB at most")
         return
@@ -190,9 +202,7 @@ def main(
     missing = unless_installed(FASTEMBED)
     left_out = {FASTEMBED: f"{missing.reason}: {missing.detail}"} if missing else {}
     results = TaggingResults(before, this_machine(), photos, rounds, ways, left_out)
-    click.echo(markdown(results))
-    if target is not None:
-        target.write_bytes(msgspec.json.encode(results))
+    report(markdown(results), results, out)
 
 
 if __name__ == "__main__":

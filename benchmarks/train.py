@@ -14,16 +14,16 @@ import json
 import shutil
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
 import click
-import msgspec
 import numpy as np
 
+from child import run_child
+from command_line import json_option, own_work_option, report, say, work_folder
 from machine import this_machine
 from train_results import TrainResults
 
@@ -35,26 +35,33 @@ DISTANCES: Final = ("", "0", "4", "64", "256", "1024", "8192", "Unknown")
 BATCH_SIZE: Final = 1024
 DATALOADER_ROWS: Final = 40_000
 SCRIPT_ROWS: Final = 40_000
+RELEASED_WAY: Final = Path(__file__).parent / "row_by_row" / "decoding.py"
 
 
 @click.command()
-@click.option("--rows", type=click.IntRange(min=2000), default=430_000, show_default=True)
-@click.option("--repeats", type=click.IntRange(min=1), default=1, show_default=True)
 @click.option(
-    "--work",
-    type=click.Path(file_okay=False, path_type=Path),
-    help="Folder for files; those that are there are used again. Else a temporary one.",
+    "--rows",
+    type=click.IntRange(min=2000),
+    default=430_000,
+    show_default=True,
+    help="Of the dataset.",
 )
-@click.option("--json", "target", type=click.Path(path_type=Path), help="Write all figures here.")
-def main(rows: int, repeats: int, work: Path | None, target: Path | None) -> None:
+@click.option(
+    "--repeats",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="How often everything but memory is measured.",
+)
+@own_work_option
+@json_option
+def main(rows: int, repeats: int, work: Path | None, out: Path | None) -> None:
     """Run all measurements and print them as a table."""
     before = this_machine()
-    folder = work or Path(tempfile.mkdtemp())
-    folder.mkdir(parents=True, exist_ok=True)
-    source, dataset = folder / f"{rows}.jsonl.gz", folder / f"{rows}.parquet"
-    try:
+    with work_folder(work) as folder:
+        source, dataset = folder / f"{rows}.jsonl.gz", folder / f"{rows}.parquet"
         if not source.exists():
-            click.echo(f"writing {rows} rows ...", err=True)
+            say(f"writing {rows} rows ...")
             write_rows(source, rows)
         unzip, convert, scripts = [], [], []
         for _ in range(repeats):
@@ -63,9 +70,6 @@ def main(rows: int, repeats: int, work: Path | None, target: Path | None) -> Non
             scripts.append(seconds_of_script(source, rows))
         train = in_child(TRAIN, dataset, folder)
         epochs = [in_child(EPOCH, dataset, source) for _ in range(repeats)]
-    finally:
-        if work is None:
-            shutil.rmtree(folder)
     results = TrainResults(
         before=before,
         after=this_machine(),
@@ -78,10 +82,7 @@ def main(rows: int, repeats: int, work: Path | None, target: Path | None) -> Non
         convert_megabytes=max(run["megabytes"] for run in convert),
         train_megabytes=train["megabytes"],
     )
-    for line in results.markdown():
-        click.echo(line)
-    if target is not None:
-        target.write_bytes(msgspec.json.encode(results))
+    report(results.markdown(), results, out)
 
 
 def write_rows(path: Path, count: int) -> None:
@@ -112,21 +113,14 @@ def seconds_to_unzip(path: Path) -> float:
 
 def seconds_of_script(path: Path, rows: int) -> float:
     """Time the released scripts' way with a part of the rows, for all of them."""
-    script = Path(__file__).parent / "row_by_row" / "decoding.py"
     count = min(rows, SCRIPT_ROWS)
-    command = [sys.executable, str(script), str(path), str(count)]
-    told = json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout)
-    return float(told["seconds"]) * rows / count
+    return run_child(RELEASED_WAY, path, count)["seconds"] * rows / count
 
 
 def in_child(part: str, *paths: Path) -> dict[str, float]:
-    """Measure in a process of its own, so that its memory is its own."""
-    click.echo(f"measuring {part} ...", err=True)
-    start = time.perf_counter()
-    command = [sys.executable, __file__, part, *map(str, paths)]
-    result = subprocess.run(command, stdout=subprocess.PIPE, check=True)
-    measured: dict[str, float] = json.loads(result.stdout)
-    return {"seconds": time.perf_counter() - start} | measured
+    """Measure a part of this script."""
+    say(f"measuring {part} ...")
+    return run_child(__file__, part, *paths)
 
 
 def peak_megabytes() -> float:

@@ -15,6 +15,7 @@ from geograph_types_export.errors import WeightsError
 __all__ = [
     "GRID",
     "HEADS",
+    "HIDDEN",
     "LAYERS",
     "LAYER_NORM_EPSILON",
     "MODEL_NAME",

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -30,12 +30,12 @@ from geograph_types.taxonomy import CLASSES
 from geograph_types_export.file_names import HEAD_NAME, encoder_name, tagger_name
 from geograph_types_export.model_card import CARD_NAME, model_card
 from geograph_types_export.tagger_graph import join_graphs, verify_tagger
+from geograph_types_trainer.run import DEFAULT_THRESHOLDS
 
 __all__ = ["EncoderPart", "HeadPart", "check_place", "write_bundle"]
 
 BUNDLE_NAME: Final = "geograph-types"
 VERSION_HEX: Final = 12
-DEFAULT_THRESHOLD: Final = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +69,7 @@ class HeadPart:
     model: bytes
     source: HeadSource
     fidelity: Fidelity
-    thresholds: Mapping[str, float] = field(
-        default_factory=lambda: dict.fromkeys(CLASSES, DEFAULT_THRESHOLD)
-    )
+    thresholds: Mapping[str, float]
 
 
 def check_place(path: Path) -> None:
@@ -138,7 +136,7 @@ def _empty() -> Manifest:
         name=BUNDLE_NAME,
         version="",
         classes=CLASSES,
-        thresholds=dict.fromkeys(CLASSES, DEFAULT_THRESHOLD),
+        thresholds=dict(DEFAULT_THRESHOLDS),
         embedding=EmbeddingContract(),
         distance=DistanceContract(),
         preprocessing=PreprocessingContract(),

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geograph_types.session import Session
+from geograph_types_export.agreement import cosines, embed
 from geograph_types_export.errors import GateError
 from geograph_types_export.graph import encoder_graph
 from geograph_types_export.int8 import PRODUCTS, QuantisedTower
@@ -165,12 +166,12 @@ def compare(
         tags: decides tags, if there is a head.
     """
     centre = expected.mean(axis=0)
-    centred = _cosines(embeds - centre, expected - centre)
+    centred = cosines(embeds - centre, expected - centre)
     flipped = None if tags is None else float((tags(embeds) != tags(expected)).mean())
     return GateFigures(
         mean_cosine=float(centred.mean()),
         low_cosine=float(np.percentile(centred, LOW_PERCENTILE)),
-        plain_cosine=float(_cosines(embeds, expected).min()),
+        plain_cosine=float(cosines(embeds, expected).min()),
         difference=float(np.abs(embeds - expected).max()),
         flipped_tags=flipped,
     )
@@ -186,21 +187,11 @@ def _costs(tower: QuantisedTower, sample: Sample) -> dict[str, float]:
         embeds = _embed(serialise(encoder_graph(tower.keeping(kept))), sample.pixels)
         # Its own mean is taken off, since the mean error of an accepted encoder is too.
         exact = sample.embeds - sample.embeds.mean(axis=0)
-        return float(_cosines(embeds - embeds.mean(axis=0), exact).mean())
+        return float(cosines(embeds - embeds.mean(axis=0), exact).mean())
 
     best = cosine(PRODUCTS)
     return {name: best - cosine(set(PRODUCTS) - {name}) for name in PRODUCTS}
 
 
 def _embed(model: bytes, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-    session = Session(model, "cpu")
-    starts = range(0, len(pixels), BATCH)
-    parts = [session.run("image_embeds", pixels=pixels[start : start + BATCH]) for start in starts]
-    return np.concatenate(parts)
-
-
-def _cosines(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.float64]:
-    x, y = a.astype(np.float64), b.astype(np.float64)
-    norms = np.linalg.norm(x, axis=1) * np.linalg.norm(y, axis=1)
-    cosines: NDArray[np.float64] = (x * y).sum(axis=1) / norms
-    return cosines
+    return embed(Session(model, "cpu"), pixels, BATCH)

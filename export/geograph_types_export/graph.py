@@ -37,7 +37,7 @@ from geograph_types_export.tower import (
     Tower,
 )
 
-__all__ = ["add_encoder", "encoder_graph"]
+__all__ = ["encoder_graph"]
 
 FREE: Final = -1
 """A dimension that `Reshape` works out."""
@@ -57,12 +57,6 @@ def encoder_graph(tower: Tower) -> ModelProto:
         normalised, with a free batch dimension.
     """
     graph = GraphBuilder("CLIP ViT-B/32 image tower")
-    add_encoder(graph, tower)
-    return graph.model(*tensor_contract("encoder"))
-
-
-def add_encoder(graph: GraphBuilder, tower: Tower) -> str:
-    """Add the encoder to a graph whose input is `pixels`; its output is `image_embeds`."""
     stream = _embed_patches(graph, tower)
     for index, block in enumerate(tower.blocks):
         name = f"visual.transformer.resblocks.{index}"
@@ -73,9 +67,10 @@ def add_encoder(graph: GraphBuilder, tower: Tower) -> str:
     weight = graph.constant("visual.proj.weight", tower.projection.weight)
     bias = graph.constant("visual.proj.bias", tower.projection.bias)
     embeds = graph.node("Gemm", "visual.proj", [token, weight, bias])
-    return graph.node(
+    graph.node(
         "Cast", "visual.image_embeds", [embeds], outputs=["image_embeds"], to=TensorProto.FLOAT
     )
+    return graph.model(*tensor_contract("encoder"))
 
 
 def _embed_patches(graph: GraphBuilder, tower: Tower) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,7 @@ from geograph_types_export.calibration import BlockInputs, block_inputs, patch_r
 from geograph_types_export.quantise import Fitted, fit_patches, fit_product
 from geograph_types_export.tower import (
     Block,
+    Floats,
     Linear,
     Product,
     Tower,
@@ -36,6 +37,10 @@ PARTS: Final = {
 
 FACTORS: Final = {"in_proj": "norm_1", "c_fc": "norm_2", "c_proj": "hidden"}
 """Where the factors of a product's input are, if they are not in another product."""
+
+
+Divided: TypeAlias = tuple[Product, Floats]
+"""A product, and what its input has to be divided by."""
 
 
 def _product_name(block: int, part: str) -> str:
@@ -110,25 +115,24 @@ def _quantise_block(block: Block, inputs: BlockInputs) -> tuple[Block, Block]:
     in_proj = fit_product(_divide_values(_linear(block.in_proj), out_proj), inputs.in_proj)
     c_fc = fit_product(_linear(block.c_fc), inputs.c_fc)
     c_proj = fit_product(_linear(block.c_proj), inputs.c_proj, worth=MULTIPLICATION)
-    quantised = Block(
-        norm_1=np.reciprocal(in_proj.factors),
-        in_proj=in_proj.product,
-        out_proj=out_proj.product,
-        norm_2=np.reciprocal(c_fc.factors),
-        c_fc=c_fc.product,
-        hidden=np.reciprocal(c_proj.factors),
-        c_proj=c_proj.product,
+    fitted = (in_proj, out_proj, c_fc, c_proj)
+    return (
+        _assembled(*((part.product, part.factors) for part in fitted)),
+        _assembled(*((part.rounded, part.rounded_factors) for part in fitted)),
     )
-    rounded = Block(
-        norm_1=np.reciprocal(in_proj.rounded_factors),
-        in_proj=in_proj.rounded,
-        out_proj=out_proj.rounded,
-        norm_2=np.reciprocal(c_fc.rounded_factors),
-        c_fc=c_fc.rounded,
-        hidden=np.reciprocal(c_proj.rounded_factors),
-        c_proj=c_proj.rounded,
+
+
+def _assembled(in_proj: Divided, out_proj: Divided, c_fc: Divided, c_proj: Divided) -> Block:
+    """Make a block of its products; what `out_proj` reads is divided in `in_proj`."""
+    return Block(
+        norm_1=np.reciprocal(in_proj[1]),
+        in_proj=in_proj[0],
+        out_proj=out_proj[0],
+        norm_2=np.reciprocal(c_fc[1]),
+        c_fc=c_fc[0],
+        hidden=np.reciprocal(c_proj[1]),
+        c_proj=c_proj[0],
     )
-    return quantised, rounded
 
 
 def _divide_values(in_proj: Linear, out_proj: Fitted) -> Linear:

@@ -12,7 +12,13 @@ import torch
 
 from geograph_types_export.errors import WeightsError
 
-__all__ = ["to_open_clip"]
+__all__ = [
+    "BLOCK_PREFIX",
+    "IN_BLOCK",
+    "IN_PROJECTIONS",
+    "OUTSIDE_BLOCKS",
+    "to_open_clip",
+]
 
 OPEN_CLIP_PREFIX: Final = "visual."
 HUGGING_FACE_PREFIX: Final = "vision_model."

@@ -1,6 +1,5 @@
 """OpenAI's weights through open_clip: its cache, its hub, and whether the hub can be reached."""
 
-import hashlib
 import queue
 import threading
 from pathlib import Path
@@ -12,6 +11,7 @@ from huggingface_hub import constants as hub_constants
 from open_clip.constants import HF_SAFE_WEIGHTS_NAME, HF_WEIGHTS_NAME
 
 from geograph_types_export.architecture import MODEL_NAME
+from geograph_types_export.download import file_sha256
 from geograph_types_export.errors import WeightsError
 
 __all__ = ["OPENAI", "cached_weights", "download_weights", "why_unreachable"]
@@ -45,9 +45,7 @@ def cached_weights() -> Path | None:
     archive = Path.home() / ".cache" / "clip" / Path(ARCHIVE_URL).name
     if not archive.is_file():
         return None
-    with archive.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    if digest != ARCHIVE_URL.split("/")[-2]:
+    if file_sha256(archive) != ARCHIVE_URL.split("/")[-2]:
         raise WeightsError(OPENAI, f"{archive} is cut off or damaged; delete it, and run again")
     return archive
 

@@ -29,7 +29,7 @@ from geograph_types_export.verify import upper_bound, verify_encoder, verify_hea
 from geograph_types_export.weights import EncoderWeights
 from geograph_types_trainer.checkpoint import load_checkpoint
 from geograph_types_trainer.head import TypeHead
-from geograph_types_trainer.run import HEAD_FILE, Run
+from geograph_types_trainer.run import DEFAULT_THRESHOLDS, HEAD_FILE, Run
 
 __all__ = [
     "SourcedHead",
@@ -45,17 +45,17 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SourcedHead:
-    """A head, where it comes from, and its thresholds if they are known.
+    """A head, where it comes from, and its thresholds.
 
     Attributes:
         head: in eval mode.
         source: for the manifest.
-        thresholds: by class, or `None`.
+        thresholds: by class.
     """
 
     head: TypeHead
     source: HeadSource
-    thresholds: Mapping[str, float] | None = None
+    thresholds: Mapping[str, float]
 
 
 def load_head(path: Path) -> SourcedHead:
@@ -76,7 +76,8 @@ def load_head(path: Path) -> SourcedHead:
         )
         return SourcedHead(run.head, source, run.thresholds)
     checkpoint = load_checkpoint(path)
-    return SourcedHead(checkpoint.head, HeadSource(name=path.name, sha256=checkpoint.sha256))
+    source = HeadSource(name=path.name, sha256=checkpoint.sha256)
+    return SourcedHead(checkpoint.head, source, DEFAULT_THRESHOLDS)
 
 
 def export_encoder(
@@ -185,6 +186,4 @@ def export_head(sourced: SourcedHead) -> HeadPart:
     """
     model = serialise(head_graph(sourced.head))
     fidelity = verify_head(model, HEAD_NAME, sourced.head)
-    if sourced.thresholds is None:
-        return HeadPart(model, sourced.source, fidelity)
     return HeadPart(model, sourced.source, fidelity, sourced.thresholds)

@@ -55,14 +55,12 @@ class Fitted:
 
     Attributes:
         product: reads the divided input.
-        exact: the same product as it was, which reads the divided input too.
         factors: float32 [inputs]; 1 where there is no smoothing.
         rounded: the product with its weights alone rounded.
         rounded_factors: what the input of that has to be divided by.
     """
 
     product: QuantisedLinear
-    exact: Linear
     factors: Floats
     rounded: RoundedLinear
     rounded_factors: Floats
@@ -102,7 +100,7 @@ def fit_product(
     factors: Floats = best.factors.numpy()
     choices = [factors] if bound else [factors, np.ones_like(factors)]
     rounded = _round_best(linear, rows, choices)
-    return Fitted(product, Linear(smoothed.numpy(), linear.bias), factors, *rounded)
+    return Fitted(product, factors, *rounded)
 
 
 def _round_best(

@@ -1,8 +1,8 @@
 """Fetch the heads that Geograph has released, by name; the only importer of pooch."""
 
+import fcntl
 import os
 import re
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -22,7 +22,6 @@ except ModuleNotFoundError:
     raise MissingExtraError("pooch", "export") from None
 
 __all__ = [
-    "CACHE_VARIABLE",
     "GEOGRAPH",
     "MIRROR_VARIABLE",
     "ReleasedHead",
@@ -189,8 +188,5 @@ def _locked(folder: Path) -> Iterator[None]:
     """Let one process at a time download into a folder; whoever waited finds the file there."""
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / ".lock").open("ab") as file:
-        if sys.platform != "win32":
-            import fcntl
-
-            fcntl.flock(file, fcntl.LOCK_EX)
+        fcntl.flock(file, fcntl.LOCK_EX)
         yield

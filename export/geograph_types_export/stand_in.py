@@ -16,16 +16,17 @@ import math
 
 import torch
 
+from geograph_types.embedding import EMBEDDING_DIMENSION
 from geograph_types.errors import InputError
+from geograph_types_export.architecture import GRID, LAYERS, PATCH, TOKENS, WIDTH
 
 __all__ = ["stand_in_state_dict"]
 
-_WIDTH, _LAYERS, _PATCH, _GRID, _EMBEDDING = 768, 12, 32, 7, 512
 _DOMINANT, _DOMINANT_VALUE = 92, -6.3  # the one large dimension of real CLIP embeddings
 _NORM = 10.8
 
 # The channels of a token, by what they hold: where its patch lies, its colour, its textures.
-_PLACE, _COLOUR, _TEXTURE = slice(0, 64), slice(64, 128), slice(128, _WIDTH)
+_PLACE, _COLOUR, _TEXTURE = slice(0, 64), slice(64, 128), slice(128, WIDTH)
 _PLACE_SIZE = 4.0  # large, so that normalising a token hardly hides how much contrast it has
 _PATCH_GAIN = 3.0
 _RECTIFIER_INPUT = 12.0  # large enough for QuickGELU to have a sharp bend
@@ -55,13 +56,13 @@ def stand_in_state_dict(seed: int) -> dict[str, torch.Tensor]:
     generator = torch.Generator().manual_seed(seed)
     state = {
         # The class token starts empty, so all that it holds in the end comes from the picture.
-        "class_embedding": torch.zeros(_WIDTH),
+        "class_embedding": torch.zeros(WIDTH),
         "positional_embedding": _positions(generator),
         "conv1.weight": _patch_filters(generator),
-        "ln_pre.weight": torch.ones(_WIDTH),
-        "ln_pre.bias": torch.zeros(_WIDTH),
+        "ln_pre.weight": torch.ones(WIDTH),
+        "ln_pre.bias": torch.zeros(WIDTH),
     }
-    for layer in range(_LAYERS):
+    for layer in range(LAYERS):
         block = _stirring_block(generator)
         if layer == 0:
             block |= _rectifier(generator)
@@ -80,18 +81,18 @@ def _normal(generator: torch.Generator, *shape: int, gain: float = 1.0) -> torch
 def _stirring_block(generator: torch.Generator) -> dict[str, torch.Tensor]:
     """A transformer block of dense random weights that changes its input only a little."""
     return {
-        "ln_1.weight": torch.ones(_WIDTH),
-        "ln_1.bias": torch.zeros(_WIDTH),
-        "attn.in_proj_weight": _normal(generator, 3 * _WIDTH, _WIDTH),
-        "attn.in_proj_bias": torch.zeros(3 * _WIDTH),
-        "attn.out_proj.weight": _normal(generator, _WIDTH, _WIDTH, gain=_STIRRING_GAIN),
-        "attn.out_proj.bias": torch.zeros(_WIDTH),
-        "ln_2.weight": torch.ones(_WIDTH),
-        "ln_2.bias": torch.zeros(_WIDTH),
-        "mlp.c_fc.weight": _normal(generator, 4 * _WIDTH, _WIDTH),
-        "mlp.c_fc.bias": torch.randn(4 * _WIDTH, generator=generator) * 0.5,
-        "mlp.c_proj.weight": _normal(generator, _WIDTH, 4 * _WIDTH, gain=_STIRRING_GAIN),
-        "mlp.c_proj.bias": torch.zeros(_WIDTH),
+        "ln_1.weight": torch.ones(WIDTH),
+        "ln_1.bias": torch.zeros(WIDTH),
+        "attn.in_proj_weight": _normal(generator, 3 * WIDTH, WIDTH),
+        "attn.in_proj_bias": torch.zeros(3 * WIDTH),
+        "attn.out_proj.weight": _normal(generator, WIDTH, WIDTH, gain=_STIRRING_GAIN),
+        "attn.out_proj.bias": torch.zeros(WIDTH),
+        "ln_2.weight": torch.ones(WIDTH),
+        "ln_2.bias": torch.zeros(WIDTH),
+        "mlp.c_fc.weight": _normal(generator, 4 * WIDTH, WIDTH),
+        "mlp.c_fc.bias": torch.randn(4 * WIDTH, generator=generator) * 0.5,
+        "mlp.c_proj.weight": _normal(generator, WIDTH, 4 * WIDTH, gain=_STIRRING_GAIN),
+        "mlp.c_proj.bias": torch.zeros(WIDTH),
     }
 
 
@@ -108,11 +109,11 @@ def _positions(generator: torch.Generator) -> torch.Tensor:
     It fills the channels of `_PLACE` only, with the same size for every patch.
     """
     # In float64, so that the last bits, which depend on the number of threads, are rounded away.
-    cosines = _cosines(_GRID, 3).double()
+    cosines = _cosines(GRID, 3).double()
     amplitudes = torch.randn(_PLACE.stop, 3, 3, generator=generator).double()
     smooth = torch.einsum("wij,ir,jc->rcw", amplitudes, cosines, cosines).reshape(-1, _PLACE.stop)
     normal = torch.nn.functional.layer_norm(smooth, (_PLACE.stop,))
-    positions = torch.zeros(_GRID * _GRID + 1, _WIDTH)
+    positions = torch.zeros(TOKENS, WIDTH)
     positions[1:, _PLACE] = (_PLACE_SIZE * normal).float()
     return positions
 
@@ -124,16 +125,16 @@ def _patch_filters(generator: torch.Generator) -> torch.Tensor:
     then answers about as strongly as the next. Two in three weigh brightness, the third colour.
     The colour channels have the constant pattern, those of place see next to nothing.
     """
-    cosines = _cosines(_PATCH, _PATCH // 2)
-    exponents = torch.rand(_WIDTH, 2, generator=generator)
-    frequencies = (torch.pow(_PATCH // 2, exponents) - 0.5).long()  # more of them low than high
+    cosines = _cosines(PATCH, PATCH // 2)
+    exponents = torch.rand(WIDTH, 2, generator=generator)
+    frequencies = (torch.pow(PATCH // 2, exponents) - 0.5).long()  # more of them low than high
     frequencies[_COLOUR] = 0
     patterns = cosines[frequencies[:, 0], :, None] * cosines[frequencies[:, 1], None, :]
-    gains = _PATCH_GAIN * (1 + frequencies.double().norm(dim=1).float()) / _PATCH**2
+    gains = _PATCH_GAIN * (1 + frequencies.double().norm(dim=1).float()) / PATCH**2
     gains[_COLOUR] *= 0.3  # or it would drown the textures
     gains[_PLACE] *= _TRACE
-    spread = torch.where(torch.arange(_WIDTH) % 3 == 0, 2.0, 0.3)[:, None]
-    colours = 1 + torch.randn(_WIDTH, 3, generator=generator) * spread
+    spread = torch.where(torch.arange(WIDTH) % 3 == 0, 2.0, 0.3)[:, None]
+    colours = 1 + torch.randn(WIDTH, 3, generator=generator) * spread
     colours /= colours.norm(dim=1, keepdim=True)
     return torch.mul(colours[:, :, None, None], (gains[:, None, None] * patterns)[:, None])
 
@@ -144,17 +145,17 @@ def _rectifier(generator: torch.Generator) -> dict[str, torch.Tensor]:
     Two hidden units of the MLP see the channel with opposite signs, and what the negative one
     gives is added twice: x + 2 max(-x, 0) = |x|. The other half of the hidden units stirs.
     """
-    texture = torch.zeros(_WIDTH)
+    texture = torch.zeros(WIDTH)
     texture[_TEXTURE] = 1.0
-    trace = _normal(generator, 2, _WIDTH, _WIDTH, gain=_TRACE)
+    trace = _normal(generator, 2, WIDTH, WIDTH, gain=_TRACE)
     see = torch.diag(texture) * _RECTIFIER_INPUT + trace[0]
     add = torch.diag(texture) * (2 / _RECTIFIER_INPUT)
-    stir = _normal(generator, 2 * _WIDTH, _WIDTH)
-    stirred = _normal(generator, _WIDTH, 2 * _WIDTH, gain=_TRACE)
+    stir = _normal(generator, 2 * WIDTH, WIDTH)
+    stirred = _normal(generator, WIDTH, 2 * WIDTH, gain=_TRACE)
     return {
-        "attn.out_proj.weight": _normal(generator, _WIDTH, _WIDTH, gain=_FIRST_GAIN),
+        "attn.out_proj.weight": _normal(generator, WIDTH, WIDTH, gain=_FIRST_GAIN),
         "mlp.c_fc.weight": torch.cat([see, -see, stir]),
-        "mlp.c_fc.bias": torch.zeros(4 * _WIDTH),
+        "mlp.c_fc.bias": torch.zeros(4 * WIDTH),
         "mlp.c_proj.weight": torch.cat([trace[1] / _RECTIFIER_INPUT, add, stirred], dim=1),
     }
 
@@ -165,15 +166,15 @@ def _gathering(generator: torch.Generator) -> dict[str, torch.Tensor]:
     The class token's queries come from the bias, the keys from the place of a patch alone, the
     values from its colour and textures alone.
     """
-    query, key, value = _normal(generator, 3, _WIDTH, _WIDTH)
+    query, key, value = _normal(generator, 3, WIDTH, WIDTH)
     key, value = key.clone(), value.clone()
     key[:, _PLACE.stop :] = 0
     value[:, _PLACE] = 0
-    focus = torch.randn(_WIDTH, generator=generator) * _FOCUS
+    focus = torch.randn(WIDTH, generator=generator) * _FOCUS
     return {
         "attn.in_proj_weight": torch.cat([query * _TRACE, key, value]),
-        "attn.in_proj_bias": torch.cat([focus, torch.zeros(2 * _WIDTH)]),
-        "attn.out_proj.weight": _normal(generator, _WIDTH, _WIDTH, gain=_GATHERING_GAIN),
+        "attn.in_proj_bias": torch.cat([focus, torch.zeros(2 * WIDTH)]),
+        "attn.out_proj.weight": _normal(generator, WIDTH, WIDTH, gain=_GATHERING_GAIN),
     }
 
 
@@ -185,11 +186,11 @@ def _projection(generator: torch.Generator) -> dict[str, torch.Tensor]:
     the last, so that the large term joins the sum at its end and costs it little precision.
     """
     rest = math.sqrt(_NORM**2 - _DOMINANT_VALUE**2)
-    projection = torch.randn(_WIDTH, _EMBEDDING, generator=generator)
-    projection *= rest / math.sqrt(_WIDTH * _EMBEDDING)
+    projection = torch.randn(WIDTH, EMBEDDING_DIMENSION, generator=generator)
+    projection *= rest / math.sqrt(WIDTH * EMBEDDING_DIMENSION)
     projection[:, _DOMINANT] *= 0.3  # so that it stays dominant whatever the picture
     projection[-1] = 0
     projection[-1, _DOMINANT] = _DOMINANT_VALUE
-    weight, bias = torch.ones(_WIDTH), torch.zeros(_WIDTH)
+    weight, bias = torch.ones(WIDTH), torch.zeros(WIDTH)
     weight[-1], bias[-1] = 0.0, 1.0
     return {"ln_post.weight": weight, "ln_post.bias": bias, "proj": projection}

@@ -15,6 +15,7 @@ from geograph_types.manifest import Fidelity
 from geograph_types.preprocess import preprocess
 from geograph_types.session import Session
 from geograph_types.taxonomy import CLASSES
+from geograph_types_export.agreement import cosines, embed
 from geograph_types_export.errors import DriftError
 from geograph_types_export.file_names import encoder_name
 from geograph_types_export.reference import REFERENCE, ReferenceTower
@@ -82,9 +83,9 @@ def verify_encoder(
     alone: NDArray[np.float32] | None = None
     cosine, difference = 1.0, 0.0
     for size in BATCHES:
-        embeds = _in_batches(session, pixels, size)
+        embeds = embed(session, pixels, size)
         alone = embeds if alone is None else alone
-        cosine = min(cosine, float(_cosines(embeds, expected).min()))
+        cosine = min(cosine, float(cosines(embeds, expected).min()))
         difference = max(difference, float(np.abs(embeds - expected).max()))
         spread = float(np.abs(embeds - alone).max())
         # A NaN compares as false: the tests are written so that it fails them.
@@ -135,19 +136,6 @@ def verify_head(model: bytes, path: str, head: TypeHead) -> Fidelity:
         minimum_cosine=None,
         maximum_difference=upper_bound(difference),
     )
-
-
-def _in_batches(session: Session, pixels: NDArray[np.uint8], size: int) -> NDArray[np.float32]:
-    starts = range(0, len(pixels), size)
-    parts = [session.run("image_embeds", pixels=pixels[start : start + size]) for start in starts]
-    return np.concatenate(parts)
-
-
-def _cosines(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.float64]:
-    x, y = a.astype(np.float64), b.astype(np.float64)
-    products = (x * y).sum(axis=1)
-    cosines: NDArray[np.float64] = products / np.linalg.norm(x, axis=1) / np.linalg.norm(y, axis=1)
-    return cosines
 
 
 def upper_bound(difference: float) -> float:

@@ -21,6 +21,8 @@ __all__ = ["EncoderWeights", "load_weights", "weights_digest"]
 AUTO: Final = "auto"
 RANDOM: Final = "random:"
 AUTO_SEED: Final = 0
+SEED_DIGITS: Final = 19
+"""The largest seed has so many; Python refuses to read thousands."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -108,8 +110,9 @@ def _download() -> Path:
 
 def _load_stand_in(spec: str, notice: str | None = None) -> EncoderWeights:
     seed = spec.removeprefix(RANDOM)
-    if not seed.isascii() or not seed.isdigit() or int(seed) >= 1 << 63:
-        raise WeightsError(spec, "the seed is no whole number; give for instance random:0")
+    readable = seed.isascii() and seed.isdigit() and len(seed) <= SEED_DIGITS
+    if not readable or int(seed) >= 1 << 63:
+        raise WeightsError(spec, "the seed is no whole number below 2^63; give random:0, say")
     state = stand_in_state_dict(int(seed))
     return EncoderWeights(spec, state, weights_digest(state), stand_in=True, notice=notice)
 

@@ -5,7 +5,7 @@ A dataset has the published schema: `gridimage_id`, `types`, `distance`, `embedd
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, Final, Literal, TypeAlias
@@ -157,12 +157,19 @@ def read_dataset(path: Path) -> Iterator[DatasetBatch]:
     """Read a dataset that `DatasetWriter` made, a row group at a time.
 
     Raises:
-        InputError: not a Parquet file, or without the columns of a dataset.
+        InputError: not a Parquet file, or without the columns of a dataset, filled in every row.
     """
     names = dataset_schema("float32").names
     file = _open(path, names)
+    _check_kinds(path, file.schema_arrow, names)
     for group in range(file.num_row_groups):
-        table = file.read_row_group(group, columns=names).combine_chunks()
+        try:
+            table = file.read_row_group(group, columns=names).combine_chunks()
+        except (OSError, pa.ArrowException) as error:
+            raise _damaged(path, error) from None
+        for name in names:
+            if table[name].null_count:
+                raise InputError(f"{path}: column {name} is empty in some rows: leave those out")
         yield DatasetBatch(
             ids=table["gridimage_id"].to_numpy(),
             types=table["types"].to_pylist(),
@@ -174,6 +181,36 @@ def read_dataset(path: Path) -> Iterator[DatasetBatch]:
         del table
     # What Arrow keeps for later would otherwise stay beside the caller's own copy.
     pa.default_memory_pool().release_unused()
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    plain = kind.value_type if pa.types.is_dictionary(kind) else kind
+    return bool(pa.types.is_string(plain) or pa.types.is_large_string(plain))
+
+
+def _is_vectors(kind: pa.DataType) -> bool:
+    fixed = pa.types.is_fixed_size_list(kind) and kind.list_size == EMBEDDING_DIMENSION
+    free = pa.types.is_list(kind) or pa.types.is_large_list(kind)
+    return (fixed or free) and bool(pa.types.is_floating(kind.value_type))
+
+
+KINDS: Final[Mapping[str, tuple[Callable[[pa.DataType], bool], str]]] = {
+    "gridimage_id": (pa.types.is_integer, "whole numbers"),
+    "types": (_is_text, "text, tags with commas between"),
+    "distance": (_is_text, "text, metres such as '16', '' for 0, or 'Unknown'"),
+    "embeddings": (_is_vectors, f"lists of {EMBEDDING_DIMENSION} floats"),
+    "weight": (lambda kind: pa.types.is_floating(kind) or pa.types.is_integer(kind), "numbers"),
+    "split": (_is_text, "text, tra, val or tes"),
+}
+"""What columns may hold, and how to say it."""
+
+
+def _check_kinds(path: Path, schema: pa.Schema, names: Sequence[str]) -> None:
+    for name in names:
+        fits, wanted = KINDS[name]
+        kind = schema.field(name).type
+        if not fits(kind):
+            raise InputError(f"{path}: column {name} is {kind}: store {wanted}")
 
 
 def _vectors(path: Path, column: pa.ChunkedArray) -> NDArray[np.floating]:
@@ -207,7 +244,7 @@ def read_parquet_rows(path: Path) -> Iterator[RowBatch]:
     """
     names = ["gridimage_id", "distance", "embeddings"]
     file = _open(path, names, buffer_size=READ_BYTES)
-    _check_row_types(path, file.schema_arrow)
+    _check_kinds(path, file.schema_arrow, names)
     first = 1
     try:
         for batch in file.iter_batches(BATCH_ROWS, columns=names):
@@ -217,28 +254,11 @@ def read_parquet_rows(path: Path) -> Iterator[RowBatch]:
             empty = file.schema_arrow.empty_table()
             yield _row_batch([empty[name].combine_chunks() for name in names], first)
     except (OSError, pa.ArrowException) as error:
-        raise InputError(f"{path} is damaged ({error}): fetch or make it again") from None
+        raise _damaged(path, error) from None
 
 
-def _check_row_types(path: Path, schema: pa.Schema) -> None:
-    identity, distance, vector = (
-        schema.field(name).type for name in ("gridimage_id", "distance", "embeddings")
-    )
-    if not pa.types.is_integer(identity):
-        raise InputError(f"{path}: column gridimage_id is {identity}: store whole numbers")
-    if pa.types.is_dictionary(distance):
-        distance = distance.value_type
-    if not (pa.types.is_string(distance) or pa.types.is_large_string(distance)):
-        raise InputError(
-            f"{path}: column distance is {distance}: store text, metres such as '16', '' for 0, "
-            "or 'Unknown'"
-        )
-    fixed = pa.types.is_fixed_size_list(vector) and vector.list_size == EMBEDDING_DIMENSION
-    free = pa.types.is_list(vector) or pa.types.is_large_list(vector)
-    if not ((fixed or free) and pa.types.is_floating(vector.value_type)):
-        raise InputError(
-            f"{path}: column embeddings is {vector}: store lists of {EMBEDDING_DIMENSION} floats"
-        )
+def _damaged(path: Path, error: Exception) -> InputError:
+    return InputError(f"{path} is damaged ({error}): fetch or make it again")
 
 
 def _row_batch(columns: Sequence[pa.Array], first: int) -> RowBatch:

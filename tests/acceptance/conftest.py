@@ -12,6 +12,7 @@ from playwright.sync_api import Browser, sync_playwright
 from sklearn.datasets import load_sample_images
 
 from geograph_types import Bundle, Distance, Prediction
+from geograph_types.cli.main import main
 from geograph_types.errors import PhotoError, PhotoFault
 from geograph_types.results import PhotoResult
 from geograph_types.tags import final_tags
@@ -58,6 +59,15 @@ def many_results(
         said = _prediction(chance, bundle)
         results.append(PhotoResult(path, said, None, types, truncated=chance.random() < 0.01))
     return bundle, results
+
+
+@pytest.fixture(scope="session")
+def int8_bundle(bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bundle with encoders in float32 and int8, head and taggers; not to be changed."""
+    folder = Path(shutil.copytree(bundle, tmp_path_factory.mktemp("int8") / "bundle"))
+    command = ["export", "encoder", "--weights", "random:0", "--precision", "int8"]
+    assert main([*command, "--bundle", str(folder)]) == 0
+    return folder
 
 
 def _pictures(folder: Path, chance: random.Random) -> Iterator[Path]:

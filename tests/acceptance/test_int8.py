@@ -19,53 +19,42 @@ LARGEST_FILE = 92_000_000
 BATCHES, LARGEST_BATCH = 200, 64
 
 
-def export_int8(folder: Path) -> Path:
-    command = ["export", "encoder", "--weights", "random:0", "--precision", "int8"]
-    assert main([*command, "--bundle", str(folder)]) == 0
-    return folder / "visual.int8.onnx"
-
-
-@pytest.fixture(scope="module")
-def folder(bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A bundle with encoders in float32 and int8."""
-    copy = Path(shutil.copytree(bundle, tmp_path_factory.mktemp("int8") / "bundle"))
-    export_int8(copy)
-    return copy
-
-
 @pytest.fixture(scope="module")
 def pixels() -> NDArray[np.uint8]:
     return np.stack([preprocess(scene) for scene in draw_scenes(LARGEST_BATCH, UNSEEN_SEED)])
 
 
 def test_int8_keeps_to_its_gate_on_scenes_that_it_was_not_fitted_to(
-    folder: Path, pixels: NDArray[np.uint8]
+    int8_bundle: Path, pixels: NDArray[np.uint8]
 ) -> None:
-    said = next(f for f in Bundle.open(folder).manifest.fidelity if f.path == "visual.int8.onnx")
+    said = next(
+        f for f in Bundle.open(int8_bundle).manifest.fidelity if f.path == "visual.int8.onnx"
+    )
     assert (said.centred_cosine_mean or 0) >= GATE_MEAN
     assert (said.centred_cosine_p1 or 0) >= GATE_FIRST_PERCENTILE
     assert said.flipped_tags is not None
     assert said.flipped_tags <= GATE_FLIPPED
-    assert (folder / "visual.int8.onnx").stat().st_size <= LARGEST_FILE
-    exact = TypeTagger(folder, precision="fp32").embed_pixels(pixels)
-    found = TypeTagger(folder, precision="int8").embed_pixels(pixels)
+    assert (int8_bundle / "visual.int8.onnx").stat().st_size <= LARGEST_FILE
+    exact = TypeTagger(int8_bundle, precision="fp32").embed_pixels(pixels)
+    found = TypeTagger(int8_bundle, precision="int8").embed_pixels(pixels)
     centred = exact - exact.mean(axis=0), found - exact.mean(axis=0)
     norms = np.linalg.norm(centred[0], axis=1) * np.linalg.norm(centred[1], axis=1)
     assert ((centred[0] * centred[1]).sum(axis=1) / norms).mean() >= GATE_MEAN
 
 
-def test_the_same_weights_give_the_same_bytes(folder: Path, tmp_path: Path) -> None:
-    again = Path(shutil.copytree(folder, tmp_path / "bundle"))
+def test_the_same_weights_give_the_same_bytes(int8_bundle: Path, tmp_path: Path) -> None:
+    again = Path(shutil.copytree(int8_bundle, tmp_path / "bundle"))
     before = {path.name: path.read_bytes() for path in again.iterdir()}
-    export_int8(again)
+    command = ["export", "encoder", "--weights", "random:0", "--precision", "int8"]
+    assert main([*command, "--bundle", str(again)]) == 0
     assert {path.name: path.read_bytes() for path in again.iterdir()} == before
 
 
 @pytest.mark.parametrize(("precision", "bound"), [("int8", 0.0), ("fp32", 1e-5)])
 def test_a_vector_does_not_depend_on_the_rest_of_its_batch(
-    folder: Path, pixels: NDArray[np.uint8], precision: str, bound: float
+    int8_bundle: Path, pixels: NDArray[np.uint8], precision: str, bound: float
 ) -> None:
-    model = folder / f"visual.{precision}.onnx"
+    model = int8_bundle / f"visual.{precision}.onnx"
     session = Session(model, "cpu", threads=1)
     alone = session.run("image_embeds", pixels=pixels[:1])[0]
     rng = np.random.default_rng(3)

@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Final
@@ -11,7 +10,6 @@ import numpy as np
 import pytest
 
 from geograph_types import Bundle, TypeTagger
-from geograph_types.cli.main import main
 from geograph_types.preprocess import preprocess
 from geograph_types_trainer.scenes import draw_scenes
 
@@ -19,15 +17,6 @@ PAGE: Final = Path(__file__).parents[2] / "docs" / "other-languages.md"
 PHOTOS, SEED = 20, 91
 BUCKETS: Final = 23
 DIFFERENCE: Final = 1e-4
-
-
-@pytest.fixture(scope="module")
-def folder(bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A bundle with encoder, head and tagger in int8."""
-    copy = Path(shutil.copytree(bundle, tmp_path_factory.mktemp("node") / "bundle"))
-    command = ["export", "encoder", "--weights", "random:0", "--precision", "int8"]
-    assert main([*command, "--bundle", str(copy)]) == 0
-    return copy
 
 
 @pytest.fixture(scope="module")
@@ -42,19 +31,19 @@ def script(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made / "tag.mjs"
 
 
-def test_node_gives_the_probabilities_of_python(folder: Path, script: Path) -> None:
+def test_node_gives_the_probabilities_of_python(int8_bundle: Path, script: Path) -> None:
     pixels = np.stack([preprocess(scene) for scene in draw_scenes(PHOTOS, SEED)])
     buckets = np.arange(PHOTOS) * 7 % BUCKETS
     file = script.with_name("pixels")
     file.write_bytes(pixels.tobytes())
-    model = folder / Bundle.open(folder).find("tagger", "int8").path
+    model = int8_bundle / Bundle.open(int8_bundle).find("tagger", "int8").path
     command = ["node", script, model, file, *map(str, buckets)]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     rows = [json.loads(line) for line in done.stdout.splitlines()]
 
-    tagger = TypeTagger(folder, precision="int8")
+    tagger = TypeTagger(int8_bundle, precision="int8")
     expected = tagger.score_buckets(tagger.embed_pixels(pixels), buckets)
-    assert [list(row) for row in rows] == [list(Bundle.open(folder).manifest.classes)] * PHOTOS
+    assert [list(row) for row in rows] == [list(Bundle.open(int8_bundle).manifest.classes)] * PHOTOS
     found = np.array([list(row.values()) for row in rows])
     assert np.ptp(expected, axis=0).max() > 100 * DIFFERENCE
     np.testing.assert_allclose(found, expected, rtol=0, atol=DIFFERENCE)

@@ -1,40 +1,16 @@
 """The built wheel with only the cpu extra, in an empty virtual environment."""
 
 import json
-import os
-import subprocess
-import sys
-import venv
 from pathlib import Path
 
 import pytest
-
-ROOT = Path(__file__).parents[2]
-
-
-def run(*command: object) -> str:
-    environment = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "COV"))}
-    done = subprocess.run(
-        [str(word) for word in command], capture_output=True, text=True, env=environment
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+from wheels import build_wheel, install, run, run_clean
 
 
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("wheel")
-    run(sys.executable, "-m", "build", "--wheel", "--outdir", folder, ROOT)
-    (built,) = folder.glob("*.whl")
-    return built
-
-
-@pytest.fixture(scope="module")
-def environment(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("venv")
-    venv.create(folder, with_pip=True)
-    run(folder / "bin" / "python", "-m", "pip", "install", "--quiet", f"{wheel}[cpu]")
-    return folder / "bin"
+def environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    wheel = build_wheel(tmp_path_factory.mktemp("wheel"))
+    return install(wheel, "cpu", tmp_path_factory.mktemp("venv"))
 
 
 def test_a_photo_is_tagged_without_torch(
@@ -66,16 +42,19 @@ def test_a_photo_is_tagged_without_torch(
     [
         (["train", "data.parquet", "--out", "run"], "train"),
         (["worker", "--url", "http://127.0.0.1:9/", "--bundle", "model"], "worker"),
-        (["bundle", "build", "--head", "released:v1", "--bundle", "model"], "export"),
+        (["bundle", "build", "--head", "released:v1", "--bundle", "new"], "export"),
+        (["score", "data.parquet", "--bundle", "model"], "parquet"),
+        (["serve", "--bundle", "model"], "serve"),
+        (["tag", ".", "--bundle", "model", "--xmp"], "xmp"),
     ],
 )
 def test_a_command_names_the_extra_that_it_lacks(
-    environment: Path, tmp_path: Path, command: list[str], extra: str
+    environment: Path, tiny_bundle: Path, tmp_path: Path, command: list[str], extra: str
 ) -> None:
     (tmp_path / "data.parquet").write_bytes(b"PAR1")
-    done = subprocess.run(
-        [environment / "geograph-types", *command], capture_output=True, text=True, cwd=tmp_path
-    )
+    (tmp_path / "photo.jpg").touch()
+    (tmp_path / "model").symlink_to(tiny_bundle)
+    done = run_clean(environment / "geograph-types", *command, cwd=tmp_path)
     assert done.returncode == 2
     assert f"pip install 'geograph-types[{extra}]'" in done.stderr
     assert "Traceback" not in done.stderr

@@ -61,7 +61,9 @@ def test_a_bundle_with_such_a_head_does_not_load(head_bundle: Path, tmp_path: Pa
     for number, data in enumerate(
         (outside(good.read(good.find("head"))).SerializeToString(), b"no model at all")
     ):
-        bundle = write_bundle(tmp_path / str(number), HeadPart(data, source, fidelity))
+        bundle = write_bundle(
+            tmp_path / str(number), HeadPart(data, source, fidelity, good.manifest.thresholds)
+        )
         bundle.verify()
         with pytest.raises(BundleError, match="other files" if number == 0 else "no ONNX model"):
             TypeTagger(bundle).score([[0.48] * 512], [None])

@@ -67,12 +67,6 @@ def test_smoothing_helps_where_channels_are_large(linear: Linear, rows: torch.Te
     assert errors[0] < errors[1] / 2
 
 
-def test_the_float_form_is_exact(linear: Linear, rows: torch.Tensor) -> None:
-    fitted = fit_product(linear, rows)
-    again = (rows.numpy() / fitted.factors) @ fitted.exact.weight + fitted.exact.bias
-    np.testing.assert_allclose(again, exact(linear, rows), rtol=0, atol=1e-3)
-
-
 def test_no_pair_of_products_leaves_16_bits(linear: Linear, rows: torch.Tensor) -> None:
     fitted = fit_product(linear, rows)
     assert np.abs(fitted.product.weight.astype(int)).max() == WEIGHT_LIMIT

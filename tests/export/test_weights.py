@@ -255,7 +255,9 @@ def test_what_is_not_there_is_said_so(spec: str) -> None:
         load_weights(spec)
 
 
-@pytest.mark.parametrize("spec", ["random:", "random:x", "random:-1", "random:1.5"])
+@pytest.mark.parametrize(
+    "spec", ["random:", "random:x", "random:-1", "random:1.5", f"random:{'9' * 5000}"]
+)
 def test_a_seed_is_a_whole_number(spec: str) -> None:
     with pytest.raises(WeightsError, match="random:0"):
         load_weights(spec)

@@ -5,6 +5,7 @@ import hashlib
 import http.server
 import json
 import shutil
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -170,3 +171,17 @@ def test_a_released_head_scores_as_published(
     rows = map(json.loads, (tmp_path / "scores.jsonl").read_text().splitlines())
     computed = [[row["probabilities"][name] for name in CLASSES] for row in rows]
     assert np.abs(np.array(computed) - expected["probabilities"]["v1"]).max() <= 1e-6
+
+
+@pytest.mark.parametrize("command", ["bundle build --head released:v1", "export encoder"])
+def test_without_onnxruntime_nothing_is_fetched_or_loaded(
+    command: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    assert main([*command.split(), *STAND_IN, "--bundle", str(tmp_path / "b")]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "pip install 'geograph-types[cpu]'" in line
+    assert not (tmp_path / "b").exists()

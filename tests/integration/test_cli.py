@@ -10,7 +10,6 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from geograph_types.cli.command import installed_commands
 from geograph_types.cli.main import main
 
 
@@ -128,13 +127,6 @@ def test_a_reader_that_leaves_early_is_no_traceback(bundle: Path, scenes: Path) 
 def test_usage_errors_are_one_line_and_status_2() -> None:
     assert "Missing option '--bundle'" in error_line(run("tag", "x.jpg"), 2)
     assert "No such command 'nonsense'" in error_line(run("nonsense"), 2)
-
-
-@pytest.mark.parametrize("command", sorted(installed_commands()))
-def test_help_shows_an_example(command: str) -> None:
-    done = run(*command.split(), "--help")
-    assert done.returncode == 0
-    assert f"Example: geograph-types {command}" in done.stdout
 
 
 def test_bundle_show_says_what_it_holds(bundle: Path) -> None:

@@ -7,10 +7,12 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
+
+__all__ = ["FakeGeograph", "Faults", "serve"]
 
 Row = dict[str, Any] | bytes
 Page = tuple[int, dict[str, str], bytes]
@@ -255,6 +257,3 @@ def serve(fake: FakeGeograph) -> Iterator[FakeGeograph]:
         server.shutdown()
         thread.join()
         server.server_close()
-
-
-__all__ = ["Asked", "Commit", "FakeGeograph", "Faults", "Page", "replace", "serve"]

@@ -1,15 +1,20 @@
+import base64
 import gzip
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
 
+from geograph_types.cli.main import main
 from geograph_types.errors import InputError, RowFault
-from geograph_types.parquet import dataset_metadata, read_dataset
+from geograph_types.parquet import dataset_metadata, new_dataset, read_dataset
 from geograph_types_trainer.cli.dataset import dataset as command
 from geograph_types_trainer.data import TrainingData
 from geograph_types_trainer.dataset_convert import convert_dataset
@@ -22,14 +27,10 @@ Write = Callable[..., Path]
 
 
 def vector_of(row: dict[str, Any]) -> np.ndarray:
-    import base64
-
     return np.frombuffer(base64.b64decode(row["embeddings"]), "<f4").copy()
 
 
 def with_vector(row: dict[str, Any], vector: np.ndarray) -> dict[str, Any]:
-    import base64
-
     return row | {"embeddings": base64.b64encode(vector.astype("<f4").tobytes()).decode()}
 
 
@@ -43,7 +44,8 @@ def damage(rows: Rows) -> list[tuple[RowFault, dict[str, Any] | bytes]]:
     del without_types["types"]
     return [
         (RowFault.WRONG_SCHEMA, without_types),
-        (RowFault.WRONG_SCHEMA, next(fresh) | {"gridimage_id": 2**64}),
+        (RowFault.WRONG_SCHEMA, next(fresh) | {"gridimage_id": 2**63}),
+        (RowFault.WRONG_SCHEMA, next(fresh) | {"gridimage_id": -1}),
         (RowFault.BAD_BASE64, next(fresh) | {"embeddings": "not base64 at all!"}),
         (RowFault.WRONG_LENGTH, with_vector(next(fresh), vector[:-10])),
         (RowFault.WRONG_LENGTH, next(fresh) | {"embeddings": ""}),
@@ -176,7 +178,7 @@ def test_sample_keeps_rare_classes_and_shares(
     for row in drones[30:]:
         row["types"] = "Extra"
     source = write_lines(tmp_path / "rows.jsonl", rows)
-    assert sample_dataset(source, tmp_path / "few.parquet", 600) == 30
+    assert sample_dataset(source, tmp_path / "few.parquet", 600).rare_rows == 30
     whole, few = measure_dataset(source), measure_dataset(tmp_path / "few.parquet")
     assert few.rows.sum() == 600
     assert few.classes.sum(axis=0)[6] == 30
@@ -187,7 +189,7 @@ def test_sample_keeps_rare_classes_and_shares(
     again = sample_dataset(
         write_lines(tmp_path / "r.jsonl", rows[::-1]), tmp_path / "b.parquet", 600
     )
-    assert again == 30
+    assert again.rare_rows == 30
     ids = [np.sort(np.concatenate([b.ids for b in read_dataset(tmp_path / name)]))
            for name in ("few.parquet", "b.parquet")]  # fmt: skip
     assert np.array_equal(*ids)
@@ -195,6 +197,99 @@ def test_sample_keeps_rare_classes_and_shares(
         sample_dataset(source, tmp_path / "more.parquet", 3001)
     with pytest.raises(InputError, match="rare"):
         sample_dataset(source, tmp_path / "less.parquet", 29)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "train {data} --out {new}",
+        "dataset stats {data}",
+        "dataset sample {data} {new} --rows 9",
+        "evaluate {head} {data}",
+    ],
+)
+@pytest.mark.parametrize(
+    ("column", "text", "fault"),
+    [("types", "Sideways", "unknown_tag"), ("distances", "banana", "bad_distance")],
+)
+def test_parquet_with_a_bad_row_could_not_be_run(
+    command: str,
+    column: str,
+    text: str,
+    fault: str,
+    dataset: Path,
+    checkpoint: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    bad, new = tmp_path / "bad.parquet", tmp_path / "new"
+    (batch,) = read_dataset(dataset)
+    values = [*getattr(batch, column)]
+    values[699] = text
+    with new_dataset(bad) as writer:
+        for part in (batch, replace(batch, **{column: values})):
+            writer.write(part)
+    words = command.format(data=bad, new=new, head=checkpoint).split()
+    assert main(words) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert f"{bad}: row 1500: {fault}: " in line
+    assert line.endswith("make the file anew with dataset convert or embed")
+    assert not new.exists()
+
+
+@pytest.mark.parametrize(
+    ("column", "change", "words"),
+    [
+        ("types", lambda column: pa.nulls(len(column), pa.string()), "types is empty in some rows"),
+        ("distance", lambda column: pa.nulls(len(column), pa.string()), "distance is empty in"),
+        ("gridimage_id", lambda column: pa.nulls(len(column), pa.int64()), "gridimage_id is empty"),
+        ("types", lambda column: pa.array(range(len(column))), "types is int64: store text"),
+        ("split", lambda column: pa.array([1.0] * len(column)), "split is double: store text"),
+        ("weight", lambda column: column.cast(pa.string()), "weight is string: store numbers"),
+        ("gridimage_id", lambda column: column.cast(pa.string()), "is string: store whole numbers"),
+    ],
+)
+def test_parquet_of_other_columns_is_refused(
+    column: str, change: Callable[[Any], Any], words: str, dataset: Path, tmp_path: Path
+) -> None:
+    table = pq.read_table(dataset)
+    place = table.schema.names.index(column)
+    path = tmp_path / "other.parquet"
+    pq.write_table(table.set_column(place, column, change(table[column])), path)
+    with pytest.raises(InputError, match=words):
+        TrainingData.load(path)
+
+
+def test_parquet_with_damaged_pages_is_refused(dataset: Path, tmp_path: Path) -> None:
+    whole = dataset.read_bytes()
+    start = pq.ParquetFile(dataset).metadata.row_group(0).column(0).data_page_offset
+    path = tmp_path / "damaged.parquet"
+    path.write_bytes(whole[:start] + b"\xff" * 40 + whole[start + 40 :])
+    with pytest.raises(InputError, match="is damaged"):
+        TrainingData.load(path)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "train {data} --out {new} --epochs 1",
+        "dataset stats {data}",
+        "dataset sample {data} {new} --rows 50",
+        "evaluate {head} {data}",
+    ],
+)
+def test_bad_rows_cost_themselves_and_the_status_says_so(
+    command: str,
+    rows_of: RowsOf,
+    write_lines: Write,
+    checkpoint: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    source = write_lines(tmp_path / "rows.jsonl", [*rows_of(300), b"no\n", b"no\n"])
+    words = command.format(data=source, new=tmp_path / "new", head=checkpoint).split()
+    assert main(words) == 1
+    assert f"2 rows of {source} took no part: 2 not_json" in capsys.readouterr().err
 
 
 def test_command_line(tmp_path: Path, rows_of: RowsOf, write_lines: Write) -> None:

@@ -1,10 +1,6 @@
 """Heads are judged on held-out rows: scores, drone, distance honesty, calibration, table, page."""
 
-import json
-import subprocess
-import sys
 from html.parser import HTMLParser
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -12,13 +8,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from geograph_types.cli.main import main
-from geograph_types.dataset_batch import DatasetBatch
-from geograph_types.distance import BUCKET_COUNT, UNKNOWN_BUCKET, bucket_text
+from geograph_types.distance import BUCKET_COUNT, UNKNOWN_BUCKET
 from geograph_types.errors import InputError
-from geograph_types.parquet import new_dataset
 from geograph_types.taxonomy import CLASS_INDEX, CLASSES
-from geograph_types_trainer.calibration import Platt
 from geograph_types_trainer.data import TrainingData
 from geograph_types_trainer.evaluation import evaluate
 from geograph_types_trainer.evaluation_form import Evaluation
@@ -162,11 +154,26 @@ def test_an_evaluation_survives_json() -> None:
     assert msgspec.json.decode(msgspec.json.encode(found), type=Evaluation) == found
 
 
-def test_heads_have_short_names_unless_they_share_them() -> None:
-    one, two = Predictor("a/head", "run", None, looking), Predictor("b/head", "run", None, looking)
-    other = Predictor("b/other", "run", None, looking)
-    assert evaluate([one, other], drawn_data(), "rows").labels == ("head", "other")
-    assert evaluate([one, two], drawn_data(), "rows").labels == ("a/head", "b/head")
+@pytest.mark.parametrize(
+    ("paths", "labels"),
+    [
+        (["a/head", "b/other"], ["head", "other"]),
+        (["a/head", "b/head", "b/other"], ["a/head", "b/head", "other"]),
+        (["/a/a/runs/head", "/a/b/runs/head"], ["a/runs/head", "b/runs/head"]),
+        ([f"{'long' * 20}-a", f"{'long' * 20}-b"], [f"{'long' * 20}-a", f"{'long' * 20}-b"]),
+        (["head", "a/head", "/head"], ["head", "a/head", "/head"]),
+    ],
+)
+def test_heads_have_the_shortest_names_that_tell_them_apart(
+    paths: list[str], labels: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    heads = [Predictor(path, "run", None, looking) for path in paths]
+    found = evaluate(heads, drawn_data(), "rows")
+    assert list(found.labels) == labels
+    show_evaluation(found)
+    shown = capsys.readouterr().out
+    assert all(f" rows: {label}, threshold" in shown for label in labels)
+    assert "…" not in shown
 
 
 def test_the_table_ends_with_macro_f1(capsys: pytest.CaptureFixture[str]) -> None:
@@ -216,132 +223,3 @@ def test_the_page_escapes_names() -> None:
     text = evaluation_page(evaluate([odd], drawn_data(), "<i>rows", "all"))
     assert "<b>&head" not in text and "<i>" not in text
     assert "&lt;b&gt;&amp;head" in text
-
-
-@pytest.fixture(scope="module")
-def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Rows in the published schema."""
-    generator = np.random.default_rng(5)
-    path = tmp_path_factory.mktemp("dataset") / "rows.parquet"
-    batch = DatasetBatch(
-        ids=np.arange(140),
-        types=[name.replace("Far", "Grid") for name in CLASSES] * 20,
-        distances=[bucket_text(i % BUCKET_COUNT) for i in range(140)],
-        embeddings=generator.normal(0, 0.5, (140, 512)).astype(np.float32),
-        weights=np.ones(140, np.float32),
-        splits=[("tra", "val", "tes", "tes")[i // 7 % 4] for i in range(140)],
-    )
-    with new_dataset(path, "float32") as writer:
-        writer.write(batch)
-    return path
-
-
-def test_the_command_judges_checkpoint_run_and_bundle_alike(
-    checkpoint: Path,
-    head_bundle: Path,
-    dataset: Path,
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    run, written, page = tmp_path / "run", tmp_path / "e.json", tmp_path / "e.html"
-    assert main(["checkpoint", "import", str(checkpoint), "--out", str(run)]) == 0
-    words = ["evaluate", str(head_bundle), str(dataset), "--against", str(run)]
-    words += ["--against", str(checkpoint), "--json", str(written), "--html", str(page)]
-    capsys.readouterr()
-    assert main(words) == 0
-    shown = capsys.readouterr()
-    assert shown.out.splitlines()[-1].startswith("macro-F1 ")
-    assert str(page) in shown.err
-    heads = json.loads(written.read_bytes())["heads"]
-    assert [head["kind"] for head in heads] == ["bundle", "run", "checkpoint"]
-    for head in heads[1:]:
-        for ours, theirs in zip(head["distances"], heads[0]["distances"], strict=True):
-            assert ours["micro_f1"] == pytest.approx(theirs["micro_f1"], abs=0.01)
-    assert page.read_text().startswith("<!doctype html>")
-
-
-def test_a_bundle_is_judged_without_torch(head_bundle: Path, dataset: Path) -> None:
-    code = (
-        "import sys; sys.modules['torch'] = None\n"
-        "from geograph_types.cli.main import run\n"
-        f"sys.argv = ['g', 'evaluate', {str(head_bundle)!r}, {str(dataset)!r}, '--split', 'all']\n"
-        "run()"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
-    assert (done.returncode, done.stderr) == (0, "")
-    assert "on 140 rows" in done.stdout.splitlines()[-1]
-
-
-def test_calibration_and_thresholds_can_be_kept_in_the_run(
-    checkpoint: Path, dataset: Path, tmp_path: Path
-) -> None:
-    run, before, after = tmp_path / "run", tmp_path / "before.json", tmp_path / "after.json"
-    assert main(["checkpoint", "import", str(checkpoint), "--out", str(run)]) == 0
-    words = ["evaluate", str(run), str(dataset)]
-    assert main([*words, "--keep", "--json", str(before)]) == 0
-    assert main([*words, "--json", str(after)]) == 0
-    old, new = (
-        msgspec.json.decode(file.read_bytes(), type=Evaluation).heads[0] for file in (before, after)
-    )
-    assert [scores.rule for scores in new.scores] == ["0.5", "own", "validation"]
-    for ours, theirs in zip(new.scores[1].classes, old.quoted.classes, strict=True):
-        assert ours.f1 == pytest.approx(theirs.f1, abs=1e-9)
-    for now, then in zip(new.calibration, old.calibration, strict=True):
-        assert now.error == pytest.approx(then.error_after, abs=1e-4)
-
-
-def test_keeping_needs_validation_rows(
-    checkpoint: Path, dataset: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    run = tmp_path / "run"
-    assert main(["checkpoint", "import", str(checkpoint), "--out", str(run)]) == 0
-    assert main(["evaluate", str(run), str(dataset), "--split", "val", "--keep"]) == 2
-    assert "no calibration to keep" in capsys.readouterr().err
-
-
-def test_a_head_is_calibrated_by_its_last_layer(checkpoint: Path) -> None:
-    import torch
-
-    from geograph_types_trainer.calibrated_head import calibrated_head
-    from geograph_types_trainer.checkpoint import load_checkpoint
-
-    head = load_checkpoint(checkpoint).head
-    platt = Platt(np.linspace(0.5, 2, SEVEN), np.linspace(-1, 1, SEVEN))
-    inputs = torch.randn(20, 512, generator=torch.Generator().manual_seed(1)), torch.arange(20)
-    expected = platt.apply(head.probabilities(*inputs).numpy())
-    found = calibrated_head(head, platt).probabilities(*inputs)
-    np.testing.assert_allclose(found.numpy(), expected, atol=1e-5)
-
-
-def test_a_run_goes_out_and_in_unchanged(checkpoint: Path, tmp_path: Path) -> None:
-    import torch
-
-    from geograph_types_trainer.checkpoint import load_checkpoint
-
-    run, out = tmp_path / "run", tmp_path / "out.pth"
-    assert main(["checkpoint", "import", str(checkpoint), "--out", str(run)]) == 0
-    assert main(["checkpoint", "export", str(run), str(out)]) == 0
-    first, second = load_checkpoint(checkpoint), load_checkpoint(out)
-    assert (first.epoch, first.loss) == (second.epoch, second.loss)
-    for name, value in first.head.state_dict().items():
-        assert torch.equal(value, second.head.state_dict()[name])
-
-
-def test_an_import_overwrites_nothing(
-    checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert main(["checkpoint", "import", str(checkpoint), "--out", str(tmp_path)]) == 2
-    assert "is there already" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize(
-    ("head", "words"),
-    [("nothing", "does not exist"), ("empty", "is no run"), ("text.pth", "no zip archive")],
-)
-def test_what_is_no_head_is_refused(
-    head: str, words: str, dataset: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    (tmp_path / "empty").mkdir()
-    (tmp_path / "text.pth").write_text("hello")
-    assert main(["evaluate", str(tmp_path / head), str(dataset)]) == 2
-    assert words in capsys.readouterr().err

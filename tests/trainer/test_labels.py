@@ -46,20 +46,25 @@ def test_pseudo_drone_is_told_from_true_drone() -> None:
 
 
 @pytest.mark.parametrize(
-    ("types", "distance", "fault"),
+    ("types", "distance", "fault", "detail"),
     [
-        ("", "16", RowFault.NO_TAG),
-        (" , ", "16", RowFault.NO_TAG),
-        ("Cross Far", "16", RowFault.UNKNOWN_TAG),
-        ("Geograph,geograph", "16", RowFault.UNKNOWN_TAG),
-        ("Geograph", "banana", RowFault.BAD_DISTANCE),
-        ("Geograph", "-3", RowFault.BAD_DISTANCE),
+        ("", "16", RowFault.NO_TAG, "types is empty"),
+        (" , ", "16", RowFault.NO_TAG, "types is empty"),
+        ("Z,Cross Far", "16", RowFault.UNKNOWN_TAG, "'Cross Far' is no Type"),
+        ("Geograph,geograph", "16", RowFault.UNKNOWN_TAG, "'geograph' is no Type"),
+        ("Geograph", "banana", RowFault.BAD_DISTANCE, "'banana' is not a distance"),
+        ("Geograph", "-3", RowFault.BAD_DISTANCE, "'-3' is not a distance"),
     ],
 )
-def test_faults_are_named_with_their_row(types: str, distance: str, fault: RowFault) -> None:
+def test_faults_are_named_with_their_row(
+    types: str, distance: str, fault: RowFault, detail: str
+) -> None:
     with pytest.raises(RowError) as caught:
         targets_of(["Inside", types], ["16", distance], first_row=41)
     assert (caught.value.fault, caught.value.row) == (fault, 42)
+    assert caught.value.detail.startswith(detail)
+    with pytest.raises(RowError, match=r"^row 1: "):
+        targets_of([types], [distance])
 
 
 def test_many_rows_are_read_as_one_by_one() -> None:
@@ -86,23 +91,6 @@ def test_no_rows_have_the_types_of_many() -> None:
         np.dtype("int64"),
         np.dtype("bool"),
     ]
-
-
-@pytest.mark.parametrize(
-    ("types", "distance", "detail"),
-    [
-        ("", "16", "types is empty"),
-        ("Z,Cross Far", "16", "'Cross Far' is no Type"),
-        ("Geograph", "banana", "'banana' is not a distance"),
-    ],
-)
-def test_faults_say_what_is_wrong_and_rows_count_from_one(
-    types: str, distance: str, detail: str
-) -> None:
-    with pytest.raises(RowError) as caught:
-        targets_of([types], [distance])
-    assert caught.value.row == 1
-    assert caught.value.detail.startswith(detail)
 
 
 def test_tags_without_distances_are_refused() -> None:

@@ -11,11 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from click.testing import CliRunner
 
 from geograph_types.errors import DeviceError, InputError
 from geograph_types.taxonomy import CLASSES
-from geograph_types_trainer.cli.train import train as command
 from geograph_types_trainer.data import TrainingData
 from geograph_types_trainer.dropout import dropout_factors
 from geograph_types_trainer.fitting import resume_run, start_run
@@ -220,35 +218,11 @@ def test_dropout_leaves_out_its_share_and_keeps_the_sum(share: float) -> None:
     assert factors.mean() == pytest.approx(1.0, abs=0.01)
 
 
-def test_settings_come_from_recipe_then_file_then_options(dataset: Path, tmp_path: Path) -> None:
-    config = tmp_path / "settings.toml"
-    config.write_text("epochs = 2\nlearning_rate = 5e-4\n")
-    out = tmp_path / "run"
-    arguments = [str(dataset), "--out", str(out), "--recipe", "released", "--config", str(config)]
-    result = CliRunner().invoke(
-        command, [*arguments, "--seed", "3", "--policy", "v2.1"], standalone_mode=False
-    )
-    assert result.return_value == 0, result.exception
-    assert result.stderr.count("epoch") == 3
-    recipe = Run.load(out).recipe
-    assert (recipe.epochs, recipe.learning_rate, recipe.seed) == (2, 5e-4, 3)
-    assert (recipe.policy, recipe.standardise) == ("v2.1", False)
-    assert RECIPES["default"].read(out / "config.toml") == recipe
-
-
-@pytest.mark.parametrize(
-    ("settings", "message"),
-    [
-        ({"policy": "v9"}, "Invalid enum value 'v9'"),
-        ({"epochs": 0}, ">= 1"),
-        ({"learning_rate": -1.0}, "> 0"),
-        ({"speed": 3}, "unknown field `speed`"),
-        ({"dropout": 1.0}, "< 1"),
-    ],
-)
-def test_wrong_settings_are_refused(settings: dict[str, Any], message: str) -> None:
-    with pytest.raises(InputError, match=message):
-        Recipe().with_settings(settings, "settings.toml")
+@pytest.mark.parametrize("rate", [1e20, float("inf")])
+def test_a_training_that_diverges_says_so(dataset: Path, tmp_path: Path, rate: float) -> None:
+    recipe = Recipe(learning_rate=rate, epochs=2)
+    with pytest.raises(InputError, match=r"diverged in epoch 1: set a learning_rate below"):
+        start_run(dataset, tmp_path / "run", recipe, "cpu", ignore)
 
 
 def test_a_run_is_never_written_over(finished: Path, dataset: Path, tmp_path: Path) -> None:

@@ -1,11 +1,9 @@
 """Keep what was fitted on validation rows with the head that it was fitted for."""
 
 import copy
-from typing import cast
 
 import numpy as np
 import torch
-from torch import nn
 
 from geograph_types.errors import InputError
 from geograph_types.taxonomy import CLASSES
@@ -25,10 +23,9 @@ def calibrated_head(head: TypeHead, platt: Platt) -> TypeHead:
         A new head of the same form, in eval mode, that gives calibrated probabilities.
     """
     folded = copy.deepcopy(head).eval()
-    last = cast(nn.Linear, folded.fc[-1])
     scale, shift = torch.from_numpy(platt.scale), torch.from_numpy(platt.shift)
-    last.weight.copy_(last.weight.double() * scale[:, None])
-    last.bias.copy_(last.bias.double() * scale + shift)
+    folded.last.weight.copy_(folded.last.weight.double() * scale[:, None])
+    folded.last.bias.copy_(folded.last.bias.double() * scale + shift)
     return folded
 
 

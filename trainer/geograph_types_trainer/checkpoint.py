@@ -18,7 +18,7 @@ from geograph_types_trainer.checkpoint_archive import ARCHIVE_LIMIT, open_archiv
 from geograph_types_trainer.head import DISTANCE_DIMENSION, TypeHead
 from geograph_types_trainer.pickle_outline import FormError, TensorOutline, outline_pickle
 
-__all__ = ["DIST_MAP", "Checkpoint", "CheckpointError", "load_checkpoint", "save_checkpoint"]
+__all__ = ["Checkpoint", "CheckpointError", "load_checkpoint", "save_checkpoint"]
 
 DIST_MAP: Final[dict[str, int]] = {
     bucket_text(bucket): bucket for bucket in range(BUCKET_COUNT)
@@ -64,14 +64,12 @@ class Checkpoint:
 
     Attributes:
         head: in evaluation mode, on the CPU.
-        classes: in the order of its outputs.
         sha256: digest of the file.
         epoch: in which it was saved.
         loss: at that time.
     """
 
     head: TypeHead
-    classes: tuple[str, ...]
     sha256: str
     epoch: int
     loss: float
@@ -96,7 +94,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
         head = _build(loaded["model_state_dict"])
     except (FormError, pickle.UnpicklingError, RuntimeError) as error:
         raise CheckpointError(path, str(error)) from None
-    return Checkpoint(head, CLASSES, hashlib.sha256(data).hexdigest(), epoch, loss)
+    return Checkpoint(head, hashlib.sha256(data).hexdigest(), epoch, loss)
 
 
 def save_checkpoint(head: TypeHead, path: Path, epoch: int, loss: float) -> None:

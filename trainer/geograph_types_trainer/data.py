@@ -1,6 +1,5 @@
 """A dataset in memory, as training and evaluation need it: one contiguous array a column."""
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -10,14 +9,13 @@ from numpy.typing import NDArray
 
 from geograph_types.dataset_batch import DatasetBatch
 from geograph_types.embedding import EMBEDDING_DIMENSION
-from geograph_types.errors import InputError
 from geograph_types.records import SPLITS
 from geograph_types.taxonomy import CLASSES
-from geograph_types_trainer.dataset_source import DatasetSource
-from geograph_types_trainer.labels import CrossGridRule, targets_of
+from geograph_types_trainer.dataset_source import DatasetSource, digest_of
+from geograph_types_trainer.labels import CrossGridRule, Targets
 from geograph_types_trainer.policies import DistanceRows
 
-__all__ = ["TrainingData", "digest_of"]
+__all__ = ["TrainingData"]
 
 ROWS_AT_A_TIME: Final = 1 << 16
 
@@ -64,16 +62,15 @@ class TrainingData:
 
         Raises:
             InputError: the file cannot be read, has no usable row, or has too many bad ones.
-            RowError: a row of a Parquet file has bad tags or a bad distance.
         """
         sha256 = digest_of(path)
         source = DatasetSource(path)
-        columns: Columns | None = None
-        for batch in source.batches():
-            columns = columns or Columns(batch.embeddings.dtype, source.rows)
-            columns.append(batch, cross_grid)
-        if columns is None or not columns.rows:
-            raise InputError(f"{path} has no usable row")
+        batches = source.labelled(cross_grid)
+        first, targets = next(batches)
+        columns = Columns(first.embeddings.dtype, source.rows)
+        columns.append(first, targets)
+        for batch in batches:
+            columns.append(*batch)
         columns.resize(columns.rows)
         return cls(
             columns.embeddings,
@@ -84,7 +81,7 @@ class TrainingData:
             columns.ids,
             columns.pseudo_drone,
             sha256,
-            {fault.value: len(lines) for fault, lines in sorted(source.bad_lines.items())},
+            source.bad_rows,
         )
 
     def __len__(self) -> int:
@@ -121,13 +118,8 @@ class Columns:
         self.ids = np.empty(room, np.int64)
         self.pseudo_drone = np.empty(room, np.bool_)
 
-    def append(self, batch: DatasetBatch, cross_grid: CrossGridRule) -> None:
-        """Add rows.
-
-        Raises:
-            RowError: bad tags or a bad distance.
-        """
-        targets = targets_of(batch.types, batch.distances, cross_grid, self.rows + 1)
+    def append(self, batch: DatasetBatch, targets: Targets) -> None:
+        """Add rows."""
         start, end = self.rows, self.rows + len(batch.ids)
         if end > len(self.ids):
             self.resize(end + ROWS_AT_A_TIME)
@@ -146,16 +138,3 @@ class Columns:
         self.labels.resize((rows, len(CLASSES)), refcheck=False)
         for column in (self.buckets, self.weights, self.splits, self.ids, self.pseudo_drone):
             column.resize(rows, refcheck=False)
-
-
-def digest_of(path: Path) -> str:
-    """Compute the sha256 of a file, in hexadecimal.
-
-    Raises:
-        InputError: the file cannot be read.
-    """
-    try:
-        with path.open("rb") as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest()
-    except OSError as error:
-        raise InputError(f"{path} cannot be read ({error.strerror})") from None

@@ -7,8 +7,12 @@ from typing import TypeAlias
 
 from geograph_types.errors import InputError
 from geograph_types.parquet import EmbeddingType, new_dataset
-from geograph_types_trainer.data import digest_of
-from geograph_types_trainer.dataset_source import DEFAULT_MAX_BAD, BadLines, DatasetSource
+from geograph_types_trainer.dataset_source import (
+    DEFAULT_MAX_BAD,
+    BadLines,
+    DatasetSource,
+    digest_of,
+)
 
 __all__ = ["Conversion", "convert_dataset"]
 

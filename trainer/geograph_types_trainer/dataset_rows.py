@@ -177,8 +177,9 @@ def _checked_row(
         return RowError(number, RowFault.BAD_WEIGHT, f"{row.weight} is no weight of 0 or more")
     if row.split not in SPLITS:
         return RowError(number, RowFault.BAD_SPLIT, f"{row.split!r} is none of {', '.join(SPLITS)}")
-    if not -(2**63) <= row.gridimage_id < 2**63:
-        return RowError(number, RowFault.WRONG_SCHEMA, "gridimage_id needs more than 64 bits")
+    if not 0 <= row.gridimage_id < 2**63:
+        detail = "gridimage_id is no whole number from 0 to 2^63 - 1"
+        return RowError(number, RowFault.WRONG_SCHEMA, detail)
     try:
         target_of(row.types, row.distance)
     except RowError as error:

@@ -1,5 +1,6 @@
 """A smaller dataset with the same shares, in which no rare class gets rarer."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -13,17 +14,28 @@ from geograph_types.parquet import EmbeddingType, new_dataset
 from geograph_types.records import SPLITS
 from geograph_types.taxonomy import CLASSES
 from geograph_types_trainer.chance import uniform_by_id
-from geograph_types_trainer.data import digest_of
-from geograph_types_trainer.dataset_source import DatasetSource
-from geograph_types_trainer.labels import targets_of
+from geograph_types_trainer.dataset_source import DatasetSource, digest_of
 
-__all__ = ["sample_dataset"]
+__all__ = ["Sample", "sample_dataset"]
 
 RARE_SHARE: Final = 0.02
 """Classes that hold for fewer rows than this are rare, and all their rows are kept."""
 
 
-def sample_dataset(source: Path, target: Path, rows: int, seed: int = 0) -> int:
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """What a choice came to.
+
+    Attributes:
+        rare_rows: rows of rare classes among those chosen.
+        bad_rows: rows of the source that could not be used, by reason.
+    """
+
+    rare_rows: int
+    bad_rows: Mapping[str, int]
+
+
+def sample_dataset(source: Path, target: Path, rows: int, seed: int = 0) -> Sample:
     """Write some of a dataset's rows: all of rare classes, the others in proportion.
 
     Rows are stratified by split and by the set of labels that hold. The same seed chooses the
@@ -35,12 +47,8 @@ def sample_dataset(source: Path, target: Path, rows: int, seed: int = 0) -> int:
         rows: how many to write.
         seed: of the choice.
 
-    Returns:
-        Rows of rare classes among them.
-
     Raises:
         InputError: the source cannot be read, or has fewer rows, or more rows of rare classes.
-        RowError: a row of a Parquet file has bad tags or a bad distance.
         OSError: the target cannot be written.
     """
     strata = _read_strata(source)
@@ -65,7 +73,7 @@ def sample_dataset(source: Path, target: Path, rows: int, seed: int = 0) -> int:
             "rows": writer.rows,
             "seed": seed,
         }
-    return rare_rows
+    return Sample(rare_rows, strata.bad_rows)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -77,12 +85,14 @@ class Strata:
         keys: int64 [N], a number for each split and set of labels.
         labels: uint8 [N, 7].
         embedding_type: of the source's embeddings.
+        bad_rows: rows that could not be used, by reason.
     """
 
     ids: NDArray[np.int64]
     keys: NDArray[np.int64]
     labels: NDArray[np.uint8]
     embedding_type: EmbeddingType
+    bad_rows: Mapping[str, int]
 
 
 def _rare_rows(labels: NDArray[np.uint8]) -> NDArray[np.bool_]:
@@ -105,17 +115,21 @@ def _read_strata(source: Path) -> Strata:
     labels: list[NDArray[np.uint8]] = []
     powers = 1 << np.arange(len(CLASSES), dtype=np.int64)
     embedding_type: EmbeddingType = "float16"
-    for batch in DatasetSource(source).batches():
+    reader = DatasetSource(source)
+    for batch, targets in reader.labelled():
         if batch.embeddings.dtype == np.float32:
             embedding_type = "float32"
-        targets = targets_of(batch.types, batch.distances)
         splits = np.array([SPLITS.index(split) for split in batch.splits], np.int64)
         ids.append(batch.ids)
         labels.append(targets.labels)
         keys.append((splits << len(CLASSES)) + targets.labels @ powers)
-    if not ids:
-        raise InputError(f"{source} has no usable row")
-    return Strata(np.concatenate(ids), np.concatenate(keys), np.concatenate(labels), embedding_type)
+    return Strata(
+        np.concatenate(ids),
+        np.concatenate(keys),
+        np.concatenate(labels),
+        embedding_type,
+        reader.bad_rows,
+    )
 
 
 def _rows_of(batch: DatasetBatch, places: NDArray[np.int64]) -> DatasetBatch:

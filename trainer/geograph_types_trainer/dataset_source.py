@@ -1,5 +1,6 @@
 """A dataset's file of either kind, read in batches: Parquet, or JSON Lines with damage counted."""
 
+import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -13,8 +14,9 @@ from geograph_types.parquet import EmbeddingType, dataset_rows, read_dataset
 from geograph_types.records import SPLITS
 from geograph_types.row_batch import embedding_row_faults
 from geograph_types_trainer.dataset_rows import PublishedFile
+from geograph_types_trainer.labels import CrossGridRule, Targets, targets_of
 
-__all__ = ["DEFAULT_MAX_BAD", "BadLines", "DatasetSource", "check_bad_share"]
+__all__ = ["DEFAULT_MAX_BAD", "BadLines", "DatasetSource", "digest_of"]
 
 DEFAULT_MAX_BAD: Final = 0.01
 """Share of bad rows above which a file is not used."""
@@ -57,6 +59,11 @@ class DatasetSource:
         self._path = path
         self._max_bad = max_bad
 
+    @property
+    def bad_rows(self) -> dict[str, int]:
+        """How many rows are bad so far, by reason in the order of their names."""
+        return {fault.value: len(lines) for fault, lines in sorted(self.bad_lines.items())}
+
     def batches(self, embedding_type: EmbeddingType = "float16") -> Iterator[DatasetBatch]:
         """Read the usable rows.
 
@@ -80,7 +87,44 @@ class DatasetSource:
             for error in batch.errors:
                 self.bad_lines.setdefault(error.fault, []).append(error.row)
             yield replace(batch.rows, embeddings=batch.rows.embeddings.astype(embedding_type))
-        check_bad_share(self._path, self.bad_lines, self.lines, self._max_bad)
+        self._check_bad_share()
+
+    def labelled(
+        self, rule: CrossGridRule = CrossGridRule.DISTANCE
+    ) -> Iterator[tuple[DatasetBatch, Targets]]:
+        """Read the usable rows and what they teach.
+
+        Args:
+            rule: when Cross Grid makes Cross Far.
+
+        Yields:
+            Batches in order, none of them empty, each with its targets.
+
+        Raises:
+            InputError: the file cannot be read, has no usable row, or more of it is bad than is
+                borne; of Parquet, none may be.
+        """
+        rows = 0
+        for batch in self.batches():
+            if not len(batch.ids):
+                continue
+            try:
+                targets = targets_of(batch.types, batch.distances, rule, rows + 1)
+            except RowError as error:
+                raise _bad_parquet(self._path, error) from None
+            rows += len(batch.ids)
+            yield batch, targets
+        if not rows:
+            raise InputError(f"{self._path} has no usable row")
+
+    def _check_bad_share(self) -> None:
+        count = sum(self.bad_rows.values())
+        if count > self._max_bad * self.lines:
+            reasons = ", ".join(f"{number} {fault}" for fault, number in self.bad_rows.items())
+            raise InputError(
+                f"{self._path}: {count} of {self.lines} rows are bad ({reasons}), more than "
+                f"{self._max_bad:.2%}: mend the file, or bear them with dataset convert --max-bad"
+            )
 
 
 def _check_parquet(path: Path, batch: DatasetBatch, before: int) -> None:
@@ -100,26 +144,21 @@ def _check_parquet(path: Path, batch: DatasetBatch, before: int) -> None:
             errors.append(RowError(row, RowFault.BAD_SPLIT, detail))
             break
     if errors:
-        first = min(errors, key=lambda error: error.row)
-        raise InputError(f"{path}: {first}; make the file anew with dataset convert or embed")
+        raise _bad_parquet(path, min(errors, key=lambda error: error.row))
 
 
-def check_bad_share(path: Path, bad: BadLines, lines: int, max_bad: float) -> None:
-    """Refuse a file of which too much is damaged.
+def _bad_parquet(path: Path, error: RowError) -> InputError:
+    return InputError(f"{path}: {error}; make the file anew with dataset convert or embed")
 
-    Args:
-        path: the file.
-        bad: bad rows.
-        lines: rows of the file, good and bad.
-        max_bad: share of bad rows that is borne.
+
+def digest_of(path: Path) -> str:
+    """Compute the sha256 of a file, in hexadecimal.
 
     Raises:
-        InputError: there are more.
+        InputError: the file cannot be read.
     """
-    count = sum(len(numbers) for numbers in bad.values())
-    if count > max_bad * lines:
-        reasons = ", ".join(f"{len(numbers)} {fault.value}" for fault, numbers in bad.items())
-        raise InputError(
-            f"{path}: {count} of {lines} rows are bad ({reasons}), more than {max_bad:.2%}: "
-            "mend the file, or bear them with dataset convert --max-bad"
-        )
+    try:
+        with path.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({error.strerror})") from None

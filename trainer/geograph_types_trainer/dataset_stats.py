@@ -11,12 +11,11 @@ from numpy.typing import NDArray
 
 from geograph_types.dataset_batch import DatasetBatch
 from geograph_types.distance import BUCKET_COUNT
-from geograph_types.errors import InputError, RowFault
 from geograph_types.records import SPLITS
 from geograph_types.taxonomy import CLASSES, RAW_TAGS
 from geograph_types_trainer.chance import mix
 from geograph_types_trainer.dataset_source import DatasetSource
-from geograph_types_trainer.labels import targets_of
+from geograph_types_trainer.labels import Targets
 
 __all__ = ["DatasetStats", "Repeats", "measure_dataset"]
 
@@ -60,7 +59,7 @@ class DatasetStats:
     weights: Mapping[float, NDArray[np.int64]]
     ids: Repeats
     vectors: Repeats
-    bad_rows: Mapping[RowFault, int]
+    bad_rows: Mapping[str, int]
 
 
 def measure_dataset(path: Path) -> DatasetStats:
@@ -71,14 +70,11 @@ def measure_dataset(path: Path) -> DatasetStats:
 
     Raises:
         InputError: the file cannot be read, has no usable row or too many bad ones.
-        RowError: a row of a Parquet file has bad tags or a bad distance.
     """
     source = DatasetSource(path)
     counts = Counts()
-    for batch in source.batches():
-        counts.add(batch)
-    if not counts.rows.any():
-        raise InputError(f"{path} has no usable row")
+    for batch, targets in source.labelled():
+        counts.add(batch, targets)
     splits = np.concatenate(counts.splits)
     return DatasetStats(
         rows=counts.rows,
@@ -89,7 +85,7 @@ def measure_dataset(path: Path) -> DatasetStats:
         weights=dict(sorted(counts.weights.items())),
         ids=find_repeats(np.concatenate(counts.ids), splits),
         vectors=find_repeats(np.concatenate(counts.vectors), splits),
-        bad_rows={fault: len(lines) for fault, lines in source.bad_lines.items()},
+        bad_rows=source.bad_rows,
     )
 
 
@@ -106,13 +102,9 @@ class Counts:
         self.splits: list[NDArray[np.int8]] = []
         self.ids: list[NDArray[np.uint64]] = []
         self.vectors: list[NDArray[np.uint64]] = []
-        self._seen = 0
 
-    def add(self, batch: DatasetBatch) -> None:
+    def add(self, batch: DatasetBatch, targets: Targets) -> None:
         """Count a batch's rows."""
-        if not len(batch.ids):
-            return
-        targets = targets_of(batch.types, batch.distances, first_row=self._seen + 1)
         splits = np.array([SPLITS.index(split) for split in batch.splits], np.int8)
         np.add.at(self.rows, splits, 1)
         np.add.at(self.classes, splits, targets.labels)
@@ -126,7 +118,6 @@ class Counts:
         self.splits.append(splits)
         self.ids.append(batch.ids.astype(np.uint64))
         self.vectors.append(fingerprints(batch.embeddings))
-        self._seen += len(splits)
 
 
 @lru_cache(maxsize=1 << 12)

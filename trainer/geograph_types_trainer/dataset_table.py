@@ -34,7 +34,7 @@ def stats_table(stats: DatasetStats) -> str:
     ]
     if stats.bad_rows:
         lines += ["", "bad rows, left out"]
-        lines += [f"  {fault.value:<38}{count:>12,}" for fault, count in stats.bad_rows.items()]
+        lines += [f"  {fault:<38}{count:>12,}" for fault, count in stats.bad_rows.items()]
     return "\n".join(lines) + "\n"
 
 

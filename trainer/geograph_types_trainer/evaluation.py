@@ -33,6 +33,7 @@ from geograph_types_trainer.evaluation_form import (
     ThresholdRule,
 )
 from geograph_types_trainer.metrics import (
+    PLAIN_THRESHOLD,
     Values,
     average_precision,
     best_thresholds,
@@ -50,7 +51,7 @@ __all__ = ["evaluate"]
 CHUNK_ROWS: Final = 8192
 SHUFFLES: Final = 5
 SEED: Final = 0
-PLAIN: Final = np.full(len(CLASSES), 0.5)
+PLAIN: Final = np.full(len(CLASSES), PLAIN_THRESHOLD)
 DRONE: Final = CLASS_INDEX["From Drone"]
 
 

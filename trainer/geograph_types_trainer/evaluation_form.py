@@ -1,5 +1,6 @@
 """What an evaluation says, in the form in which it is written as JSON."""
 
+from collections.abc import Sequence
 from pathlib import PurePath
 from typing import Literal, TypeAlias
 
@@ -212,9 +213,15 @@ class Evaluation(msgspec.Struct, frozen=True):
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """A short name for each head: the end of its path, or all of it where two share it."""
-        short = [PurePath(head.name).name or head.name for head in self.heads]
-        return tuple(
-            head.name if short.count(name) > 1 else name
-            for head, name in zip(self.heads, short, strict=True)
-        )
+        """A short name for each head: as much of its path's end as tells it from the others."""
+        paths = [PurePath(head.name) for head in self.heads]
+        return tuple(_own_end(path, paths) for path in paths)
+
+
+def _own_end(path: PurePath, paths: Sequence[PurePath]) -> str:
+    """Give the shortest end that no other path has; all of it where one ends with all of it."""
+    for length in range(1, len(path.parts)):
+        end = path.parts[-length:]
+        if all(other == path or other.parts[-length:] != end for other in paths):
+            return str(PurePath(*end))
+    return str(path)

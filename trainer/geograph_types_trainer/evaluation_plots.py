@@ -13,7 +13,7 @@ from typing import Final
 
 from geograph_types_trainer.evaluation_form import ReliabilityBin
 
-__all__ = ["Mark", "reliability_plot", "scale_row", "track"]
+__all__ = ["Mark", "colour", "reliability_plot", "scale_row", "track"]
 
 LINE_HEIGHT: Final = 22
 COLOURS: Final = 4

@@ -42,7 +42,8 @@ def show_evaluation(evaluation: Evaluation) -> None:
 def _table(title: str, columns: Sequence[str]) -> Table:
     table = Table(title=title, title_justify="left", box=None, pad_edge=False, title_style="bold")
     for i, name in enumerate(columns):
-        table.add_column(name, justify="left" if i == 0 else "right")
+        # Folded, for what tells two long names apart may be at their ends.
+        table.add_column(name, justify="left" if i == 0 else "right", overflow="fold")
     return table
 
 

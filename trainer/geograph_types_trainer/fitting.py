@@ -11,7 +11,8 @@ from geograph_types.atomic import new_file
 from geograph_types.errors import InputError
 from geograph_types.records import SPLITS
 from geograph_types.taxonomy import CLASSES
-from geograph_types_trainer.data import TrainingData, digest_of
+from geograph_types_trainer.data import TrainingData
+from geograph_types_trainer.dataset_source import digest_of
 from geograph_types_trainer.device import DeviceName, choose_device
 from geograph_types_trainer.log import log_table
 from geograph_types_trainer.recipe import Recipe

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from geograph_types.embedding import EMBEDDING_DIMENSION
 from geograph_types.taxonomy import CLASSES
 
-__all__ = ["DISTANCE_DIMENSION", "DISTANCE_ROWS", "HIDDEN", "TypeHead"]
+__all__ = ["DISTANCE_DIMENSION", "HIDDEN", "TypeHead"]
 
 DISTANCE_ROWS: Final = 24
 """Rows of the released distance table, of which the 23 buckets use all but the last."""

@@ -11,8 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 __all__ = [
+    "PLAIN_THRESHOLD",
     "Counts",
+    "Flags",
+    "Floats",
     "Rates",
+    "Values",
     "average_precision",
     "best_thresholds",
     "count",
@@ -28,6 +32,7 @@ Floats: TypeAlias = NDArray[np.floating]
 Values: TypeAlias = NDArray[np.float64]
 
 PLAIN_THRESHOLD: Final = 0.5
+"""Where no other threshold was chosen."""
 SHARPEST: Final = 1e-3
 """Thresholds stay this far from 0 and 1."""
 

@@ -2,8 +2,9 @@
 
 import tomllib
 from collections.abc import Mapping
+from enum import EnumType
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, Self, TypeAlias
+from typing import Annotated, Any, Final, Literal, Self, TypeAlias, get_args, get_origin
 
 import msgspec
 
@@ -70,12 +71,12 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
             source: where they come from, for the error.
 
         Raises:
-            InputError: an unknown name or a value that cannot be.
+            InputError: an unknown name or a value that cannot be; it says which there are.
         """
         try:
             return msgspec.convert(msgspec.to_builtins(self) | dict(settings), type(self))
         except msgspec.ValidationError as error:
-            raise InputError(f"{source}: {error}") from None
+            raise InputError(f"{source}: {error}{_advice(settings)}") from None
 
     def read(self, path: Path) -> Self:
         """Replace the settings that a TOML file gives, at its top or in a table `recipe`.
@@ -95,6 +96,21 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
         if not isinstance(settings, dict):
             raise InputError(f"{path}: recipe is no table")
         return self.with_settings(settings, str(path))
+
+
+def _advice(settings: Mapping[str, Any]) -> str:
+    """List what there is to choose from, for the first setting that is none of it."""
+    kinds = {field.name: field.type for field in msgspec.structs.fields(Recipe)}
+    for name, given in settings.items():
+        if name not in kinds:
+            return f": the settings are {', '.join(kinds)}"
+        kind = kinds[name]
+        choices = get_args(kind) if get_origin(kind) is Literal else ()
+        if isinstance(kind, EnumType):
+            choices = tuple(kind)
+        if choices and given not in choices:
+            return f": {name} is one of {', '.join(choices)}"
+    return ""
 
 
 RECIPES: Final[Mapping[str, Recipe]] = {

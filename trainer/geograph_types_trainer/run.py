@@ -14,9 +14,17 @@ from geograph_types.atomic import new_file, new_folder
 from geograph_types.errors import InputError
 from geograph_types.taxonomy import CLASSES
 from geograph_types_trainer.head import TypeHead
+from geograph_types_trainer.metrics import PLAIN_THRESHOLD
 from geograph_types_trainer.recipe import Recipe
 
 __all__ = [
+    "CONFIGURATION_FILE",
+    "CURVES_FILE",
+    "DEFAULT_THRESHOLDS",
+    "HEAD_FILE",
+    "LOG_FILE",
+    "REPORT_FILE",
+    "STATE_FILE",
     "Configuration",
     "DatasetReference",
     "Run",
@@ -37,7 +45,7 @@ STATE_FILE: Final = "unfinished.pt"
 
 Content = TypeVar("Content")
 Scalar: TypeAlias = str | int | float | bool
-DEFAULT_THRESHOLDS: Final[Mapping[str, float]] = dict.fromkeys(CLASSES, 0.5)
+DEFAULT_THRESHOLDS: Final[Mapping[str, float]] = dict.fromkeys(CLASSES, PLAIN_THRESHOLD)
 
 
 class DatasetReference(msgspec.Struct, frozen=True):

@@ -21,12 +21,12 @@ from geograph_types_trainer.data import TrainingData
 from geograph_types_trainer.device import seeded
 from geograph_types_trainer.dropout import dropout_factors
 from geograph_types_trainer.head import HIDDEN, TypeHead
+from geograph_types_trainer.metrics import PLAIN_THRESHOLD, count, macro_rates, micro_rates
 from geograph_types_trainer.policies import OTHERS_FROM, Views, training_views, validation_views
 from geograph_types_trainer.recipe import Recipe
 from geograph_types_trainer.standardise import Standardisation
-from geograph_types_trainer.validation import THRESHOLD, Scores, f1_scores
 
-__all__ = ["EpochRecord", "Training"]
+__all__ = ["EpochRecord", "Training", "ValidationScores"]
 
 STEPS_AN_EPOCH: Final = 50
 SMALLEST_BATCH: Final = 16
@@ -36,6 +36,23 @@ RARE_SHARE: Final = 0.05
 
 FIRST_WEIGHTS: Final = 0
 """Stands for the epoch in the seed of the first weights; epochs count from 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class ValidationScores:
+    """How well the head of one epoch does on the validation split.
+
+    Attributes:
+        loss: sample-weighted mean BCE over the policy's views of the distance.
+        micro_f1: at 0.5, with the distance as recorded.
+        macro_f1: at 0.5, with the distance as recorded.
+        class_f1: of each class at 0.5, with the distance as recorded.
+    """
+
+    loss: float
+    micro_f1: float
+    macro_f1: float
+    class_f1: tuple[float, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +68,7 @@ class EpochRecord:
 
     number: int
     training_loss: float
-    validation: Scores
+    validation: ValidationScores
     best: bool
 
 
@@ -111,11 +128,20 @@ class Training:
         return max((record.number for record in self.history if record.best), default=0)
 
     def run_epoch(self) -> EpochRecord:
-        """Train on every row once, then validate."""
+        """Train on every row once, then validate.
+
+        Raises:
+            InputError: no epoch has come to a loss that is a number.
+        """
         number = len(self.history) + 1
         with seeded(self._device, self._recipe.seed, number):
             training_loss = self._train(number)
         scores = self._validate()
+        if not (math.isfinite(scores.loss) or self.best_epoch):
+            raise InputError(
+                f"the training diverged in epoch {number}: set a learning_rate below "
+                f"{self._recipe.learning_rate:g}"
+            )
         lowest = min((record.validation.loss for record in self.history), default=math.inf)
         record = EpochRecord(number, training_loss, scores, scores.loss < lowest)
         if record.best:
@@ -196,7 +222,7 @@ class Training:
                 kept.lerp_(new, 1.0 - decay)
 
     @torch.no_grad()
-    def _validate(self) -> Scores:
+    def _validate(self) -> ValidationScores:
         """Judge the averaged weights on the validation split, a chunk at a time."""
         rows = self._rows["val"]
         shown = self._data.distance_rows(rows)
@@ -208,9 +234,14 @@ class Training:
             logits = self._average.judge(self._average.look(batch.inputs), batch.buckets)
             total += batch.losses(logits).sum().item()
             # The first view shows distances as recorded.
-            predicted.append((torch.sigmoid(logits[0]) >= THRESHOLD).cpu().numpy())
-        f1 = f1_scores(self._data.labels[rows] > 0, np.concatenate(predicted))
-        return Scores(total / len(rows), *f1)
+            predicted.append((torch.sigmoid(logits[0]) >= PLAIN_THRESHOLD).cpu().numpy())
+        counts = count(self._data.labels[rows], np.concatenate(predicted))
+        return ValidationScores(
+            loss=total / len(rows),
+            micro_f1=float(micro_rates(counts).f1),
+            macro_f1=float(macro_rates(counts).f1),
+            class_f1=tuple(counts.rates().f1.tolist()),
+        )
 
     def _batch_of(
         self, rows: NDArray[np.int64], chosen: Tensor, views: tuple[Tensor, Tensor]

@@ -34,19 +34,21 @@ Example: geograph-types bundle build --head released:v2.3 --bundle model
 
 
 @click.command(epilog=EPILOG)
-@click.option("--head", required=True, metavar=HEAD, help=f"{HEAD_HELP}.")
+@click.option(
+    "--head", required=True, metavar=HEAD, help=f"To put behind the encoder: {HEAD_HELP}."
+)
 @click.option(
     "--weights",
     default="openai",
     show_default=True,
-    help="Of the encoder: openai, a file, random:SEED (a stand-in), or auto.",
+    help="The encoder's: openai, a file, random:SEED (a stand-in), or auto.",
 )
 @click.option(
     "--precision",
     type=precision_choice,
     default="int8",
     show_default=True,
-    help="Of the encoder: int8 for CPUs, fp16 for CUDA, fp32.",
+    help="The encoder's arithmetic: int8 for CPUs, fp16 for CUDA, fp32.",
 )
 @calibration_option
 @bundle_option
@@ -58,14 +60,15 @@ def build(
     Head and encoder are written together, once both hold against torch; int8 is judged by the tags
     of this head. Whatever fails before leaves the bundle as it was.
     """
+    from geograph_types.session import load_backend
     from geograph_types_export.bundle_writer import check_place, write_bundle
     from geograph_types_export.parts import export_head, load_head, part_decider
 
     check_calibration(calibration, precision)
     check_place(bundle)
-    sourced = load_head(head_path(head))
+    load_backend()  # the checks need it: without it, everything would be fetched in vain
+    head_part = export_head(load_head(head_path(head)))
     loaded = named_weights(weights)
-    head_part = export_head(sourced)
     encoder_part = make_encoder(loaded, precision, calibration, part_decider(head_part))
     written = write_bundle(bundle, head_part, encoder_part)
     note(fidelity_line(encoder_part.fidelity))

@@ -40,16 +40,18 @@ def export() -> None:
     type=precision_choice,
     default="fp32",
     show_default=True,
-    help="fp32, fp16 for CUDA, int8 for CPUs.",
+    help="The encoder's arithmetic: fp32, fp16 for CUDA, int8 for CPUs.",
 )
 @calibration_option
 @bundle_option
 def encoder(weights: str, precision: Precision, calibration: Path | None, bundle: Path) -> int:
     """Write CLIP's image tower as ONNX, checked against torch before it is accepted."""
+    from geograph_types.session import load_backend
     from geograph_types_export.bundle_writer import write_bundle
     from geograph_types_export.parts import head_decider
 
     check_calibration(calibration, precision)
+    load_backend()  # the checks at the end need it: without it, weights would be fetched in vain
     loaded = named_weights(weights)
     tags = head_decider(bundle) if precision == "int8" else None
     part = make_encoder(loaded, precision, calibration, tags)
@@ -83,8 +85,8 @@ def head(source: str, bundle: Path) -> int:
 
 @export.command(epilog="Example: geograph-types export verify model --weights openai")
 @click.argument("bundle", type=click.Path(path_type=Path))
-@click.option("--weights", help="Of its encoder, where the manifest names a file.")
-@click.option("--head", metavar=HEAD, help=f"{HEAD_HELP}, that its head came from.")
+@click.option("--weights", help="The encoder's weights, where the manifest names a file.")
+@click.option("--head", metavar=HEAD, help=f"Where its head came from: {HEAD_HELP}.")
 def verify(bundle: Path, weights: str | None, head: str | None) -> int:
     """Repeat a bundle's checks against torch."""
     from geograph_types.bundle import Bundle

@@ -29,7 +29,7 @@ __all__ = [
 RELEASED: Final = "released:"
 HEAD: Final = f"{RELEASED}NAME|PATH"
 HEAD_HELP: Final = (
-    "Released head (v1, v2, v2.1 or v2.3), a checkpoint's file, or a training run's folder"
+    "a released head (v1, v2, v2.1 or v2.3), a checkpoint's file, or a training run's folder"
 )
 
 precision_choice = click.Choice(["fp32", "fp16", "int8"])

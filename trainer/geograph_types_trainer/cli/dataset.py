@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Final, Literal
 
 import click
 
-from geograph_types.cli.options import check_outputs
+from geograph_types.cli.notices import note
+from geograph_types.cli.options import check_outputs, output_path
+from geograph_types_trainer.cli.bad_rows import status_of_bad_rows
 
 if TYPE_CHECKING:
     from geograph_types_trainer.dataset_source import BadLines
@@ -15,7 +17,6 @@ if TYPE_CHECKING:
 __all__ = ["dataset"]
 
 EXISTING: Final = click.Path(exists=True, dir_okay=False, path_type=Path)
-NEW_FILE: Final = click.Path(dir_okay=False, path_type=Path)
 SHOWN_LINES: Final = 8
 
 
@@ -26,7 +27,7 @@ def dataset() -> None:
 
 @dataset.command(epilog="Example: geograph-types dataset convert types.jsonl.gz types.parquet")
 @click.argument("source", type=EXISTING)
-@click.argument("target", type=NEW_FILE)
+@click.argument("target", type=output_path)
 @click.option(
     "--float16",
     "embedding_type",
@@ -42,7 +43,7 @@ def dataset() -> None:
     type=click.FloatRange(0, 1),
     default=0.01,
     show_default=True,
-    help="Share of bad rows that is borne.",
+    help="Share of bad rows that is left out; where more are bad, nothing is written.",
 )
 def convert(
     source: Path, target: Path, embedding_type: Literal["float16", "float32"], max_bad: float
@@ -56,21 +57,21 @@ def convert(
     check_outputs([target], [source])
     with _progress_bar(f"converting {source.name}") as on_progress:
         conversion = convert_dataset(source, target, embedding_type, max_bad, on_progress)
-    click.echo(f"{target}: {conversion.rows} rows", err=True)
+    note(f"{target}: {conversion.rows} rows")
     _show_bad_lines(conversion.bad_lines)
     return 1 if conversion.bad_lines else 0
 
 
 @dataset.command(epilog="Example: geograph-types dataset stats types.parquet --picture types.png")
 @click.argument("data", type=EXISTING)
-@click.option("--picture", type=NEW_FILE, help="PNG file to draw.")
+@click.option("--picture", type=output_path, help="PNG file to draw.")
 def stats(data: Path, picture: Path | None) -> int:
     """Count classes, distances and weights of DATA by split, and photos that leak between splits.
 
-    DATA is Parquet or JSON Lines. The exit status is 1 where photos leak.
+    DATA is Parquet or JSON Lines. The exit status is 1 where photos leak or some rows cannot be
+    used.
     """
     from geograph_types.atomic import new_file
-    from geograph_types_trainer.dataset_picture import draw_stats
     from geograph_types_trainer.dataset_stats import measure_dataset
     from geograph_types_trainer.dataset_table import stats_table
 
@@ -78,38 +79,46 @@ def stats(data: Path, picture: Path | None) -> int:
     measured = measure_dataset(data)
     click.echo(stats_table(measured), nl=False)
     if picture is not None:
+        from geograph_types_trainer.dataset_picture import draw_stats
+
         with new_file(picture) as stream:
             stream.write(draw_stats(measured))
-    return 1 if measured.ids.between_splits or measured.vectors.between_splits else 0
+    leaks = measured.ids.between_splits or measured.vectors.between_splits
+    return max(status_of_bad_rows(measured.bad_rows, data), 1 if leaks else 0)
 
 
 @dataset.command(
     epilog="Example: geograph-types dataset sample all.parquet few.parquet --rows 9000"
 )
 @click.argument("source", type=EXISTING)
-@click.argument("target", type=NEW_FILE)
+@click.argument("target", type=output_path)
 @click.option("--rows", type=click.IntRange(min=1), required=True, help="Rows to write.")
 @click.option(
-    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the choice."
+    "--seed",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    help="Another seed chooses other rows.",
 )
 def sample(source: Path, target: Path, rows: int, seed: int) -> int:
     """Write some rows of SOURCE to the Parquet file TARGET.
 
-    All rows of classes below 2 % are kept, the others by split and labels in proportion.
+    All rows of classes below 2 % are kept, the others by split and labels in proportion. The exit
+    status is 1 where some rows cannot be used.
     """
     from geograph_types_trainer.dataset_sample import sample_dataset
 
     check_outputs([target], [source])
-    rare = sample_dataset(source, target, rows, seed)
-    click.echo(f"{target}: {rows} rows, {rare} of them of rare classes", err=True)
-    return 0
+    chosen = sample_dataset(source, target, rows, seed)
+    note(f"{target}: {rows} rows, {chosen.rare_rows} of them of rare classes")
+    return status_of_bad_rows(chosen.bad_rows, source)
 
 
 def _show_bad_lines(bad_lines: "BadLines") -> None:
     for fault, lines in sorted(bad_lines.items()):
         numbers = ", ".join(str(line) for line in lines[:SHOWN_LINES])
         more = ", ..." if len(lines) > SHOWN_LINES else ""
-        click.echo(f"left out, {fault.value}: {len(lines)} (line {numbers}{more})", err=True)
+        note(f"left out, {fault.value}: {len(lines)} (line {numbers}{more})")
 
 
 @contextmanager

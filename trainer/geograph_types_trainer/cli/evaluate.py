@@ -7,6 +7,7 @@ import click
 
 from geograph_types.cli.notices import note, warn_of_stand_in
 from geograph_types.cli.options import any_path, check_outputs, output_path
+from geograph_types_trainer.cli.bad_rows import status_of_bad_rows
 
 if TYPE_CHECKING:
     from geograph_types_trainer.evaluation_form import Split
@@ -49,7 +50,8 @@ def evaluate(
 ) -> int:
     """Score a head on the held-out rows of a dataset.
 
-    DATA is Parquet or JSON Lines in the published schema. The table goes to standard output.
+    DATA is Parquet or JSON Lines in the published schema. The table goes to standard output. The
+    exit status is 1 where some rows cannot be used.
     """
     import msgspec
 
@@ -62,6 +64,8 @@ def evaluate(
     check_outputs([json_file, html_file], [data, head, *against])
     if keep and not (head / "model.safetensors").is_file():
         raise click.UsageError("--keep takes a RUN")
+    if len({head, *against}) <= len(against):
+        raise click.UsageError("a head is named twice: give each --against once, and another head")
     predictors = [open_predictor(path) for path in (head, *against)]
     for predictor in predictors:
         if predictor.bundle:
@@ -84,8 +88,4 @@ def evaluate(
 
         keep_fitted(Run.load(head), evaluation.heads[0])
         note(f"calibration and thresholds kept: {head}")
-    if not evaluation.bad_rows:
-        return 0
-    reasons = ", ".join(f"{number} {fault}" for fault, number in evaluation.bad_rows.items())
-    note(f"{sum(evaluation.bad_rows.values())} rows of {data} took no part: {reasons}")
-    return 1
+    return status_of_bad_rows(evaluation.bad_rows, data)

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import click
 
+from geograph_types.cli.notices import note
+
 __all__ = ["scenes"]
 
 
@@ -36,5 +38,5 @@ def scenes(out: Path, per_class: int, seed: int) -> int:
     labels = write_scenes(
         out, per_class, seed, lambda numbers: track(numbers, "photos drawn", total)
     )
-    click.echo(f"{total} photos drawn, labels in {labels}", err=True)
+    note(f"{total} photos drawn, labels in {labels}")
     return 0

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 from click.core import ParameterSource
 
+from geograph_types.cli.notices import note
 from geograph_types.errors import InputError
+from geograph_types_trainer.cli.bad_rows import status_of_bad_rows
 
 if TYPE_CHECKING:
     from geograph_types_trainer.recipe import Recipe
@@ -14,18 +16,16 @@ if TYPE_CHECKING:
 
 __all__ = ["train"]
 
-SETTINGS = ("out", "recipe", "config", "policy", "seed", "epochs", "device")
-
-EXISTING = click.Path(exists=True, path_type=Path)
+EXISTING = click.Path(exists=True, dir_okay=False, path_type=Path)
 FOLDER = click.Path(path_type=Path)
 
 
 @click.command(epilog="Example: geograph-types train types.parquet --out runs/first --seed 1")
-@click.argument(
-    "data", required=False, type=click.Path(exists=True, dir_okay=False, path_type=Path)
+@click.argument("data", required=False, type=EXISTING)
+@click.option("--out", type=FOLDER, metavar="RUN", help="Folder of the run, made here.")
+@click.option(
+    "--resume", type=FOLDER, metavar="RUN", help="Go on with this run, which was stopped."
 )
-@click.option("--out", type=FOLDER, help="Folder of the run, made here.")
-@click.option("--resume", type=FOLDER, help="Go on with this run, which was stopped.")
 @click.option(
     "--recipe",
     type=click.Choice(["default", "released"]),
@@ -35,16 +35,16 @@ FOLDER = click.Path(path_type=Path)
 )
 @click.option(
     "--config",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="TOML file of settings that replace the recipe's.",
+    type=EXISTING,
+    help="TOML file of settings that replace the recipe's; a run's config.toml will do.",
 )
 @click.option(
     "--policy",
     type=click.Choice(["none", "v2.1", "v2.3", "resample"]),
     help="How distances are hidden in training.",
 )
-@click.option("--seed", type=click.IntRange(min=0), help="Of all randomness.")
-@click.option("--epochs", type=click.IntRange(min=1), help="At most.")
+@click.option("--seed", type=click.IntRange(min=0), help="Another seed gives another head.")
+@click.option("--epochs", type=click.IntRange(min=1), help="How often every row is seen, at most.")
 @click.option(
     "--device",
     type=click.Choice(["auto", "cpu", "cuda"]),
@@ -67,6 +67,7 @@ def train(
 
     The run is a folder: model.safetensors, config.toml, metrics.json, log.csv and curves.png. A
     run that was stopped goes on with --resume and ends with the weights that it would have had.
+    The exit status is 1 where some rows cannot be used.
     """
     import torch
 
@@ -75,9 +76,7 @@ def train(
 
     torch.set_num_threads(min(torch.get_num_threads(), usable_cpus()))
     if resume is not None:
-        chosen_by_user = click.get_current_context().get_parameter_source
-        given = [name for name in SETTINGS if chosen_by_user(name) is ParameterSource.COMMANDLINE]
-        if given:
+        if _given_by_user() - {"data", "resume"}:
             raise click.UsageError("--resume takes every setting from the run itself")
         run = resume_run(resume, _show_epoch, data)
     elif data is None or out is None:
@@ -89,13 +88,22 @@ def train(
     metrics = run.metrics
     if "validation_micro_f1" not in metrics:
         raise InputError(f"{run.path} was imported, so there is nothing to resume")
-    click.echo(
+    note(
         f"{run.path}: epoch {metrics['best_epoch']:.0f} kept, validation "
         f"micro-F1 {metrics['validation_micro_f1']:.3f}, "
-        f"macro-F1 {metrics['validation_macro_f1']:.3f}",
-        err=True,
+        f"macro-F1 {metrics['validation_macro_f1']:.3f}"
     )
-    return 0
+    return status_of_bad_rows(run.report.bad_rows, data or "the dataset")
+
+
+def _given_by_user() -> set[str]:
+    """Name the parameters that are on the command line."""
+    context = click.get_current_context()
+    return {
+        name
+        for name in context.params
+        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE
+    }
 
 
 def _recipe(name: str, config: Path | None, options: dict[str, Any]) -> "Recipe":
@@ -112,8 +120,7 @@ def _recipe(name: str, config: Path | None, options: dict[str, Any]) -> "Recipe"
 def _show_epoch(record: "EpochRecord") -> None:
     scores = record.validation
     mark = "  best so far" if record.best else ""
-    click.echo(
+    note(
         f"epoch {record.number:3d}: loss {record.training_loss:.4f}, validation loss "
-        f"{scores.loss:.4f}, micro-F1 {scores.micro_f1:.3f}, macro-F1 {scores.macro_f1:.3f}{mark}",
-        err=True,
+        f"{scores.loss:.4f}, micro-F1 {scores.micro_f1:.3f}, macro-F1 {scores.macro_f1:.3f}{mark}"
     )

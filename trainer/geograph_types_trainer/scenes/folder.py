@@ -65,17 +65,8 @@ def write_scenes(
             file or a folder that is not empty.
         OSError: the folder cannot be written.
     """
+    _check(out, per_class, seed)
     total = per_class * len(CLASSES)
-    if per_class < 1 or total > _IDS_PER_SEED:
-        raise InputError(
-            f"{per_class} photographs a class: it must be from 1 to {_IDS_PER_SEED // len(CLASSES)}"
-        )
-    if seed < 0:
-        raise InputError(f"seed is {seed}: it must be 0 or more")
-    if out.exists() and not out.is_dir():
-        raise InputError(f"{out} is a file: give a folder to write the photographs to")
-    if out.exists() and any(out.iterdir()):
-        raise InputError(f"{out} is not empty: give a new folder, so that nothing is overwritten")
     out.mkdir(parents=True, exist_ok=True)
     splits = [_splits(per_class, seed, index) for index in range(len(CLASSES))]
     rows: list[list[object]] = []
@@ -95,6 +86,19 @@ def write_scenes(
     with new_file(labels) as stream:
         stream.write(text.getvalue().encode())
     return labels
+
+
+def _check(out: Path, per_class: int, seed: int) -> None:
+    if per_class < 1 or per_class * len(CLASSES) > _IDS_PER_SEED:
+        raise InputError(
+            f"{per_class} photographs a class: it must be from 1 to {_IDS_PER_SEED // len(CLASSES)}"
+        )
+    if seed < 0:
+        raise InputError(f"seed is {seed}: it must be 0 or more")
+    if out.exists() and not out.is_dir():
+        raise InputError(f"{out} is a file: give a folder to write the photographs to")
+    if out.exists() and any(out.iterdir()):
+        raise InputError(f"{out} is not empty: give a new folder, so that nothing is overwritten")
 
 
 def _splits(per_class: int, seed: int, class_index: int) -> list[str]:

@@ -1,0 +1,86 @@
+"""The built wheel with each extra alone, in a virtual environment of its own.
+
+The extras that bring torch are left out: each takes gigabytes.
+"""
+
+import tomllib
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import pytest
+from command_tree import every_command
+from wheels import ROOT, build_wheel, install, run, run_clean
+
+WITH_TORCH: Final = {"train", "export", "bench", "dev"}
+WITH_CUDA: Final = {"gpu"}
+
+OWN_MODULES: Final = {
+    "cpu": ["onnxruntime"],
+    "parquet": ["geograph_types.parquet", "geograph_types.parquet_tables"],
+    "archive": ["geograph_types.archive.object_storage", "isal"],
+    "ray": ["geograph_types.archive.ray_engine", "ray.data"],
+    "geo": ["geograph_types.geodesy"],
+    "heif": ["geograph_types.heif"],
+    "xmp": ["geograph_types.xmp_check"],
+    "worker": ["geograph_types.worker.transport", "geograph_types.worker.retry"],
+    "serve": ["geograph_types.serve.app"],
+}
+"""What each extra is for, which has to be importable with nothing else."""
+
+CALLS: Final = {
+    "cpu": "score rows.npy --bundle bundle",
+    "worker": "worker --url http://127.0.0.1:9/ --bundle bundle",
+    "xmp": "sidecars undo bundle",
+    "train": "train rows.npy --out run",
+    "export": "bundle build --head released:v1 --bundle new",
+}
+"""A command that cannot do without each of these extras."""
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build_wheel(tmp_path_factory.mktemp("wheel"))
+
+
+@pytest.fixture(scope="module", params=OWN_MODULES)
+def extra(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture(scope="module")
+def programs(wheel: Path, extra: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return install(wheel, extra, tmp_path_factory.mktemp(extra))
+
+
+def test_every_extra_is_tried() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert OWN_MODULES.keys() == project["optional-dependencies"].keys() - WITH_TORCH - WITH_CUDA
+
+
+def test_what_it_brings_fits_together_and_is_there(programs: Path, extra: str) -> None:
+    run(programs / "python", "-m", "pip", "check")
+    run(programs / "python", "-c", f"import {', '.join(OWN_MODULES[extra])}")
+
+
+def test_the_program_starts_and_every_command_has_its_help(programs: Path) -> None:
+    assert run(programs / "geograph-types", "--version").startswith("geograph-types ")
+    walk = (
+        "from geograph_types.cli.main import main\n"
+        f"for words in {sorted(every_command())}:\n"
+        "    assert main([*words.split(), '--help']) == 0, words"
+    )
+    shown = run(programs / "python", "-c", walk)
+    assert shown.count("Example: geograph-types") == len(every_command())
+
+
+def test_commands_name_the_extra_that_is_missing(
+    programs: Path, extra: str, tiny_bundle: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "bundle").symlink_to(tiny_bundle)
+    np.save(tmp_path / "rows.npy", np.full((1, 512), 0.48, np.float32))
+    for missing in CALLS.keys() - {extra}:
+        done = run_clean(programs / "geograph-types", *CALLS[missing].split(), cwd=tmp_path)
+        assert done.returncode == 2, done.stderr
+        (line,) = done.stderr.splitlines()
+        assert f"pip install 'geograph-types[{missing}]'" in line

@@ -1,0 +1,49 @@
+"""The built wheel, in virtual environments that hold nothing else."""
+
+import os
+import subprocess
+import sys
+import venv
+from pathlib import Path
+from typing import Final
+
+__all__ = ["ROOT", "build_wheel", "install", "run", "run_clean"]
+
+ROOT: Final = Path(__file__).parents[2]
+
+
+def run_clean(*command: object, **options: object) -> subprocess.CompletedProcess[str]:
+    """Run a command that sees nothing of this process's Python."""
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "COV"))}
+    return subprocess.run(
+        [str(word) for word in command],
+        capture_output=True,
+        text=True,
+        env=environment,
+        **options,  # type: ignore[call-overload]
+    )
+
+
+def run(*command: object) -> str:
+    """Run such a command, which has to succeed; give its standard output."""
+    done = run_clean(*command)
+    assert done.returncode == 0, done.stderr
+    return str(done.stdout)
+
+
+def build_wheel(folder: Path) -> Path:
+    """Build this clone's wheel into a folder."""
+    run(sys.executable, "-m", "build", "--wheel", "--outdir", folder, ROOT)
+    (built,) = folder.glob("*.whl")
+    return built
+
+
+def install(wheel: Path, extra: str, folder: Path) -> Path:
+    """Install the wheel with one extra into a new virtual environment.
+
+    Returns:
+        The environment's folder of programs.
+    """
+    venv.create(folder, with_pip=True)
+    run(folder / "bin" / "python", "-m", "pip", "install", "--quiet", f"{wheel}[{extra}]")
+    return folder / "bin"
