@@ -26,7 +26,7 @@ TITLES: Final = {
     401: "The service's token is missing.",
     403: "The request comes from a page of another site.",
     408: "The request came too slowly.",
-    413: "The body, the photo, or the list is too large.",
+    413: "The body or the photo is too large.",
     415: "Another content type, or a file that is no photo.",
     421: "The service was called by a foreign name.",
     422: "A photo, position, distance or embedding that cannot be used.",

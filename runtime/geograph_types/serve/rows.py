@@ -48,7 +48,7 @@ def score_payload(body: bytes, content_type: str) -> ScorePayload:
     `distances` a JSON list.
 
     Raises:
-        ProblemError: 400; 413 where there are too many rows; 415 where the content type is another;
+        ProblemError: 400; 422 where there are too many rows; 415 where the content type is another;
             422 where a distance cannot be used.
     """
     kind = media_type(content_type)
@@ -82,7 +82,7 @@ def _distance(row: int, metres: float | None) -> Distance:
 
 
 def _too_many_rows() -> ProblemError:
-    return ProblemError(413, Reason.TOO_MANY_ROWS, f"{MAX_ROWS} rows at most: send them in parts")
+    return ProblemError(422, Reason.TOO_MANY_ROWS, f"{MAX_ROWS} rows at most: send them in parts")
 
 
 def _floats(data: bytes) -> NDArray[np.float32]:

@@ -160,7 +160,7 @@ def test_positions_in_a_photo_decide_where_the_request_gives_none(
         (
             "/score",
             {"files": {"embeddings": bytes(2048 * 10_001)}, "data": {"distances": "[1]"}},
-            413,
+            422,
             "too_many_rows",
         ),
         ("/tag?embedding=perhaps", {"json": {"image": "aGVsbG8="}}, 400, "bad_request"),

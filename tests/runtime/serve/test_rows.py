@@ -61,8 +61,8 @@ VECTOR = [0.5] * 512
         ({"embeddings": [[0.0] * 512], "distances": [1]}, 422, "bad_embedding"),
         ({"embeddings": [[*VECTOR[1:], 1e39]], "distances": [1]}, 422, "bad_embedding"),
         ({"embeddings": [[1 / 512**0.5] * 512], "distances": [1]}, 422, "bad_embedding"),
-        ({"embeddings": [[]] * 10_001, "distances": []}, 413, "too_many_rows"),
-        ({"embeddings": [VECTOR], "distances": [0] * 500_000}, 413, "too_many_rows"),
+        ({"embeddings": [[]] * 10_001, "distances": []}, 422, "too_many_rows"),
+        ({"embeddings": [VECTOR], "distances": [0] * 500_000}, 422, "too_many_rows"),
     ],
 )
 def test_rows_that_cannot_be_scored(
