@@ -19,12 +19,15 @@ OPEN_CLIP_CONFIG: Final = "open_clip_config.json"
 QUICK: Final = "quick_gelu"
 
 
-def check_activation(path: Path, file: WeightFile) -> None:
+def check_activation(path: Path, file: WeightFile) -> bool:
     """Refuse weights that say, in the file or in a configuration beside it, that they need GELU.
 
     Args:
         path: of the weights file.
         file: its contents.
+
+    Returns:
+        Whether anything says that they need QuickGELU.
 
     Raises:
         WeightsError: an activation other than QuickGELU.
@@ -37,12 +40,13 @@ def check_activation(path: Path, file: WeightFile) -> None:
             f"{where} says that its activation is {activation}, and CLIP's is QuickGELU; give the "
             f"weights of open_clip's {MODEL_NAME}, or 'openai'",
         )
+    return stated is not None
 
 
 def _by_modules(file: WeightFile) -> tuple[str, str] | None:
-    if "GELU" in file.modules and "QuickGELU" not in file.modules:
-        return "gelu", "the archive"
-    return None
+    if "QuickGELU" in file.modules:
+        return QUICK, "the archive"
+    return ("gelu", "the archive") if "GELU" in file.modules else None
 
 
 def _by_open_clip(folder: Path) -> tuple[str, str] | None:

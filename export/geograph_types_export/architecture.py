@@ -19,6 +19,7 @@ __all__ = [
     "LAYERS",
     "LAYER_NORM_EPSILON",
     "MODEL_NAME",
+    "OPENAI",
     "PATCH",
     "QUICK_GELU",
     "TOKENS",
@@ -29,6 +30,8 @@ __all__ = [
 
 MODEL_NAME: Final = "ViT-B-32-quickgelu"
 """open_clip's name of the model; its `ViT-B-32` has another activation."""
+OPENAI: Final = "openai"
+"""open_clip's name of its weights."""
 
 WIDTH: Final = 768
 LAYERS: Final = 12

@@ -10,7 +10,7 @@ import msgspec
 
 from geograph_types.atomic import new_folder
 from geograph_types.bundle import MANIFEST_NAME, Bundle
-from geograph_types.errors import BundleError
+from geograph_types.errors import BundleError, OutputError
 from geograph_types.manifest import (
     SCHEMA_VERSION,
     BundleFile,
@@ -72,34 +72,43 @@ class HeadPart:
     thresholds: Mapping[str, float]
 
 
-def check_place(path: Path) -> None:
+def check_place(path: Path, encoder: EncoderSource | None = None) -> None:
     """Say, before any work is done, whether a part could be put into a bundle.
 
+    Args:
+        path: the bundle's folder.
+        encoder: weights of the one that would be put there.
+
     Raises:
-        BundleError: what is at `path` is no bundle, or a damaged one.
+        BundleError: what is at `path` is no bundle, a damaged one, or the working directory; or it
+            has an encoder of other weights.
     """
-    _open(path)
+    _, manifest = _open(path)
+    if encoder is not None:
+        _check_weights(path, manifest, encoder)
 
 
 def write_bundle(path: Path, *parts: EncoderPart | HeadPart) -> Bundle:
     """Put parts into a bundle, all of them at once; the rest of it stays, byte for byte.
 
-    A head replaces the head. An encoder replaces the one of its precision, and all encoders where
-    its weights are not theirs. Where there are both, each encoder is there once more with the head
-    behind it, in one file. The same parts give the same bytes.
+    A head replaces the head. An encoder replaces the one of its precision, and all of a stand-in
+    where its weights are not theirs; other weights are not replaced. Where there are both, each
+    encoder is there once more with the head behind it, in one file. The same parts give the same
+    bytes.
 
     Args:
         path: the bundle's folder; it is made where there is none.
         parts: what to put there.
 
     Raises:
-        BundleError: what is at `path` is no bundle, or a damaged one; it is left as it is.
+        BundleError: as `check_place`; what is at `path` is left as it is.
         DriftError: encoder and head together do not compute what they do apart.
-        OSError: the folder cannot be written.
+        OutputError: the folder cannot be written.
     """
     contents, manifest = _open(path)
     for part in parts:
         if isinstance(part, EncoderPart):
+            _check_weights(path, manifest, part.source)
             manifest = _with_encoder(manifest, part)
             contents |= {encoder_name(part.precision): part.model}
         else:
@@ -107,10 +116,13 @@ def write_bundle(path: Path, *parts: EncoderPart | HeadPart) -> Bundle:
             contents |= {HEAD_NAME: part.model}
     manifest = _with_taggers(manifest, contents)
     manifest = _with_card(manifest, contents)
-    with new_folder(path) as folder:
-        for file in manifest.files:
-            (folder / file.path).write_bytes(contents[file.path])
-        (folder / MANIFEST_NAME).write_bytes(encode_manifest(manifest))
+    try:
+        with new_folder(path) as folder:
+            for file in manifest.files:
+                (folder / file.path).write_bytes(contents[file.path])
+            (folder / MANIFEST_NAME).write_bytes(encode_manifest(manifest))
+    except OSError as error:
+        raise OutputError(path, error.strerror or str(error)) from None
     return Bundle.open(path)
 
 
@@ -118,10 +130,14 @@ def _open(path: Path) -> tuple[dict[str, bytes], Manifest]:
     """Read the models of the bundle that is there, or start with none."""
     if path.is_symlink():
         raise BundleError(path, "is a link; give the folder itself")
-    if not path.exists() or (path.is_dir() and not any(path.iterdir())):
+    if not path.exists():
         return {}, _empty()
     if not path.is_dir():
         raise BundleError(path, "is no folder; give another place")
+    if Path.cwd().is_relative_to(path.resolve()):
+        raise BundleError(path, "is where you are, and is replaced as a whole; go out of it first")
+    if not any(path.iterdir()):
+        return {}, _empty()
     bundle = Bundle.open(path)
     models = tuple(file for file in bundle.manifest.files if file.role != "card")
     return (
@@ -147,6 +163,18 @@ def _empty() -> Manifest:
     )
 
 
+def _check_weights(path: Path, manifest: Manifest, source: EncoderSource) -> None:
+    """Refuse to replace an encoder that means something by one of other weights."""
+    known = manifest.encoder
+    if known is not None and not known.stand_in and known.sha256 != source.sha256:
+        raise BundleError(
+            path,
+            f"has an encoder of the weights {known.weights} ({known.sha256[:12]}), which "
+            f"{source.weights} ({source.sha256[:12]}) would replace; give its own with --weights, "
+            "or another folder",
+        )
+
+
 def _with_encoder(manifest: Manifest, part: EncoderPart) -> Manifest:
     known = manifest.encoder
     same_weights = known is not None and known.sha256 == part.source.sha256
@@ -164,7 +192,11 @@ def _with_head(manifest: Manifest, part: HeadPart) -> Manifest:
     kept = tuple(file for file in manifest.files if file.role not in ("head", "tagger"))
     file = _describe(HEAD_NAME, "head", None, part.model)
     thresholds = {name: float(part.thresholds[name]) for name in CLASSES}
-    manifest = msgspec.structs.replace(manifest, thresholds=thresholds)
+    fidelity = manifest.fidelity
+    if manifest.head is None or manifest.head.sha256 != part.source.sha256:
+        # The tags that flip were those of another head.
+        fidelity = tuple(msgspec.structs.replace(f, flipped_tags=None) for f in fidelity)
+    manifest = msgspec.structs.replace(manifest, thresholds=thresholds, fidelity=fidelity)
     return _replace(manifest, (*kept, file), part.fidelity, head=part.source)
 
 

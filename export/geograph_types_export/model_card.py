@@ -37,8 +37,8 @@ NOT_MEASURED: Final = """\
 ## Not measured
 
 Accuracy on Geograph's photographs, beyond the metrics above if there are any; any execution on
-CUDA; fidelity on real photographs (the checks use drawn scenes). The digests in the manifest prove
-that files are whole; they do not prove who made them."""
+CUDA; fidelity on photographs other than those that are named above. The digests in the manifest
+prove that files are whole; they do not prove who made them."""
 
 
 def model_card(manifest: Manifest) -> str:

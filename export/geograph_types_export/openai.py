@@ -10,13 +10,12 @@ import open_clip
 from huggingface_hub import constants as hub_constants
 from open_clip.constants import HF_SAFE_WEIGHTS_NAME, HF_WEIGHTS_NAME
 
-from geograph_types_export.architecture import MODEL_NAME
+from geograph_types_export.architecture import MODEL_NAME, OPENAI
 from geograph_types_export.download import file_sha256
 from geograph_types_export.errors import WeightsError
 
-__all__ = ["OPENAI", "cached_weights", "download_weights", "why_unreachable"]
+__all__ = ["cached_weights", "download_weights", "why_unreachable"]
 
-OPENAI: Final = "openai"
 REQUEST_SECONDS: Final = 5.0
 PROBE_SECONDS: Final = 8.0
 """A look-up of a name can hang longer than any time-out of a request: this ends the wait."""

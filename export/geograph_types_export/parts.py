@@ -33,6 +33,7 @@ from geograph_types_trainer.run import DEFAULT_THRESHOLDS, HEAD_FILE, Run
 
 __all__ = [
     "SourcedHead",
+    "encoder_source",
     "export_encoder",
     "export_head",
     "export_int8_encoder",
@@ -91,7 +92,7 @@ def export_encoder(
     tower = fold(weights.state)
     model = serialise(encoder_graph(half_tower(tower) if precision == "fp16" else tower))
     fidelity = verify_encoder(model, precision, weights.state)
-    return EncoderPart(model, precision, _encoder_source(weights), fidelity)
+    return EncoderPart(model, precision, encoder_source(weights), fidelity)
 
 
 def export_int8_encoder(
@@ -113,7 +114,7 @@ def export_int8_encoder(
     held_out = Sample(photos.held_out, reference.embed(photos.held_out))
     accepted = find_accepted(quantise_tower(tower, photos.fitted), fitted, held_out, tags)
     fidelity = int8_fidelity(accepted.figures, len(photos.held_out), accepted.kept, photos.name)
-    return EncoderPart(accepted.model, "int8", _encoder_source(weights), fidelity)
+    return EncoderPart(accepted.model, "int8", encoder_source(weights), fidelity)
 
 
 def int8_fidelity(
@@ -174,7 +175,8 @@ def _decider(model: bytes, by_class: Mapping[str, float]) -> TagDecider:
     return decide
 
 
-def _encoder_source(weights: EncoderWeights) -> EncoderSource:
+def encoder_source(weights: EncoderWeights) -> EncoderSource:
+    """Say where an encoder's weights come from, as the manifest has it."""
     return EncoderSource(weights.name, weights.sha256, weights.stand_in)
 
 

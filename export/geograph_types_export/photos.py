@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from geograph_types.errors import InputError, PhotoError
 from geograph_types.images import open_photo
+from geograph_types.photos import find_photos
 from geograph_types.preprocess import preprocess
 from geograph_types_trainer.scenes import draw_scenes
 
@@ -45,14 +46,14 @@ def drawn_photos() -> CalibrationPhotos:
 
 
 def photos_in(folder: Path) -> CalibrationPhotos:
-    """Read the photos of a folder and its subfolders, in the order of their names.
+    """Read the photos of a folder and its subfolders, as `find_photos` lists them.
 
-    At most 256 are used, spread evenly over the folder; files that are no photos are left out.
+    At most 256 are used, spread evenly over the folder; those that cannot be used are left out.
 
     Raises:
         InputError: there are fewer than 32 photos.
     """
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    files = list(find_photos([folder]))
     chosen = files[:: max(1, -(-len(files) // MOST))]
     pixels = []
     for path in chosen:

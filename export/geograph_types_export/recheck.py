@@ -1,26 +1,32 @@
-"""Repeat a bundle's checks against torch."""
+"""Repeat a bundle's checks: its parts against torch, its taggers against its parts."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 from geograph_types.bundle import Bundle
 from geograph_types.manifest import Fidelity
-from geograph_types_export.errors import GateError, WeightsError
+from geograph_types_export.errors import DriftError, WeightsError
+from geograph_types_export.file_names import encoder_name
 from geograph_types_export.gate import measure
 from geograph_types_export.parts import head_decider, int8_fidelity, load_head
+from geograph_types_export.photos import CalibrationPhotos
 from geograph_types_export.reference import ReferenceTower
+from geograph_types_export.tagger_graph import verify_tagger
 from geograph_types_export.verify import check_photos, verify_encoder, verify_head
 from geograph_types_export.weights import EncoderWeights
 
-__all__ = ["recheck_encoders", "recheck_head"]
+__all__ = ["recheck_encoders", "recheck_head", "recheck_taggers"]
 
 
-def recheck_encoders(bundle: Bundle, weights: EncoderWeights) -> Iterator[Fidelity]:
-    """Hold every encoder of a bundle against torch again, on drawn scenes.
+def recheck_encoders(
+    bundle: Bundle, weights: EncoderWeights, photos: CalibrationPhotos | None = None
+) -> Iterator[Fidelity]:
+    """Hold every encoder of a bundle against torch again.
 
     Args:
         bundle: opened.
         weights: those that its manifest names.
+        photos: those that int8 was fitted to and judged on; `None` judges it on drawn scenes.
 
     Yields:
         What each file measured.
@@ -28,8 +34,8 @@ def recheck_encoders(bundle: Bundle, weights: EncoderWeights) -> Iterator[Fideli
     Raises:
         BundleError: a file is damaged.
         WeightsError: the weights are not those of the bundle.
-        DriftError: a floating-point encoder does not compute what torch computes.
-        GateError: the int8 encoder is not near enough.
+        DriftError: an encoder does not compute what torch computes, as nearly as its precision
+            allows.
     """
     source = bundle.manifest.encoder
     if source is None or source.sha256 != weights.sha256:
@@ -38,12 +44,13 @@ def recheck_encoders(bundle: Bundle, weights: EncoderWeights) -> Iterator[Fideli
     for precision in bundle.manifest.precisions:
         model = bundle.read(bundle.find("encoder", precision))
         if precision == "int8":
-            pixels = check_photos()
+            pixels = check_photos() if photos is None else photos.held_out
             expected = ReferenceTower(weights.state).embed(pixels)
             figures = measure(model, pixels, expected, head_decider(bundle.root))
             if not figures.passes:
-                raise GateError(str(figures))
-            yield int8_fidelity(figures, len(pixels), {}, "drawn scenes")
+                raise DriftError(encoder_name(precision), str(figures))
+            known = next(f for f in bundle.manifest.fidelity if f.path == encoder_name(precision))
+            yield int8_fidelity(figures, len(pixels), known.kept_float32, known.calibration or "")
         else:
             yield verify_encoder(model, precision, weights.state)
 
@@ -57,3 +64,20 @@ def recheck_head(bundle: Bundle, path: Path) -> Fidelity:
     """
     file = bundle.find("head")
     return verify_head(bundle.read(file), file.path, load_head(path).head)
+
+
+def recheck_taggers(bundle: Bundle) -> Iterator[Fidelity]:
+    """Hold every tagger of a bundle against its encoder and head, one run after the other.
+
+    Yields:
+        What each file measured.
+
+    Raises:
+        BundleError: a file is damaged.
+        DriftError: a tagger does not compute what its parts compute.
+    """
+    for file in bundle.manifest.files:
+        if file.role == "tagger":
+            encoder, head = bundle.find("encoder", file.precision), bundle.find("head")
+            parts = bundle.read(encoder), bundle.read(head)
+            yield verify_tagger(bundle.read(file), file.path, *parts)

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from geograph_types_export.activation import check_activation
-from geograph_types_export.architecture import check_tower
+from geograph_types_export.architecture import OPENAI, check_tower
 from geograph_types_export.errors import WeightsError
 from geograph_types_export.layouts import to_open_clip
 from geograph_types_export.stand_in import stand_in_state_dict
@@ -23,6 +23,10 @@ RANDOM: Final = "random:"
 AUTO_SEED: Final = 0
 SEED_DIGITS: Final = 19
 """The largest seed has so many; Python refuses to read thousands."""
+UNSTATED: Final = (
+    "nothing says which activation these weights need; they are taken for QuickGELU's, as OpenAI's "
+    "are, and others would compute something else"
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -34,7 +38,8 @@ class EncoderWeights:
         state: float32 tensors by open_clip's keys of the tower (`ViT-B-32-quickgelu`).
         sha256: digest of the tensors, see `weights_digest`.
         stand_in: seeded weights whose features mean nothing.
-        notice: one line for people where a stand-in was taken in place of OpenAI's weights.
+        notice: one line for people, where a stand-in was taken in place of OpenAI's weights, or a
+            file does not say what it needs.
     """
 
     name: str
@@ -61,8 +66,8 @@ def load_weights(spec: str) -> EncoderWeights:
         return _load_stand_in(spec)
     from geograph_types_export import openai
 
-    if spec == openai.OPENAI:
-        return _load_file(openai.cached_weights() or _download(), openai.OPENAI)
+    if spec == OPENAI:
+        return _load_file(openai.cached_weights() or _download(), OPENAI)
     path = Path(spec)
     return _load_file(path, path.name)
 
@@ -85,11 +90,11 @@ def _load_auto() -> EncoderWeights:
 
     cached = openai.cached_weights()
     if cached is not None:
-        return _load_file(cached, openai.OPENAI)
+        return _load_file(cached, OPENAI)
     reason = openai.why_unreachable()
     if reason is None:
         try:
-            return _load_file(openai.download_weights(), openai.OPENAI)
+            return _load_file(openai.download_weights(), OPENAI)
         except WeightsError as error:
             reason = str(error)
     notice = (
@@ -104,7 +109,7 @@ def _download() -> Path:
 
     reason = openai.why_unreachable()
     if reason is not None:
-        raise WeightsError(openai.OPENAI, f"cannot be had ({reason}); {openai.ADVICE}")
+        raise WeightsError(OPENAI, f"cannot be had ({reason}); {openai.ADVICE}")
     return openai.download_weights()
 
 
@@ -121,6 +126,7 @@ def _load_file(path: Path, name: str) -> EncoderWeights:
     file = read_weight_file(path)
     tower = to_open_clip(str(path), file.tensors)
     check_tower(str(path), tower)
-    check_activation(path, file)
+    stated = check_activation(path, file) or name == OPENAI
     state = {key: tensor.detach().float().contiguous() for key, tensor in tower.items()}
-    return EncoderWeights(name, state, weights_digest(state))
+    notice = None if stated else f"{path}: {UNSTATED}"
+    return EncoderWeights(name, state, weights_digest(state), notice=notice)

@@ -93,38 +93,58 @@ class Catalog:
                 new.append(PendingPhoto(path, stamp))
         return new + again
 
-    def take_over(self, pending: Sequence[PendingPhoto], encoding: Encoding) -> list[PendingPhoto]:
-        """Copy what is known of the same content, as where a folder was moved or a file touched.
+    def take_over(self, photo: PendingPhoto, encoding: Encoding) -> bool:
+        """Take over what is known of the same content, as where a file was moved or touched.
 
-        Only files of a size that the catalogue has are read.
+        Only a file of a size that the catalogue has is read. Where it was known by another path
+        whose file is gone, it is known by that no longer.
 
         Returns:
-            Those that still have to be opened.
+            Whether the photo need not be opened.
         """
-        with transaction(self.path, CATALOG, self._connection):
-            return [photo for photo in pending if not self._copied(photo, encoding)]
-
-    def _copied(self, photo: PendingPhoto, encoding: Encoding) -> bool:
         alike = "size = ? AND encoder = ? AND exact = ? AND embedding IS NOT NULL"
         values = (_columns(photo.stamp)[0], encoding.encoder, encoding.exact)
-        query = f"SELECT DISTINCT sha256 FROM photos WHERE {alike}"
-        known = {row[0] for row in self._connection.execute(query, values)}
+        with reported(self.path, CATALOG):
+            query = f"SELECT sha256, path FROM photos WHERE {alike}"
+            known = self._connection.execute(query, values).fetchall()
         digest = _sha256(photo.path) if known else None
-        if digest not in known:
+        paths = [path for sha256, path in known if sha256 == digest]
+        if digest is None or not paths:
             return False
         key = _key(photo.path)
-        self._connection.execute(
-            "INSERT OR REPLACE INTO photos SELECT ?, ?, ?, sha256, encoder, exact, embedding, "
-            f"truncated, exif, fault, detail FROM photos WHERE {alike} AND sha256 = ? LIMIT 1",
-            (key, *_columns(photo.stamp), *values, digest),
-        )
-        self._connection.execute("DELETE FROM results WHERE path = ?", (key,))
+        gone = [path for path in paths if path != key and _is_gone(path)]
+        with transaction(self.path, CATALOG, self._connection):
+            self._connection.execute(
+                "INSERT OR REPLACE INTO photos SELECT ?, ?, ?, sha256, encoder, exact, embedding, "
+                f"truncated, exif, NULL, NULL FROM photos WHERE {alike} AND sha256 = ? LIMIT 1",
+                (key, *_columns(photo.stamp), *values, digest),
+            )
+            self._forget([key], ["results"])
+            self._forget(gone)
         return True
+
+    def prune(self) -> int:
+        """Forget the photos whose files are gone; give how many there were."""
+        with reported(self.path, CATALOG):
+            query = "SELECT path FROM photos UNION SELECT path FROM results"
+            paths = [row[0] for row in self._connection.execute(query)]
+        gone = [path for path in paths if _is_gone(path)]
+        with transaction(self.path, CATALOG, self._connection):
+            self._forget(gone)
+        return len(gone)
+
+    def _forget(self, keys: Iterable[bytes], tables: Iterable[str] = ("photos", "results")) -> None:
+        rows = [(key,) for key in keys]
+        for table in tables:
+            self._connection.executemany(f"DELETE FROM {table} WHERE path = ?", rows)
 
     def store_photos(
         self, photos: Sequence[tuple[PendingPhoto, EmbeddedPhoto]], encoding: Encoding
     ) -> None:
-        """Write what came of opening photos, all of them or none, in place of what was known."""
+        """Write what came of opening photos, all of them or none, in place of what was known.
+
+        A fault that may pass, such as a drive that is not there, leaves an embedding as it is.
+        """
         rows = [
             (
                 _key(photo.path),
@@ -140,12 +160,19 @@ class Catalog:
             for pending, photo in photos
         ]
         with transaction(self.path, CATALOG, self._connection):
-            self._connection.executemany(
-                f"INSERT OR REPLACE INTO photos VALUES ({', '.join('?' * 11)})", rows
-            )
-            self._connection.executemany(
-                "DELETE FROM results WHERE path = ?", [(row[0],) for row in rows]
-            )
+            for row in rows:
+                self._store(row)
+            self._forget((row[0] for row in rows), ["results"])
+
+    def _store(self, row: tuple[Any, ...]) -> None:
+        key, (fault, detail) = row[0], row[9:]
+        if fault is not None and fault not in LASTING_FAULTS:
+            mark = "UPDATE photos SET fault = ?, detail = ? WHERE path = ? AND embedding NOT NULL"
+            if self._connection.execute(mark, (fault, detail, key)).rowcount:
+                return
+        self._connection.execute(
+            f"INSERT OR REPLACE INTO photos VALUES ({', '.join('?' * 11)})", row
+        )
 
     def photos(self, paths: Iterable[Path]) -> Iterator[EmbeddedPhoto]:
         """Give what is known of photos that have been opened, in the order given.
@@ -245,6 +272,17 @@ def _key(path: Path) -> bytes:
     return os.fsencode(os.path.abspath(path))  # noqa: PTH100  Path.absolute keeps ".."
 
 
+def _is_gone(path: bytes) -> bool:
+    """Whether there is no such file; one that cannot be looked at may be there."""
+    try:
+        os.lstat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:
+        return False
+    return False
+
+
 def _sha256(path: Path) -> bytes | None:
     try:
         with path.open("rb") as stream:
@@ -265,7 +303,7 @@ def _photo(path: Path, row: Sequence[Any]) -> EmbeddedPhoto:
     embedding, truncated, exif, sha256, fault, detail = row
     return EmbeddedPhoto(
         path,
-        None if embedding is None else as_embeddings(np.frombuffer(embedding, "<f4"))[0],
+        None if fault or embedding is None else as_embeddings(np.frombuffer(embedding, "<f4"))[0],
         _error(path, fault, detail),
         bool(truncated),
         msgspec.json.decode(exif, type=ExifWhereabouts),

@@ -17,7 +17,8 @@ r"""The columns of results as a table; the CSV and Parquet files of `tag` have e
 | model | text | name and version of the bundle |
 | stand_in | flag | the encoder's weights mean nothing on real photos |
 
-A cell is empty where there is nothing to say. A line of JSON Lines has the same values in the
+In CSV, a text that a spreadsheet would take for a formula has `'` before it. A cell is empty where
+there is nothing to say. A line of JSON Lines has the same values in the
 nested form of `PhotoResult.as_dict`.
 """
 

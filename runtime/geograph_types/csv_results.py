@@ -37,5 +37,7 @@ def _text(cell: Cell) -> str:
             return "true" if cell else "false"
         case tuple():
             return ",".join(cell)
+        case str() if cell.lstrip()[:1] in tuple("=+-@"):
+            return f"'{cell}"  # a spreadsheet would take it for a formula
         case _:
             return str(cell)

@@ -10,18 +10,26 @@ from typing import Final
 from geograph_types.bundle import Bundle
 from geograph_types.cpu import usable_cpus
 from geograph_types.errors import GeographTypesError
-from geograph_types.session import BACKENDS, CUDA, available_providers
+from geograph_types.session import BACKENDS, CUDA, available_providers, pick_device
 
 __all__ = ["Finding", "examine"]
 
 EXTRAS: Final = {
     "parquet": ("pyarrow",),
+    "archive": ("pyarrow", "isal"),
+    "ray": ("ray", "pyarrow", "isal"),
     "geo": ("pyproj",),
     "heif": ("pi_heif",),
     "xmp": ("exiv2",),
-    "train": ("torch", "safetensors"),
-    "export": ("onnx", "open_clip"),
+    "serve": ("fastapi", "httptools", "prometheus_client", "python_multipart", "uvicorn"),
+    "worker": ("httpx", "stamina"),
+    "train": ("torch", "isal", "matplotlib", "pyarrow", "safetensors", "tomli_w"),
+    "export": (
+        *("torch", "torchvision", "open_clip", "onnx", "safetensors"),
+        *("huggingface_hub", "pooch", "requests"),
+    ),
 }
+"""What each brings, by the names under which it is imported."""
 CPU_FEATURES: Final = ("avx2", "avx512f", "avx_vnni", "avx512_vnni", "amx_int8", "asimddp")
 """Instruction sets that decide how fast the encoder runs."""
 INTEGER_FEATURES: Final = frozenset({"avx_vnni", "avx512_vnni", "amx_int8", "asimddp"})
@@ -80,8 +88,10 @@ def _version(distribution: str) -> str:
 def _advice() -> str:
     """Say which precision suits this machine."""
     try:
-        if CUDA in available_providers():
+        if pick_device("auto") == "cuda":
             return "--precision fp16 on CUDA, int8 with --device cpu"
+        if CUDA in available_providers():
+            return "--precision int8: this onnxruntime has CUDA, which cannot be loaded here"
     except GeographTypesError:
         return "none without onnxruntime"
     if INTEGER_FEATURES.intersection(_cpu_features()):

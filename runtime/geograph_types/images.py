@@ -41,7 +41,8 @@ BRANDS_READ: Final = 128
 """Bytes of the file type box that are looked at: 28 brands, where cameras write a few."""
 
 PIXEL_LIMIT: Final = 120_000_000
-"""Above any camera of today (102 MP), below what would take over half a gigabyte to decode."""
+"""Above medium format (102 MP), below what would take over half a gigabyte to decode. The pictures
+of 200 MP that some telephones can take are refused."""
 
 PIXEL_BYTES: Final = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2, "I;16L": 2}
 """What Pillow keeps of a pixel; of all other modes four bytes."""

@@ -65,15 +65,16 @@ def find_photos(paths: Iterable[Path], names: NameFilter = EVERY_NAME) -> Iterat
     alone is listed, and so is whatever has a photo's name and is none, such as an empty folder:
     opening it says why it cannot be used.
 
-    Links to folders are not followed, so a loop of links cannot be entered. A path that does not
-    exist is listed too: opening it gives the error.
+    Hidden files and folders are passed over, such as the `._` files of macOS. Links to folders are
+    not followed, so a loop of links cannot be entered. A path that does not exist is listed too:
+    opening it gives the error.
 
     Args:
         paths: files and folders.
         names: which of the folders' photos are meant; files that are given always are.
     """
     for path in paths:
-        if path.is_dir():
+        if os.path.isdir(path):  # noqa: PTH112  Path.is_dir fails where a folder may not be entered
             yield from _in_folder(path, names)
         else:
             yield path
@@ -88,6 +89,8 @@ def _in_folder(folder: Path, filtered: NameFilter) -> Iterator[Path]:
     unreadable: list[Path] = []
     for root, folders, files in os.walk(folder, onerror=lambda e: unreadable.append(e.filename)):
         here = Path(root)
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        files = [name for name in files if not name.startswith(".")]
         yield from map(Path, unreadable)
         unreadable.clear()
         inside = here.relative_to(folder)

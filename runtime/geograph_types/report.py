@@ -2,8 +2,8 @@
 
 import base64
 import hashlib
-from collections.abc import Iterable, Mapping
-from contextlib import closing
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing, contextmanager
 from html import escape
 from importlib.resources import files
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import Final
 
 from geograph_types.atomic import new_file
 from geograph_types.bundle import Bundle
+from geograph_types.errors import OutputError
 from geograph_types.report_card import photo_card
 from geograph_types.results import PhotoResult
 from geograph_types.tag_sets import FINAL_TAGS
@@ -32,6 +33,7 @@ def write_report(
     results: Iterable[PhotoResult],
     bundle: Bundle,
     threshold: float | None = None,
+    jobs: int | None = None,
 ) -> None:
     """Write the page; it needs nothing from elsewhere, and is there in full or not at all.
 
@@ -43,9 +45,11 @@ def write_report(
         results: photos in the order of the page.
         bundle: the one that tagged them.
         threshold: of all classes, as they were tagged with; `None` for each class's own.
+        jobs: decoding processes; `None` follows the CPU quota.
 
     Raises:
-        OSError: it cannot be written.
+        InputError: what is at `path` is no ordinary file.
+        OutputError: it cannot be written. What was at `path` stays.
         DecoderError: no process can be started to decode in.
     """
     thresholds = bundle.thresholds(threshold)
@@ -53,15 +57,19 @@ def write_report(
     top, bottom = (Template(part) for part in page.split("$cards"))
     script = PARTS.joinpath("script.js").read_text("utf-8")
     style = PARTS.joinpath("style.css").read_text("utf-8") + _numbers(thresholds)
+    start = top.substitute(
+        policy=_policy(style, script),
+        style=style,
+        notice=STAND_IN if bundle.is_stand_in else "",
+        bundle=escape(bundle.label),
+        options="".join(f"<option>{tag}</option>" for tag in FINAL_TAGS),
+    )
     count = failed = 0
-    with new_file(path) as stream, closing(with_thumbnails(results)) as illustrated:
-        start = top.substitute(
-            policy=_policy(style, script),
-            style=style,
-            notice=STAND_IN if bundle.is_stand_in else "",
-            bundle=escape(bundle.label),
-            options="".join(f"<option>{tag}</option>" for tag in FINAL_TAGS),
-        )
+    with (
+        _reported(path),
+        new_file(path) as stream,
+        closing(with_thumbnails(results, jobs)) as illustrated,
+    ):
         stream.write(start.encode())
         for result, picture in illustrated:
             count += 1
@@ -70,6 +78,14 @@ def write_report(
             stream.write(card.encode(errors="backslashreplace"))
         end = bottom.substitute(count=f"{count:,}", failed=f"{failed:,}", script=script)
         stream.write(end.encode())
+
+
+@contextmanager
+def _reported(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise OutputError(path, error.strerror or str(error)) from None
 
 
 def _numbers(thresholds: Mapping[str, float]) -> str:

@@ -1,5 +1,6 @@
 """Run ONNX graphs; the only module that imports onnxruntime."""
 
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from types import ModuleType
@@ -37,6 +38,14 @@ CUDA_OPTIONS: Final = {
     "use_tf32": "0",
 }
 """Source: the CUDA execution provider's page in onnxruntime's documentation."""
+
+PROBE: Final = (
+    b'\x08\x08:7\n\x10\n\x01x\x12\x01y"\x08Identity\x12\x01p'
+    b"Z\x0f\n\x01x\x12\n\n\x08\x08\x01\x12\x04\n\x02\x08\x01"
+    b"b\x0f\n\x01y\x12\n\n\x08\x08\x01\x12\x04\n\x02\x08\x01"
+    b"B\x04\n\x00\x10\x11"
+)
+"""A whole ONNX model: y = x, one float. Source: `onnx.proto`, opset 17."""
 
 
 def load_backend() -> ModuleType:
@@ -81,7 +90,7 @@ def available_providers() -> tuple[str, ...]:
 
 
 def pick_device(device: Device) -> Literal["cpu", "cuda"]:
-    """Settle "auto", and refuse what is not there.
+    """Settle "auto", which is CUDA where it can be loaded, and refuse what is not there.
 
     Raises:
         InputError: no such device.
@@ -93,7 +102,7 @@ def pick_device(device: Device) -> Literal["cpu", "cuda"]:
         case "cpu":
             return "cpu"
         case "auto":
-            return "cuda" if CUDA in providers else "cpu"
+            return "cuda" if CUDA in providers and _cuda_loads() else "cpu"
         case "cuda" if CUDA in providers:
             return "cuda"
         case "cuda":
@@ -101,6 +110,14 @@ def pick_device(device: Device) -> Literal["cpu", "cuda"]:
                 device, providers, "pip install 'geograph-types[gpu]' in place of [cpu], or use cpu"
             )
     raise InputError(f"device {device!r} is none of auto, cpu, cuda")
+
+
+@cache
+def _cuda_loads() -> bool:
+    """Whether CUDA can be used: onnxruntime lists it wherever it was built with it."""
+    backend = load_backend()
+    session = backend.InferenceSession(PROBE, providers=[CUDA, CPU])
+    return bool(session.get_providers()[0] == CUDA)
 
 
 class Session:
@@ -114,7 +131,7 @@ class Session:
         Args:
             model: a serialised ONNX model without external data, or a path to one. From a path it
                 takes half the memory: onnxruntime keeps the bytes that it is given.
-            device: "auto" takes CUDA where this onnxruntime has it.
+            device: "auto" takes CUDA where it can be loaded.
             threads: for one run; `None` follows the CPU quota.
 
         Raises:

@@ -79,7 +79,7 @@ class TypeTagger:
 
         Args:
             bundle: its folder.
-            device: "auto" takes CUDA where the installed onnxruntime has it.
+            device: "auto" takes CUDA where the installed onnxruntime can load it.
             precision: of the encoder; "auto" takes the best for the device that the bundle has.
             threads: for one run of the model; `None` follows the CPU quota.
             streams: runs of the encoder at once; see `for_many`.

@@ -46,8 +46,8 @@ def embed_into(
 ) -> Iterator[EmbeddedPhoto]:
     """Open photos, and write what comes of them into a catalogue before it is given on.
 
-    Each batch of the encoder is one transaction: a run that is killed loses the one that it was
-    computing.
+    Each batch of the encoder is one transaction: a run that is killed loses those that it was
+    computing, one for each of the tagger's streams.
 
     Args:
         catalog: open for writing.

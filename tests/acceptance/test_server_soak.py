@@ -99,8 +99,8 @@ def growth(samples: list[Sample]) -> Sample:
     )
 
 
-def test_nothing_grows(start_service: Callable[..., Any], tiny_bundle: Path) -> None:
-    service = start_service(tiny_bundle)
+def test_nothing_grows(start_service: Callable[..., Any], int8_bundle: Path) -> None:
+    service = start_service(int8_bundle)
     samples, answers = soak(service, SECONDS, WARM_UP)
     grown = growth(samples)
     print(f"{dict(answers)}, most {max(s.memory for s in samples) / 1e6:.0f} MB, grown {grown}")

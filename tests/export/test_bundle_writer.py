@@ -1,5 +1,7 @@
+from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import onnxruntime
 import pytest
@@ -15,7 +17,7 @@ from geograph_types.manifest import (
     tensor_contract,
 )
 from geograph_types.taxonomy import CLASSES
-from geograph_types_export.bundle_writer import EncoderPart, HeadPart, write_bundle
+from geograph_types_export.bundle_writer import EncoderPart, HeadPart, check_place, write_bundle
 from geograph_types_export.onnx_builder import GraphBuilder, serialise
 
 WEIGHTS = EncoderSource("openai", "a" * 64, stand_in=False)
@@ -103,6 +105,39 @@ def test_encoders_of_other_weights_are_not_mixed(tmp_path: Path) -> None:
     assert bundle.manifest.precisions == ("fp32",)
     assert bundle.manifest.encoder == WEIGHTS
     assert [fidelity.path for fidelity in bundle.manifest.fidelity] == ["visual.fp32.onnx"]
+
+
+def test_an_encoder_that_means_something_is_not_replaced_by_other_weights(tmp_path: Path) -> None:
+    before = files(write_bundle(tmp_path / "b", encoder(1, WEIGHTS)))
+    for source in (STAND_IN, EncoderSource("mine.pt", "d" * 64, stand_in=False)):
+        for write in (check_place, lambda path, source: write_bundle(path, encoder(2, source))):
+            with pytest.raises(BundleError, match=r"weights openai .* give its own with --weights"):
+                write(tmp_path / "b", source)
+    assert files(Bundle.open(tmp_path / "b")) == before
+
+
+def test_tags_that_flip_are_those_of_the_head_that_is_there(tmp_path: Path) -> None:
+    part = encoder(1, WEIGHTS, "int8")
+    judged = msgspec.structs.replace(part.fidelity, flipped_tags=0.25, calibration="scenes")
+    part = replace(part, fidelity=judged)
+
+    def flipped(bundle: Bundle) -> float | None:
+        (found,) = [f for f in bundle.manifest.fidelity if f.path == "visual.int8.onnx"]
+        return found.flipped_tags
+
+    assert flipped(write_bundle(tmp_path / "b", head(1), part)) == 0.25
+    assert flipped(write_bundle(tmp_path / "b", head(1))) == 0.25
+    other = replace(head(2), source=HeadSource("other", "e" * 64))
+    assert flipped(write_bundle(tmp_path / "b", other)) is None
+
+
+def test_the_folder_that_one_is_in_is_not_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(BundleError, match="go out of it first"):
+        write_bundle(Path(), head(1))
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_same_parts_give_the_same_bytes_in_any_order(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ def test_photos_of_all_subfolders_are_shared_out_and_others_left_out(tmp_path: P
     (tmp_path / "notes.txt").write_text("no photo")
     (tmp_path / "broken.jpg").write_bytes(b"\xff\xd8\xff")
     photos = photos_in(tmp_path)
-    assert (len(photos.fitted), len(photos.held_out), photos.left_out) == (16, 16, 2)
+    assert (len(photos.fitted), len(photos.held_out), photos.left_out) == (16, 16, 1)
     assert photos.fitted.shape[1:] == (224, 224, 3)
     assert photos.name == "32 photos given by the user, half of them held out"
 
@@ -32,6 +32,15 @@ def test_of_many_photos_some_are_taken_from_everywhere(tmp_path: Path) -> None:
     fill(tmp_path, MOST + 44)
     photos = photos_in(tmp_path)
     assert FEWEST <= len(photos.fitted) + len(photos.held_out) <= MOST
+
+
+def test_the_jpeg_of_each_pair_is_taken(tmp_path: Path) -> None:
+    fill(tmp_path, MOST // 2 + 2)
+    for photo in list(tmp_path.rglob("*.jpg")):
+        photo.with_suffix(".CR2").write_bytes(b"sensor data")
+    photos = photos_in(tmp_path)
+    assert len(photos.fitted) + len(photos.held_out) == MOST // 2 + 2
+    assert photos.left_out == 0
 
 
 def test_too_few_photos_are_an_error(tmp_path: Path) -> None:

@@ -153,24 +153,34 @@ def test_a_tower_with_another_activation_is_refused(
         load_weights(str(tmp_path / "ViT-B-32.pt"))
 
 
+def test_a_file_that_does_not_tell_its_activation_is_noted(
+    tower: dict[str, Tensor], tmp_path: Path
+) -> None:
+    torch.save(tower, tmp_path / "bare.pt")
+    notice = load_weights(str(tmp_path / "bare.pt")).notice
+    assert notice is not None and "nothing says which activation these weights need" in notice
+    save_script(tower, "ViT-B-32-quickgelu", tmp_path / "ViT-B-32.pt")
+    assert load_weights(str(tmp_path / "ViT-B-32.pt")).notice is None
+
+
 @pytest.mark.parametrize(
-    ("name", "config", "accepted"),
+    ("name", "config", "stated"),
     [
         ("config.json", {"vision_config": {"hidden_act": "quick_gelu"}}, True),
-        ("config.json", {"vision_config": {"hidden_act": "gelu"}}, False),
-        ("config.json", {"hidden_act": "gelu"}, False),
-        ("config.json", {"architecture": "vit_base_patch32_clip_224"}, True),
+        ("config.json", {"vision_config": {"hidden_act": "gelu"}}, None),
+        ("config.json", {"hidden_act": "gelu"}, None),
+        ("config.json", {"architecture": "vit_base_patch32_clip_224"}, False),
         ("open_clip_config.json", {"model_cfg": {"embed_dim": 512, "quick_gelu": True}}, True),
-        ("open_clip_config.json", {"model_cfg": {"embed_dim": 512}}, False),
+        ("open_clip_config.json", {"model_cfg": {"embed_dim": 512}}, None),
     ],
 )
 def test_a_configuration_beside_the_file_tells_the_activation(
-    name: str, config: object, accepted: bool, tmp_path: Path
+    name: str, config: object, stated: bool | None, tmp_path: Path
 ) -> None:
     (tmp_path / name).write_text(json.dumps(config))
     file = WeightFile({})
-    if accepted:
-        check_activation(tmp_path / "pytorch_model.bin", file)
+    if stated is not None:
+        assert check_activation(tmp_path / "pytorch_model.bin", file) is stated
     else:
         with pytest.raises(WeightsError, match="says that its activation is gelu"):
             check_activation(tmp_path / "pytorch_model.bin", file)

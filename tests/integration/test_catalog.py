@@ -77,6 +77,66 @@ def test_a_moved_folder_and_a_touched_photo_are_known_by_their_content(
     assert [after[0], *after[2:]] == [before[0], *before[2:]]
     assert main(["tag", str(moved), *options, "--exact"]) == 1
     assert "11 photos opened, 1 taken from" in capsys.readouterr().err
+    # The first one has changed, so where its file was is all that is known of it.
+    assert main(["catalog", "stats", str(catalog)]) == 0
+    assert "photos     13 " in capsys.readouterr().out
+
+
+def test_a_drive_that_is_away_costs_no_embedding(
+    tiny_bundle: Path, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, catalog = tmp_path / "o.jsonl", tmp_path / "c.catalog"
+    listed = sorted(map(str, photos.iterdir()))
+    command = ["tag", *listed, "--bundle", str(tiny_bundle), "--catalog", str(catalog)]
+    command += ["--out", str(out)]
+    assert main(command) == 0
+    before = out.read_bytes()
+    away = photos.rename(tmp_path / "away")
+    assert main(command) == 1
+    assert {row["reason"] for row in rows(out)} == {"not_found"}
+    away.rename(photos)
+    capsys.readouterr()
+    assert main(command) == 0
+    assert "0 photos opened, 12 taken from" in capsys.readouterr().err
+    assert out.read_bytes() == before
+
+
+def test_photos_that_are_gone_are_forgotten_when_asked(
+    tiny_bundle: Path, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, catalog = tmp_path / "o.jsonl", tmp_path / "c.catalog"
+    command = ["tag", str(photos), "--bundle", str(tiny_bundle), "--catalog", str(catalog)]
+    assert main(command) == 0
+    (photos / "03.jpg").unlink()
+    assert main(["catalog", "prune", str(catalog)]) == 0
+    assert "1 photos forgotten, 11 left in" in capsys.readouterr().err
+    assert main(["catalog", "export", str(catalog), "--out", str(out)]) == 0
+    assert str(photos / "03.jpg") not in {row["photo"] for row in rows(out)}
+    assert len(rows(out)) == 11
+    missing = tmp_path / "none.catalog"
+    assert main(["catalog", "prune", str(missing)]) == 2
+    assert "there is no such file" in capsys.readouterr().err
+    assert not missing.exists()
+
+
+def test_a_photo_that_is_named_twice_is_tagged_once(
+    tiny_bundle: Path, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    out = tmp_path / "o.jsonl"
+    named = [str(photos), "photos/00.jpg", str(photos / "00.jpg"), "photos"]
+    assert main(["tag", *named, "--bundle", str(tiny_bundle), "--out", str(out)]) == 0
+    assert len(rows(out)) == 12
+
+
+def test_a_name_that_looks_like_a_formula_is_text_to_a_spreadsheet(
+    tiny_bundle: Path, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (photos / "00.jpg").rename(photos / "=HYPERLINK(0).jpg")
+    monkeypatch.chdir(photos)
+    out = tmp_path / "o.csv"
+    assert main(["tag", "=HYPERLINK(0).jpg", "--bundle", str(tiny_bundle), "--out", str(out)]) == 0
+    assert out.read_text().splitlines()[1].startswith("'=HYPERLINK(0).jpg,ok,")
 
 
 def test_only_what_is_new_or_changed_is_opened(

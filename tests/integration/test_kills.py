@@ -18,7 +18,7 @@ from PIL import Image
 
 from geograph_types.catalog import open_catalog
 from geograph_types.sidecars import sidecar_path
-from geograph_types.tagger import ENCODER_BATCH
+from geograph_types.tagger import TypeTagger
 
 PHOTOS = int(os.environ.get("GEOGRAPH_TYPES_TAG_PHOTOS", "60"))
 KILLS = int(os.environ.get("GEOGRAPH_TYPES_TAG_KILLS", "3"))
@@ -183,7 +183,8 @@ def test_runs_that_are_killed_leave_what_a_whole_run_leaves(
     print(f"embedded in vain: {sum(extra)} photos, at most {max(extra)} at a kill")
     print(f"decoders that outlived their run: {orphans}")
     assert orphans == 0
-    assert 0 <= min(extra) <= max(extra) <= ENCODER_BATCH
+    tagger = TypeTagger.for_many(whole.bundle)
+    assert 0 <= min(extra) <= max(extra) <= tagger.streams * tagger.batch
     assert killed.embedded() == PHOTOS + sum(extra)
     for suffix in ("jsonl", "csv"):
         name = f"tags.{suffix}"

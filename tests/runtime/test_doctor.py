@@ -1,13 +1,17 @@
 """What is said of a machine on which the models cannot run."""
 
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 
 from geograph_types.cli.main import main
+from geograph_types.cpu import usable_cpus
 from geograph_types.errors import BackendError
 from geograph_types.session import Session
+
+PROJECT = Path(__file__).parents[2] / "pyproject.toml"
 
 
 def test_two_distributions_of_onnxruntime_are_found_and_named(
@@ -34,3 +38,19 @@ def test_without_onnxruntime_the_next_step_is_named(
 def test_what_onnxruntime_refuses_is_one_line() -> None:
     with pytest.raises(BackendError, match=r"^onnxruntime \S+ refuses the model: .+$"):
         Session(b"no model", "cpu")
+
+
+def test_a_machine_that_is_well_is_described(
+    tiny_bundle: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["doctor", "--bundle", str(tiny_bundle)]) == 0
+    shown = capsys.readouterr().out
+    assert f"{usable_cpus()} usable; " in shown
+    assert " GiB available" in shown
+    assert "CPUExecutionProvider" in shown
+    assert "--precision int8" in shown
+    assert "intact (MODEL_CARD.md, head.onnx" in shown
+    project = tomllib.loads(PROJECT.read_text(encoding="utf-8"))["project"]
+    for extra in project["optional-dependencies"].keys() - {"cpu", "gpu", "bench", "dev"}:
+        (line,) = [line for line in shown.splitlines() if f"extra {extra} " in line]
+        assert line.endswith(" installed")

@@ -62,13 +62,14 @@ def build(
     """
     from geograph_types.session import load_backend
     from geograph_types_export.bundle_writer import check_place, write_bundle
-    from geograph_types_export.parts import export_head, load_head, part_decider
+    from geograph_types_export.parts import encoder_source, export_head, load_head, part_decider
 
     check_calibration(calibration, precision)
     check_place(bundle)
     load_backend()  # the checks need it: without it, everything would be fetched in vain
     head_part = export_head(load_head(head_path(head)))
     loaded = named_weights(weights)
+    check_place(bundle, encoder_source(loaded))
     encoder_part = make_encoder(loaded, precision, calibration, part_decider(head_part))
     written = write_bundle(bundle, head_part, encoder_part)
     note(fidelity_line(encoder_part.fidelity))

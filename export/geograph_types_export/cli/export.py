@@ -17,6 +17,7 @@ from geograph_types_export.cli.steps import (
     make_encoder,
     named_weights,
     precision_choice,
+    released_spec,
 )
 
 __all__ = ["export"]
@@ -47,12 +48,14 @@ def export() -> None:
 def encoder(weights: str, precision: Precision, calibration: Path | None, bundle: Path) -> int:
     """Write CLIP's image tower as ONNX, checked against torch before it is accepted."""
     from geograph_types.session import load_backend
-    from geograph_types_export.bundle_writer import write_bundle
-    from geograph_types_export.parts import head_decider
+    from geograph_types_export.bundle_writer import check_place, write_bundle
+    from geograph_types_export.parts import encoder_source, head_decider
 
     check_calibration(calibration, precision)
+    check_place(bundle)
     load_backend()  # the checks at the end need it: without it, weights would be fetched in vain
     loaded = named_weights(weights)
+    check_place(bundle, encoder_source(loaded))
     tags = head_decider(bundle) if precision == "int8" else None
     part = make_encoder(loaded, precision, calibration, tags)
     written = write_bundle(bundle, part)
@@ -70,9 +73,10 @@ def head(source: str, bundle: Path) -> int:
     It is a training run's folder, a checkpoint's file, or a released head by name (v1, v2, v2.1 or
     v2.3), which is fetched once, as by 'bundle build'.
     """
-    from geograph_types_export.bundle_writer import write_bundle
+    from geograph_types_export.bundle_writer import check_place, write_bundle
     from geograph_types_export.parts import export_head, load_head
 
+    check_place(bundle)
     part = export_head(load_head(head_path(source)))
     written = write_bundle(bundle, part)
     note(
@@ -80,29 +84,54 @@ def head(source: str, bundle: Path) -> int:
         f"{part.fidelity.samples} rows"
     )
     note(f"{bundle / part.fidelity.path}: written; the bundle is now {written.label}")
+    for fidelity in written.manifest.fidelity:
+        if fidelity.calibration is not None and fidelity.flipped_tags is None:
+            note(
+                f"{fidelity.path}: not judged by this head's tags; "
+                "'export encoder --precision int8' does so"
+            )
     return 0
 
 
 @export.command(epilog="Example: geograph-types export verify model --weights openai")
 @click.argument("bundle", type=click.Path(path_type=Path))
 @click.option("--weights", help="The encoder's weights, where the manifest names a file.")
-@click.option("--head", metavar=HEAD, help=f"Where its head came from: {HEAD_HELP}.")
-def verify(bundle: Path, weights: str | None, head: str | None) -> int:
+@click.option(
+    "--head",
+    metavar=HEAD,
+    help=f"Where its head came from, unless it was released: {HEAD_HELP}.",
+)
+@click.option(
+    "--calibration",
+    metavar="DIR",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="Photos that int8 was fitted to and is judged on; drawn scenes otherwise.",
+)
+def verify(bundle: Path, weights: str | None, head: str | None, calibration: Path | None) -> int:
     """Repeat a bundle's checks against torch."""
     from geograph_types.bundle import Bundle
-    from geograph_types_export.recheck import recheck_encoders, recheck_head
+    from geograph_types_export.photos import photos_in
+    from geograph_types_export.recheck import recheck_encoders, recheck_head, recheck_taggers
     from geograph_types_export.weights import load_weights
 
     opened = Bundle.open(bundle)
     opened.verify()
     source = opened.manifest.encoder
     if source is not None:
-        for fidelity in recheck_encoders(opened, load_weights(weights or source.weights)):
+        photos = photos_in(calibration) if calibration else None
+        if photos is None and "int8" in opened.manifest.precisions:
+            note("int8 is judged on drawn scenes; --calibration names other photos")
+        loaded = load_weights(weights or source.weights)
+        for fidelity in recheck_encoders(opened, loaded, photos):
             note(f"{fidelity.path}: {fidelity_line(fidelity)}")
-    if head is not None:
-        difference = recheck_head(opened, head_path(head)).maximum_difference
+    for fidelity in recheck_taggers(opened):
+        note(f"{fidelity.path}: largest difference {fidelity.maximum_difference:.0e}")
+    known = opened.manifest.head
+    spec = head or (released_spec(known.sha256) if known else None)
+    if spec is not None:
+        difference = recheck_head(opened, head_path(spec)).maximum_difference
         note(f"head.onnx: largest difference {difference:.0e}")
-    elif opened.manifest.head is not None:
+    elif known is not None:
         note("head.onnx: not compared; give its run or checkpoint with --head")
         return 1
     return 0

@@ -24,6 +24,7 @@ __all__ = [
     "make_encoder",
     "named_weights",
     "precision_choice",
+    "released_spec",
 ]
 
 RELEASED: Final = "released:"
@@ -70,6 +71,14 @@ def head_path(spec: str) -> Path:
     return fetch_head(spec.removeprefix(RELEASED), source, cache)
 
 
+def released_spec(sha256: str) -> str | None:
+    """Give the spec of the released head whose file has this digest; `None` for any other."""
+    from geograph_types_export.released import GEOGRAPH
+
+    names = (name for name, head in GEOGRAPH.heads.items() if head.sha256 == sha256)
+    return next((f"{RELEASED}{name}" for name in names), None)
+
+
 def named_weights(spec: str) -> "EncoderWeights":
     """Load the weights that the user named, and say so where they are a stand-in."""
     from geograph_types_export.weights import load_weights
@@ -106,7 +115,7 @@ def make_encoder(
     photos = drawn_photos() if calibration is None else photos_in(calibration)
     note(f"fitting to {photos.name}")
     if photos.left_out:
-        note(f"{photos.left_out} files are no usable photos and are left out")
+        note(f"{photos.left_out} photos cannot be used and are left out")
     return export_int8_encoder(weights, photos, tags)
 
 

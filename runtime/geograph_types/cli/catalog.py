@@ -1,4 +1,4 @@
-"""The commands `catalog export` and `catalog stats`."""
+"""The commands `catalog export`, `catalog stats` and `catalog prune`."""
 
 from pathlib import Path
 
@@ -7,6 +7,7 @@ import click
 from geograph_types.catalog import Catalog, open_catalog
 from geograph_types.cli.notices import note
 from geograph_types.cli.options import any_path, check_outputs, output_path
+from geograph_types.errors import InputError
 from geograph_types.outputs import check_suffix, new_results
 
 __all__ = ["catalog"]
@@ -14,7 +15,7 @@ __all__ = ["catalog"]
 
 @click.group(epilog="Example: geograph-types catalog stats tags.catalog")
 def catalog() -> None:
-    """Show or export what 'tag --catalog' keeps."""
+    """Show, export or tidy what 'tag --catalog' keeps."""
 
 
 @catalog.command(epilog="Example: geograph-types catalog export tags.catalog --out tags.csv")
@@ -58,9 +59,23 @@ def stats(file: Path) -> int:
         return _untagged(opened)
 
 
+@catalog.command(epilog="Example: geograph-types catalog prune tags.catalog")
+@click.argument("file", type=any_path)
+def prune(file: Path) -> int:
+    """Forget the photos whose files are gone; have all drives at hand."""
+    if not file.exists():
+        raise InputError(f"{file} cannot be tidied: there is no such file")
+    with open_catalog(file) as opened:
+        note(f"{opened.prune()} photos forgotten, {opened.photo_count()} left in {file}")
+    return 0
+
+
 def _untagged(opened: Catalog) -> int:
     """Say what a run that was stopped has left undone."""
     count = opened.untagged()
     if count:
-        note(f"{count} photos are not tagged yet, as a run was stopped: run it again")
+        note(
+            f"{count} photos are not tagged yet, as a run was stopped: run it again, or let "
+            "'catalog prune' forget those that are gone"
+        )
     return 1 if count else 0

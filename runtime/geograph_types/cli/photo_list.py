@@ -15,13 +15,14 @@ STANDARD_INPUT: Final = Path("-")
 
 
 def photos_of(given: Iterable[Path], include: Iterable[str], exclude: Iterable[str]) -> list[Path]:
-    """List the photos that PHOTOS and patterns name; "-" stands for a list on standard input.
+    """List the photos that PHOTOS and patterns name, each once; "-" is a list on standard input.
 
     Raises:
         InputError: there are none.
     """
     paths = [path for one in given for path in (_listed() if one == STANDARD_INPUT else [one])]
-    photos = list(find_photos(paths, NameFilter(tuple(include), tuple(exclude))))
+    found = find_photos(paths, NameFilter(tuple(include), tuple(exclude)))
+    photos = list({os.path.abspath(path): path for path in found}.values())  # noqa: PTH100
     if not photos:
         raise InputError(
             f"no photos in {', '.join(map(str, given))}: name files, or folders with "

@@ -155,7 +155,7 @@ def tag(
                 shown.append(result)
     if report:
         pictured = track(shown, "thumbnails", len(shown))
-        write_report(report, pictured, tagger.bundle, threshold)
+        write_report(report, pictured, tagger.bundle, threshold, jobs)
     if sidecars:
         sidecars.show()
         summary.failed_sidecars = sidecars.failed
@@ -167,7 +167,9 @@ def _open_new(
 ) -> None:
     """Open the photos that the catalogue does not know as they are."""
     encoding = encoding_of(tagger, exact)
-    pending = catalog.take_over(catalog.pending(paths, encoding), encoding)
+    changed = catalog.pending(paths, encoding)
+    compared = track(changed, "photos compared", len(changed))
+    pending = [photo for photo in compared if not catalog.take_over(photo, encoding)]
     opened = embed_into(catalog, tagger, pending, exact, jobs)
     for _ in track(opened, "photos", len(pending), failed=has_failed):
         pass
