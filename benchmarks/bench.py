@@ -109,7 +109,7 @@ def measure(run: _Run, wanted: tuple[str, ...]) -> BenchResults:
     """Run all sections, or those that are wanted."""
     before: Machine = this_machine()
     if before.busy:
-        say(f"warning: load {before.load:.2f}: other work disturbs what is measured")
+        say(f"warning: other processes take {before.taken:.2f} processors, which disturbs all")
     start = time.perf_counter()
     for section in SECTIONS:
         if not wanted or section.name in wanted:

@@ -102,7 +102,8 @@ def differences(old: BenchResults, new: BenchResults) -> Iterator[str]:
             yield f"other versions of {name}: {pair[0]} and {pair[1]}"
     for which, run in (("old", old), ("new", new)):
         if run.before.busy:
-            yield f"the {which} run began at load {run.before.load:.2f}: noisy"
+            taken = f"{run.before.taken:.2f} processors taken by others"
+            yield f"the {which} run began with {taken}: noisy"
     for section in old.sections.keys() ^ new.sections.keys():
         yield f"only one of them has the section {section}"
 

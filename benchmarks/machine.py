@@ -2,9 +2,11 @@
 
 import os
 import re
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from importlib import metadata
+from pathlib import Path
 
 import msgspec
 
@@ -29,9 +31,15 @@ LIBRARIES = (
     "nncf",
     "fastembed",
 )
+PROCESSOR_TIMES = Path("/proc/stat")
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-BUSY = 0.25
-"""Load a processor from which others' work disturbs the figures."""
+BUSY = 0.1
+"""Share of a processor that others may take before their work disturbs the figures."""
+LOOK_SECONDS = 1.0
+STATES = 8
+"""Columns of /proc/stat that add up to all time: those of guests are in others already."""
+IDLE = (3, 4)
+"""Of them, those in which a processor waits. Source: proc(5)."""
 
 
 class Machine(msgspec.Struct, frozen=True):
@@ -43,7 +51,9 @@ class Machine(msgspec.Struct, frozen=True):
         versions: of the libraries that are installed.
         threads: settings of the environment that limit them.
         cpus: that this process may use.
-        load: average number of waiting or running processes over the last minute.
+        load: average number of waiting or running processes over the last minute, which holds the
+            sections before.
+        taken: processors that other processes took over a second.
     """
 
     time: str
@@ -52,6 +62,7 @@ class Machine(msgspec.Struct, frozen=True):
     threads: dict[str, str]
     cpus: int
     load: float
+    taken: float
 
     @property
     def name(self) -> str:
@@ -63,7 +74,7 @@ class Machine(msgspec.Struct, frozen=True):
     @property
     def busy(self) -> bool:
         """Whether others' work is likely to disturb what is measured from now on."""
-        return self.load > BUSY * self.cpus
+        return self.taken > BUSY * self.cpus
 
     def markdown(self, after: "Machine") -> Iterator[str]:
         """Show it as lines of a list, with how busy it was before and after measuring."""
@@ -75,7 +86,10 @@ class Machine(msgspec.Struct, frozen=True):
         yield f"* thread settings: {settings or 'none'}"
         yield f"* load average {self.load:.2f} before, {after.load:.2f} after"
         if self.busy:
-            yield f"* **noisy**: load {self.load:.2f} before measuring: other work disturbs it"
+            yield (
+                f"* **noisy**: other processes took {self.taken:.2f} processors before measuring: "
+                "they disturb it"
+            )
 
 
 def this_machine() -> Machine:
@@ -88,7 +102,22 @@ def this_machine() -> Machine:
         threads={name: os.environ[name] for name in THREAD_VARIABLES if name in os.environ},
         cpus=usable_cpus(),
         load=os.getloadavg()[0],
+        taken=_taken(),
     )
+
+
+def _taken() -> float:
+    """Look for a second at how many processors are at work, this process asleep."""
+    before = _processor_time()
+    time.sleep(LOOK_SECONDS)
+    passed = [now - then for now, then in zip(_processor_time(), before, strict=True)]
+    waiting = sum(passed[column] for column in IDLE)
+    return (os.cpu_count() or 1) * (1 - waiting / sum(passed))
+
+
+def _processor_time() -> list[int]:
+    line = PROCESSOR_TIMES.read_text(encoding="utf-8").partition("\n")[0]
+    return [int(column) for column in line.split()[1 : 1 + STATES]]
 
 
 def _version(distribution: str) -> str | None:
