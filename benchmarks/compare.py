@@ -7,14 +7,16 @@ A figure of this project counts as worse where all of this holds:
 * its quartiles do not overlap with the old ones;
 * its median is worse by the least ratio: 1.1, or 1.3 for a figure of fewer than 5 rounds;
 * both still hold after the new figure is divided by the drift: how much the other contenders'
-  figures of the same section and unit, whose code is not ours, moved between the runs (the median).
+  figures, whose code is not ours, moved between the runs (the median), once those of the same
+  section and unit, and once those of the same group.
 
-The exit status is 1 where something became worse, 2 where the files cannot be compared.
+A machine that became faster can hide what became slower by less. The exit status is 1 where
+something became worse, or is no longer measured; 2 where the files cannot be compared.
 """
 
 import statistics
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -40,13 +42,15 @@ class Change(msgspec.Struct, frozen=True):
         section: of the benchmark.
         old: figure.
         new: figure.
-        drift: how much the other contenders moved: 1.1 is 10 % worse.
+        drift: how much the other contenders of the section moved: 1.1 is 10 % worse.
+        group_drift: how much those of its group did.
     """
 
     section: str
     old: Figure
     new: Figure
     drift: float
+    group_drift: float
 
     @property
     def ratio(self) -> float:
@@ -56,7 +60,7 @@ class Change(msgspec.Struct, frozen=True):
     @property
     def worse(self) -> bool:
         """Whether it is beyond noise."""
-        return self._worse(1.0) and self._worse(self.drift)
+        return all(map(self._worse, (1.0, self.drift, self.group_drift)))
 
     def _worse(self, drift: float) -> bool:
         few = min(self.old.rounds, self.new.rounds) < FEW_ROUNDS
@@ -75,15 +79,31 @@ def changes(old: BenchResults, new: BenchResults) -> Iterator[Change]:
     both = [key for key in before if key in after]
     for key in both:
         if after[key].ours:
-            others = [
-                _worsening(before[other], after[other])
+            others = {
+                other: _worsening(before[other], after[other])
                 for other in both
                 if other[0] == key[0]
                 and after[other].unit == after[key].unit
                 and not after[other].ours
-            ]
-            drift = statistics.median(others) if others else 1.0
-            yield Change(key[0], before[key], after[key], drift)
+            }
+            near = [moved for other, moved in others.items() if other[1] == key[1]]
+            drifts = _median(others.values()), _median(near)
+            yield Change(key[0], before[key], after[key], *drifts)
+
+
+def missing(old: BenchResults, new: BenchResults) -> list[Key]:
+    """List our figures that the new run does not have, of sections that it was to run."""
+    after = _figures(new)
+    return [
+        key
+        for key, figure in _figures(old).items()
+        if figure.ours and key not in after and key[0] in {*new.sections, *new.failed}
+    ]
+
+
+def _median(moved: Iterable[float]) -> float:
+    known = list(moved)
+    return statistics.median(known) if known else 1.0
 
 
 def differences(old: BenchResults, new: BenchResults) -> Iterator[str]:
@@ -151,12 +171,15 @@ def main(old: Path, new: Path) -> None:
     worse = [change for change in found if change.worse]
     for change in worse:
         click.echo(f"worse: {_line(change)}")
+    gone = missing(before, after)
+    for key in gone:
+        click.echo(f"no longer measured: {', '.join(key)}")
     click.echo(
         f"{len(worse)} of {len(found)} figures became worse (quartiles apart, and a median worse "
         f"by {LEAST_RATIO - 1:.0%}, or {LEAST_RATIO_OF_FEW - 1:.0%} under {FEW_ROUNDS} rounds, "
         "both with and without the drift of other contenders)"
     )
-    sys.exit(1 if worse else 0)
+    sys.exit(1 if worse or gone else 0)
 
 
 if __name__ == "__main__":

@@ -15,9 +15,9 @@ __all__ = ["floor_milliseconds"]
 def floor_milliseconds(rates: MachineRates, precision: str) -> float | None:
     """Give the least time for one photo.
 
-    It is the longer of two: all products at the machine's best rate in this precision, and all
-    bytes at its rate of copying. Activations, normalisation and attention's softmax count nothing,
-    so no encoder gets there.
+    It is the longer of two: all products at the best rate of onnxruntime's own in this precision,
+    and all bytes at the machine's rate of copying. Activations, normalisation and attention's
+    softmax count nothing, so no encoder of onnxruntime's gets there.
 
     Returns:
         Milliseconds; `None` for a precision whose rate onnxruntime cannot measure here.

@@ -24,6 +24,7 @@ __all__ = ["SizeResults"]
 
 DEPLOYMENTS = {
     "ours": ("geograph-types[cpu]",),
+    "traced ONNX": ("onnxruntime", "numpy", "pillow"),
     "open_clip": ("open-clip-torch",),
     "transformers": ("transformers", "torch", "pillow"),
     "fastembed": ("fastembed",),

@@ -72,7 +72,7 @@ SECTIONS: Final = (
         "preparation",
         "From a file to the encoder's pixels",
         "preparation.py",
-        quick=("--rounds", "3"),
+        quick=("--rounds", "5"),
         folder="photos",
     ),
     Section(

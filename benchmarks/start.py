@@ -12,6 +12,7 @@ from typing import Final, Literal
 import msgspec
 
 from contenders.interface import Given
+from contenders.traced_file import traced_tower
 from geograph_types import Bundle
 from geograph_types.errors import BackendError, InputError
 from machine import Machine, this_machine
@@ -105,9 +106,12 @@ def _commands(given: Given, threads: int) -> dict[str, list[str]]:
     photo = str(make_photo(given.work))
     others = [str(threads), str(given.weights), str(given.work / HEAD), photo]
     ours = [str(threads), str(given.bundle), photo]
+    head = given.bundle / bundle.find("head").path
+    traced = [str(threads), str(traced_tower(given)), str(head), photo]
     return {
         OURS: _python("ours.py", "int8", *ours),
         "ours, fp32": _python("ours.py", "fp32", *ours),
+        "traced ONNX, fp32": _python("traced_onnx.py", *traced),
         "open_clip": _python("open_clip_model.py", *others),
         "open_clip, image tower only": _python("open_clip_tower.py", *others),
     }

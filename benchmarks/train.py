@@ -127,7 +127,7 @@ def peak_megabytes() -> float:
     """Read the highest resident memory of this process (Linux)."""
     status = Path("/proc/self/status").read_text()
     line = next(line for line in status.splitlines() if line.startswith("VmHWM"))
-    return int(line.split()[1]) / 1024
+    return int(line.split()[1]) * 1024 / 1e6
 
 
 def measure_convert(source: Path, target: Path) -> dict[str, float]:

@@ -25,5 +25,5 @@ with gzip.open(rows) as stream:
         distances.append(row["distance"])
 np.stack(vectors)
 seconds = time.perf_counter() - start
-megabytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+megabytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
 print(json.dumps({"seconds": seconds, "megabytes": megabytes}))

@@ -30,5 +30,5 @@ with gzip.open(rows) as stream, torch.inference_mode():
         bucket = torch.tensor([Distance.parse(row["distance"]).bucket])
         head.probabilities(torch.from_numpy(vector)[None, :], bucket).tolist()
 seconds = time.perf_counter() - start
-megabytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+megabytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
 print(json.dumps({"seconds": seconds, "megabytes": megabytes}))
