@@ -53,7 +53,7 @@ class Machine(msgspec.Struct, frozen=True):
         cpus: that this process may use.
         load: average number of waiting or running processes over the last minute, which holds the
             sections before.
-        taken: processors that other processes took over a second.
+        taken: processors that other processes took over a second; `None` where nobody looked.
     """
 
     time: str
@@ -62,7 +62,7 @@ class Machine(msgspec.Struct, frozen=True):
     threads: dict[str, str]
     cpus: int
     load: float
-    taken: float
+    taken: float | None = None
 
     @property
     def name(self) -> str:
@@ -74,7 +74,7 @@ class Machine(msgspec.Struct, frozen=True):
     @property
     def busy(self) -> bool:
         """Whether others' work is likely to disturb what is measured from now on."""
-        return self.taken > BUSY * self.cpus
+        return self.taken is not None and self.taken > BUSY * self.cpus
 
     def markdown(self, after: "Machine") -> Iterator[str]:
         """Show it as lines of a list, with how busy it was before and after measuring."""

@@ -32,11 +32,9 @@ def lines() -> list[str]:
 
 
 def commands() -> list[str]:
-    """Commands that end by themselves; making things comes before using them."""
+    """Commands that end by themselves."""
     runnable = [line for line in lines() if line.startswith("geograph-types ")]
-    runnable = [line for line in runnable if not line.startswith("geograph-types serve ")]
-    makes = ("scenes", "export", "embed", "train")
-    return sorted(runnable, key=lambda line: line.split()[1] not in makes)
+    return [line for line in runnable if not line.startswith("geograph-types serve ")]
 
 
 @pytest.fixture(scope="module")
@@ -98,3 +96,19 @@ def test_the_two_commands_on_top_are_targets_of_the_makefile() -> None:
     makefile = (README.parent / "Makefile").read_text(encoding="utf-8")
     for target in re.findall(r"^    make (\w+)", README.read_text(encoding="utf-8"), re.MULTILINE):
         assert re.search(rf"^{target}:", makefile, re.MULTILINE)
+
+
+def test_every_measured_figure_is_in_the_results_that_are_named() -> None:
+    text = README.read_text(encoding="utf-8")
+    (named,) = re.findall(r"\((benchmarks/results/\S+\.md)\)", text)
+    results = (README.parent / named).read_text(encoding="utf-8")
+    measured = set(re.findall(r"[\d.,]*\d", results))
+    table = [
+        line for line in text.splitlines() if re.search(r"\| `[a-z_]+\.py( --start)?` \|$", line)
+    ]
+    assert len(table) > 10
+    for line in table:
+        _, _, ours, others, *_ = line.split("|")
+        figures = re.findall(r"(?<![\w.])\d+(?:\.\d+)?(?![\w.])", f"{ours} {others}")
+        assert figures
+        assert set(figures) <= measured, line
