@@ -12,7 +12,7 @@ from geograph_types.cpu import usable_cpus
 from geograph_types.errors import GeographTypesError
 from geograph_types.session import BACKENDS, CUDA, available_providers, pick_device
 
-__all__ = ["Finding", "examine"]
+__all__ = ["EXTRAS", "Finding", "examine"]
 
 EXTRAS: Final = {
     "parquet": ("pyarrow",),

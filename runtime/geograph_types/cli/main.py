@@ -106,6 +106,8 @@ def main(arguments: Sequence[str]) -> int:
         return _fail(error.format_message(), error.exit_code)
     except (click.Abort, KeyboardInterrupt):
         return _fail("interrupted", EXIT_INTERRUPTED)
+    except MissingExtraError as error:
+        return _fail(str(_own_extra(error, entries, arguments)), error.exit_status)
     except GeographTypesError as error:
         return _fail(str(error), error.exit_status)
     except ModuleNotFoundError as error:
@@ -129,12 +131,28 @@ def _missing_extra(
     error: ModuleNotFoundError, entries: dict[str, CommandEntry], arguments: Sequence[str]
 ) -> MissingExtraError | None:
     """Say which extra brings a module; one of our own that is missing is a fault to be seen."""
-    names = (" ".join(arguments[:2]), *arguments)
-    called = next((entries[name] for name in names if name in entries), None)
+    called = _called(entries, arguments)
     module = (error.name or "").partition(".")[0]
     if called is None or not module or module in OWN_PACKAGES:
         return None
     return MissingExtraError(module, called.extra)
+
+
+def _own_extra(
+    error: MissingExtraError, entries: dict[str, CommandEntry], arguments: Sequence[str]
+) -> MissingExtraError:
+    """Name the command's own extra where that brings the module, and more that it needs."""
+    from geograph_types.doctor import EXTRAS
+
+    called = _called(entries, arguments)
+    if called is not None and error.module in EXTRAS.get(called.extra, ()):
+        return MissingExtraError(error.module, called.extra)
+    return error
+
+
+def _called(entries: dict[str, CommandEntry], arguments: Sequence[str]) -> CommandEntry | None:
+    names = (" ".join(arguments[:2]), *arguments)
+    return next((entries[name] for name in names if name in entries), None)
 
 
 def run() -> None:
