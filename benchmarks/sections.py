@@ -11,7 +11,7 @@ from typing import Final
 __all__ = ["SECTIONS", "Section"]
 
 HERE: Final = Path(__file__).parent
-QUICK_CONTENDERS: Final = ("ours, fp32", "OpenVINO, NNCF int8")
+QUICK_CONTENDERS: Final = ("ours, fp32", "traced ONNX, fp32")
 """Besides ours in int8 and open_clip."""
 
 
@@ -63,7 +63,7 @@ SECTIONS: Final = (
         "From the start of a process to the first tag",
         "encoder.py",
         whole=("--start",),
-        quick=("--start", "--rounds", "1"),
+        quick=None,
         weights=True,
         folder="",
     ),
@@ -89,7 +89,7 @@ SECTIONS: Final = (
         "Scoring stored embeddings",
         "archive.py",
         whole=("--rows", "1000000", "--rounds", "3"),
-        quick=("--rows", "50000", "--lines", "20000", "--rounds", "1"),
+        quick=None,
         folder="archive",
     ),
     Section(
