@@ -17,7 +17,7 @@ __all__ = ["MachineRates", "measure_rates"]
 
 SHAPES: Final = ((WIDTH, HIDDEN), (HIDDEN, WIDTH), (WIDTH, 3 * WIDTH))
 """Inputs and outputs of the products in which the encoder spends its time."""
-RUNS: Final = 40
+RUNS: Final = 24
 COPIED_BYTES: Final = 256_000_000
 """Far beyond any cache."""
 SCALE: Final = 1 / 128
