@@ -20,5 +20,5 @@ function cell(value) {
   let text = String(value).replace(/\p{Cc}/gu, " ");
   // A spreadsheet would take such text for a formula; a number may well be below zero.
   if (typeof value === "string" && /^\s*[=+\-@]/.test(text)) text = `'${text}`;
-  return /[",]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+  return /[",;]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
