@@ -99,7 +99,7 @@ def serve(
     settings = ServeSettings(
         host=host,
         port=port,
-        token=token or None,
+        token=token,
         no_auth=no_auth,
         allowed_hosts=tuple(name.casefold().strip("[]") for name in allowed_hosts),
         idle_unload=idle_unload,

@@ -66,6 +66,7 @@ def test_a_connection_ends_with_a_request_that_was_refused_unread(
         (["--host", "192.0.2.1"], "--no-auth"),
         (["--host", "::"], "GEOGRAPH_TYPES_TOKEN"),
         (["--token", "short"], "16 characters"),
+        (["--token", ""], "16 characters"),
         (["--token", "x" * 20, "--no-auth"], "leave out"),
         (["--token", "\u00fc" * 20], "ASCII"),
         (["--token", " " + "x" * 20], "without spaces"),
