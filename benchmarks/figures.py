@@ -112,6 +112,9 @@ def server_figures(data: bytes) -> Iterator[Figure]:
         yield _least("until ready", name, "s", ours, starts.ready)
         yield _least("memory after a photo", name, "MB", ours, starts.idle)
         yield _most("highest sustained rate", name, "photos a second", ours, [best.asked])
+        if best.accepted is not None:
+            latency = _milliseconds([best.accepted.median])
+            yield _least("median latency at that rate", name, "ms", ours, latency)
     group, unit = "clients that wait", "photos a second"
     served = [load.served for load in results.clients]
     yield _most(group, "ours, 8 clients", unit, True, served)

@@ -276,10 +276,8 @@ def _is_gone(path: bytes) -> bool:
     """Whether there is no such file; one that cannot be looked at may be there."""
     try:
         os.lstat(path)
-    except (FileNotFoundError, NotADirectoryError):
-        return True
-    except OSError:
-        return False
+    except OSError as error:
+        return isinstance(error, FileNotFoundError | NotADirectoryError)
     return False
 
 
