@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from numpy.typing import NDArray
+from PIL import Image
 from playwright.sync_api import Browser, Locator, Page, Route, expect
 
 from geograph_types import TypeTagger
@@ -216,6 +217,36 @@ def test_one_distance_for_all(page: Page, tagger: TypeTagger, photos: list[Path]
     page.get_by_label("Distance of all photos").fill("12")
     for path in photos:
         assert_shows(card(page, path.name), tagger, at_all_distances(tagger, path)[11])
+    drop(page, [("late.jpg", photos[0].read_bytes())])
+    wait_for(page, "4 of 4 photos tagged.")
+    assert_shows(card(page, "late.jpg"), tagger, at_all_distances(tagger, photos[0])[11])
+    shown_for_all = page.locator("#all output")
+    expect(shown_for_all).to_have_text("1,024 to 2,048 m")
+    card(page, photos[1].name).get_by_label("Metres").fill("5")
+    expect(shown_for_all).to_have_text("each its own")
+    assert_shows(card(page, photos[0].name), tagger, at_all_distances(tagger, photos[0])[11])
+    page.get_by_label("Distance of all photos").fill("0")
+    expect(shown_for_all).to_have_text("unknown")
+    page.get_by_label("Distance of all photos").fill("-1")
+    for path in photos:
+        assert_shows(card(page, path.name), tagger, at_all_distances(tagger, path)[UNKNOWN_BUCKET])
+
+
+def test_a_card_says_what_its_distance_rests_on(page: Page, photos: list[Path]) -> None:
+    exif = Image.Exif()
+    exif[0x8825] = {
+        1: "N", 2: (51.0, 30.0, 0.0), 3: "W", 4: (0.0, 7.0, 0.0),
+        19: "N", 20: (51.0, 31.0, 0.0), 21: "W", 22: (0.0, 7.0, 0.0),
+    }  # fmt: skip
+    file = io.BytesIO()
+    Image.open(photos[0]).save(file, "JPEG", exif=exif)
+    drop(page, [("placed.jpg", file.getvalue()), *read(photos[1:2])])
+    wait_for(page, "2 of 2 photos tagged.")
+    placed, other = card(page, "placed.jpg"), card(page, photos[1].name)
+    expect(placed.locator(".basis")).to_contain_text("between the positions of camera and subject")
+    expect(other.locator(".basis")).to_contain_text("does not tell its distance")
+    placed.get_by_label("Metres").fill("5")
+    expect(placed.locator(".basis")).to_have_text("A distance of your choice.")
 
 
 def test_the_table_has_what_is_shown(
@@ -241,6 +272,9 @@ def test_the_table_has_what_is_shown(
         assert row["distance_bucket"] == str(bucket)
         assert (row["status"], row["model"]) == ("ok", tagger.bundle.label)
     assert [row["distance_metres"] for row in rows] == ["", "100.5", ""]
+    assert [row["distance_basis"] for row in rows] == ["unknown", "metres", "unknown"]
+    assert [row["distance_source"] for row in rows] == ["unknown", "given", "unknown"]
+    assert {row["cross_grid"] for row in rows} == {"unknown"}
 
 
 def test_a_bad_photo_says_why_and_costs_itself_only(
@@ -306,6 +340,7 @@ def test_a_service_that_has_gone_is_named_and_can_be_tried_again(
         expect(found.locator(".state")).to_have_text("Failed: the service did not answer")
         page.unroute("**/tag?*")
         found.get_by_role("button", name="Try again").click()
+        expect(found.get_by_role("button", name="Remove")).to_be_focused()
         wait_for(page, "1 of 1 photo tagged.")
 
 

@@ -1,8 +1,9 @@
-"""Hours in small: photos of many sizes and bad requests, and nothing that grows.
+"""Hours in small: photos of many sizes, bad requests, clients that leave, and nothing that grows.
 
 A short run; `make acceptance` sets GEOGRAPH_TYPES_SOAK_SECONDS.
 """
 
+import base64
 import io
 import os
 import random
@@ -60,6 +61,23 @@ def photos() -> list[bytes]:
     return drawn
 
 
+def ask_once(session: requests.Session, url: str, photo: bytes, chance: float) -> int:
+    """Ask in one of the ways that there are, and give the status, or 0 for a client that left."""
+    if chance < 0.05:
+        embeddings = np.zeros((200, 512), np.float32).tolist()
+        asked = {"embeddings": embeddings, "distances": [5] * 200}
+        return session.post(f"{url}/score", json=asked, timeout=30).status_code
+    if chance < 0.1:
+        try:
+            return requests.post(f"{url}/tag", files={"photo": photo}, timeout=0.01).status_code
+        except requests.RequestException:
+            return 0
+    if chance < 0.2:
+        asked = {"image": base64.b64encode(photo).decode(), "model": "clip"}
+        return session.post(f"{url}/image", json=asked, timeout=30).status_code
+    return session.post(f"{url}/tag", files={"photo": photo}, timeout=30).status_code
+
+
 def soak(service: Any, seconds: float, warm_up: float) -> tuple[list[Sample], Counter[int]]:
     """Ask without a pause, and take samples after the first part."""
     drawn = photos()
@@ -73,18 +91,18 @@ def soak(service: Any, seconds: float, warm_up: float) -> tuple[list[Sample], Co
                 photo = chance.choice(drawn)
                 if chance.random() < 0.1:
                     photo = photo[: chance.randrange(len(photo) // 2)]
-                sent = session.post(f"{service.url}/tag", files={"photo": photo}, timeout=30)
-                answers[sent.status_code] += 1
+                answers[ask_once(session, service.url, photo, chance.random())] += 1
 
     samples = []
     with ThreadPoolExecutor(CLIENTS) as threads:
-        for client in range(CLIENTS):
-            threads.submit(ask, client)
+        clients = [threads.submit(ask, client) for client in range(CLIENTS)]
         time.sleep(warm_up)
         while time.monotonic() < end:
             memory, running = service.resident_bytes(), service.threads()
             samples.append(Sample(memory, running, service.descriptors()))
             time.sleep(min(1.0, seconds / 100))
+        for client in clients:
+            client.result()
     return samples, answers
 
 

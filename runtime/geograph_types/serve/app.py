@@ -11,6 +11,7 @@ from starlette.requests import ClientDisconnect
 from geograph_types.serve import document
 from geograph_types.serve.assets import ASSET_PATHS, page_asset
 from geograph_types.serve.bodies import BodyReader
+from geograph_types.serve.clients import while_connected
 from geograph_types.serve.docs_page import docs_page
 from geograph_types.serve.forms import media_type
 from geograph_types.serve.messages import StatusAnswer
@@ -57,7 +58,7 @@ def _add_work(app: FastAPI, service: Service, bodies: BodyReader) -> None:
         with bodies.holding() as held:
             with service.metrics.stage("receive"):
                 body = await held.read(request)
-            return _json(await service.image(body))
+            return _json(await while_connected(request, service.image(body)))
 
     @app.post("/tag", **document.TAG)
     async def tag(request: Request, embedding: bool = False) -> Response:
@@ -65,7 +66,8 @@ def _add_work(app: FastAPI, service: Service, bodies: BodyReader) -> None:
         with bodies.holding() as held:
             with service.metrics.stage("receive"):
                 body = await held.read(request)
-            return _json(await service.tag(body, _content_type(request), embedding))
+            work = service.tag(body, _content_type(request), embedding)
+            return _json(await while_connected(request, work))
 
     @app.post("/score", **document.SCORE)
     async def score(request: Request) -> Response:
@@ -73,7 +75,8 @@ def _add_work(app: FastAPI, service: Service, bodies: BodyReader) -> None:
         with bodies.holding() as held:
             with service.metrics.stage("receive"):
                 body = await held.read(request)
-            return _json(await service.score(body, _content_type(request)))
+            work = service.score(body, _content_type(request))
+            return _json(await while_connected(request, work))
 
 
 def _add_status(app: FastAPI, service: Service) -> None:

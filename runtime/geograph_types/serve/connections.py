@@ -2,15 +2,18 @@
 
 uvicorn has a limit for idle connections alone. Here headers must be complete in time, a body must
 keep up a least speed, an answer must be taken, and headers, trailers and pipelined requests are
-bounded in number and size.
+bounded in number and size. Whoever is refused here is told so in the form that all refusals have.
 """
 
 import asyncio
 from collections.abc import Callable
+from http import HTTPStatus
 from typing import Any, ClassVar
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
+from geograph_types.serve.metrics import Metrics
+from geograph_types.serve.problems import MEDIA_TYPE, ProblemError, Reason
 from geograph_types.serve.settings import Limits
 
 __all__ = ["guarded"]
@@ -19,7 +22,7 @@ SLOWEST = 16 << 10
 """Bytes a second that a body must bring: the uplink of the slowest mobile networks."""
 
 LONGEST = 6
-"""Times the limit for headers, that a body may take however fast it is."""
+"""Times the limit for headers, that a body or an answer may take however fast it is."""
 
 OVERHEAD_LIMIT = 64 << 10
 """Bytes without a byte of body: request lines, headers, chunk extensions, trailers."""
@@ -27,10 +30,18 @@ OVERHEAD_LIMIT = 64 << 10
 PIPELINE_LIMIT = 8
 """Requests that may wait behind the one that is being answered."""
 
-TOO_SLOW = b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
-TOO_LONG = (
-    b"HTTP/1.1 431 Request Header Fields Too Large\r\n"
-    b"connection: close\r\ncontent-length: 0\r\n\r\n"
+TOO_SLOW = ProblemError(
+    HTTPStatus.REQUEST_TIMEOUT,
+    Reason.TOO_SLOW,
+    "the request came too slowly: send it again, on a better line or as a smaller photo",
+)
+TOO_LONG = ProblemError(
+    HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
+    Reason.HEADERS_TOO_LARGE,
+    f"lines and headers of a request have {OVERHEAD_LIMIT >> 10} KiB at most",
+)
+MALFORMED = ProblemError(
+    HTTPStatus.BAD_REQUEST, Reason.BAD_REQUEST, "this is no request of HTTP/1.1: send one"
 )
 
 
@@ -38,13 +49,18 @@ class GuardedConnection(HttpToolsProtocol):
     """A connection with limits on what it brings and on how long that takes."""
 
     limits: ClassVar[Limits]
-    opened: ClassVar[dict["GuardedConnection", None]]
+    metrics: ClassVar[Metrics]
+    incomplete: ClassVar[dict["GuardedConnection", None]]
     """Connections whose request is not complete, the longest waiting first."""
+    idle: ClassVar[dict["GuardedConnection", None]]
+    """Connections that were answered and may send another request, the longest idle first."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._watch: asyncio.TimerHandle | None = None
         self._unread: asyncio.TimerHandle | None = None
+        self._unread_bytes = 0
+        self._unread_until = 0.0
         self._overhead = 0
         self._body_bytes = 0
         self._body_until = 0.0
@@ -54,17 +70,16 @@ class GuardedConnection(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait for headers, and make room where there are too many connections."""
         super().connection_made(transport)
-        self.opened[self] = None
+        self.incomplete[self] = None
         if len(self.connections) > self.limits.connections:
-            oldest = next(iter(self.opened))
-            oldest.transport.abort()
-            self.opened.pop(oldest, None)
+            self._make_room()
         self._watch_for(self.limits.receive_seconds, self._too_slow)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop all clocks."""
         super().connection_lost(exc)
-        self.opened.pop(self, None)
+        self.incomplete.pop(self, None)
+        self.idle.pop(self, None)
         self._stop_watching()
         self.resume_writing()
 
@@ -80,7 +95,8 @@ class GuardedConnection(HttpToolsProtocol):
         if len(self.pipeline) >= PIPELINE_LIMIT:
             raise ValueError("too many requests in a row")  # answered with 400
         super().on_message_begin()
-        self.opened.setdefault(self, None)
+        self.idle.pop(self, None)
+        self.incomplete.setdefault(self, None)
         self._watch_for(self.limits.receive_seconds, self._too_slow)
 
     def on_header(self, name: bytes, value: bytes) -> None:
@@ -108,21 +124,30 @@ class GuardedConnection(HttpToolsProtocol):
         """Stop the clock: what follows is up to the application."""
         self._in_body = False
         self._overhead = 0
-        self.opened.pop(self, None)
+        self.incomplete.pop(self, None)
         super().on_message_complete()
         self._stop_watching()
         if self.cycle.response_complete:
             # It was answered before its body was read; the connection is idle from now on.
+            self.idle[self] = None
             seconds = 0 if self._close_after_body else self.limits.idle_seconds
             self._watch_for(seconds, self.transport.close)
 
     def on_response_complete(self) -> None:
         """Give the rest of a body that nobody wants a little longer, so that the answer is read."""
         super().on_response_complete()
-        if self._in_body and not self.transport.is_closing():
+        if self.transport.is_closing():
+            return
+        if self._in_body:
             # uvicorn's own clock is for idle connections.
             self._unset_keepalive_if_required()
             self._body_until = self.loop.time() + self.limits.receive_seconds
+        elif self.cycle.response_complete and self not in self.incomplete:
+            self.idle[self] = None
+
+    def send_400_response(self, msg: str) -> None:
+        """Refuse what is no HTTP."""
+        self._close_with(MALFORMED)
 
     def close_gently(self) -> None:
         """Close after an answer, and when the request was read.
@@ -138,7 +163,8 @@ class GuardedConnection(HttpToolsProtocol):
     def pause_writing(self) -> None:
         """Begin to wait for an answer to be taken."""
         super().pause_writing()
-        self._unread = self.loop.call_later(self.limits.receive_seconds, self.transport.abort)
+        self._unread_until = self.loop.time() + LONGEST * self.limits.receive_seconds
+        self._watch_answer()
 
     def resume_writing(self) -> None:
         """Stop waiting for that."""
@@ -146,6 +172,29 @@ class GuardedConnection(HttpToolsProtocol):
         if self._unread is not None:
             self._unread.cancel()
             self._unread = None
+
+    def _make_room(self) -> None:
+        """Close the connection that is missed least: an idle one, else one that only waits."""
+        if self.idle:
+            oldest = next(iter(self.idle))
+            oldest.transport.close()
+        else:
+            oldest = next(iter(self.incomplete))
+            oldest.transport.abort()
+        self.idle.pop(oldest, None)
+        self.incomplete.pop(oldest, None)
+
+    def _watch_answer(self) -> None:
+        self._unread_bytes = self.transport.get_write_buffer_size()
+        self._unread = self.loop.call_later(self.limits.receive_seconds, self._check_answer)
+
+    def _check_answer(self) -> None:
+        """Wait on for a client that takes its answer slowly, not for one that takes none of it."""
+        is_taken = self.transport.get_write_buffer_size() < self._unread_bytes
+        if is_taken and self.loop.time() < self._unread_until:
+            self._watch_answer()
+        else:
+            self.transport.abort()
 
     def _check_body(self) -> None:
         seconds = self.limits.receive_seconds / 2
@@ -156,14 +205,19 @@ class GuardedConnection(HttpToolsProtocol):
         self._watch_for(seconds, self._check_body)
 
     def _too_slow(self) -> None:
-        has_begun = self._overhead or self._in_body
-        is_answered = self._in_body and self.cycle.response_started
-        self._close_with(TOO_SLOW if has_begun and not is_answered else b"")
+        self._close_with(TOO_SLOW if self._overhead or self._in_body else None)
 
-    def _close_with(self, answer: bytes) -> None:
-        if not self.transport.is_closing():
-            self.transport.write(answer)
-            self.transport.close()
+    def _close_with(self, problem: ProblemError | None) -> None:
+        """Close, and say why unless that would be read as part of another answer."""
+        if self.transport.is_closing():
+            return
+        cycle: RequestResponseCycle | None = self.cycle  # none before the first request
+        is_answering = cycle is not None and cycle.response_started and not cycle.response_complete
+        was_answered = self._in_body and cycle is not None and cycle.response_complete
+        if problem is not None and not is_answering and not was_answered:
+            self.metrics.count_refusal(problem.details.reason)
+            self.transport.write(_answer(problem))
+        self.transport.close()
 
     def _watch_for(self, seconds: float, then: Callable[[], None]) -> None:
         self._stop_watching()
@@ -191,6 +245,21 @@ class _GentleTransport:
         self._connection.close_gently()
 
 
-def guarded(limits: Limits) -> type[GuardedConnection]:
-    """Make the class of connections with these limits."""
-    return type("Connection", (GuardedConnection,), {"limits": limits, "opened": {}})
+def _answer(problem: ProblemError) -> bytes:
+    body = problem.body()
+    head = (
+        f"HTTP/1.1 {problem.status} {problem.details.title}\r\ncontent-type: {MEDIA_TYPE}\r\n"
+        f"content-length: {len(body)}\r\nconnection: close\r\n\r\n"
+    )
+    return head.encode() + body
+
+
+def guarded(limits: Limits, metrics: Metrics) -> type[GuardedConnection]:
+    """Make the class of connections with these limits.
+
+    Args:
+        limits: of time, size and number.
+        metrics: told of what is refused before the application hears of it.
+    """
+    own = {"limits": limits, "metrics": metrics, "incomplete": {}, "idle": {}}
+    return type("Connection", (GuardedConnection,), own)

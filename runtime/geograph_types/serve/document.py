@@ -1,5 +1,6 @@
 """What the OpenAPI document says beyond the paths; requests and answers are those of `messages`."""
 
+from http import HTTPStatus
 from typing import Any, Final
 
 import msgspec
@@ -32,6 +33,9 @@ TITLES: Final = {
     422: "A photo, position, distance or embedding that cannot be used.",
     503: "Too much to do, or not loaded yet: try again after `Retry-After`.",
 }
+
+TOKEN_IF_SET: Final[list[dict[str, list[str]]]] = [{"token": []}, {}]
+"""The service may have been started without a token."""
 
 PROBLEM: Final = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemDetails"}}}
 
@@ -87,15 +91,17 @@ TAG_FORM: Final = {
 def _operation(
     answer: Schema, problems: tuple[int, ...], bodies: dict[str, Schema] | None = None
 ) -> dict[str, Any]:
-    """Give FastAPI what it cannot see of a path that reads its own body."""
+    """Give FastAPI what it cannot see of a path that reads its own body, or asks for the token."""
     responses: dict[int, Any] = {200: {"description": "Success.", "content": answer}}
     for status in problems:
         responses[status] = {"description": TITLES[status], "content": PROBLEM}
-    operation: dict[str, Any] = {"responses": responses}
+    extra: dict[str, Any] = {}
     if bodies:
         content = {kind: {"schema": schema} for kind, schema in bodies.items()}
-        operation["openapi_extra"] = {"requestBody": {"required": True, "content": content}}
-    return operation
+        extra["requestBody"] = {"required": True, "content": content}
+    if HTTPStatus.UNAUTHORIZED in problems:
+        extra["security"] = TOKEN_IF_SET
+    return {"responses": responses, "openapi_extra": extra}
 
 
 def _json(name: str) -> Schema:

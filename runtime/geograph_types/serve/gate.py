@@ -19,8 +19,8 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-OPEN_PATHS: Final = ASSET_PATHS | {"/health", "/ready"}
-"""What is answered without a token: the page, which asks for one, and what probes call."""
+OPEN_PATHS: Final = ASSET_PATHS | {"/docs", "/openapi.json", "/health", "/ready"}
+"""What is answered without a token: the page, which asks for one, descriptions, and probes."""
 
 SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 

@@ -54,17 +54,22 @@ class ScoreRequest(msgspec.Struct, frozen=True):
 
 
 class DistanceAnswer(msgspec.Struct, frozen=True):
-    """The distance that the head was given.
+    """The distance that the head was given, and what it rests on.
 
     Attributes:
         metres: null where it is unknown.
         bucket: 0 to 22; 22 is unknown.
+        basis: metres, positions, reference_too_coarse or unknown.
         source: given, exif, given_and_exif or unknown.
+        cross_grid: whether camera and subject stand in different 1 km squares, or why that is not
+            known: crossed, not_crossed, too_close_to_a_line, reference_too_coarse or unknown.
     """
 
     metres: float | None
     bucket: int
+    basis: str
     source: str
+    cross_grid: str
 
 
 class TagAnswer(msgspec.Struct, frozen=True):

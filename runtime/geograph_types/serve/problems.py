@@ -32,6 +32,8 @@ class Reason(StrEnum):
     NOT_FOUND = "not_found"
     METHOD_NOT_ALLOWED = "method_not_allowed"
     BODY_TOO_LARGE = "body_too_large"
+    HEADERS_TOO_LARGE = "headers_too_large"
+    TOO_SLOW = "too_slow"
     CONTENT_TYPE = "content_type"
     OVERLOADED = "overloaded"
     TOO_LATE = "too_late"

@@ -73,7 +73,7 @@ async def serve(
     paths = frozenset(app.openapi()["paths"])
     config = uvicorn.Config(
         Gate(app, settings, service.admission, metrics, paths),
-        http=guarded(settings.limits),
+        http=guarded(settings.limits, metrics),
         ws="none",
         lifespan="off",
         access_log=False,

@@ -115,18 +115,18 @@ class Service:
         """
         with self.admission.accepted(len(body)):
             deadline = monotonic() + self._deadline_seconds
-            whereabouts = NOWHERE
+            best: BestDistance
 
             def decode() -> ServedPhoto:
-                nonlocal whereabouts
+                nonlocal best
                 payload = tag_payload(body, content_type)
-                whereabouts = payload.whereabouts
-                _best(whereabouts, NOWHERE)
-                return self._decode(payload.photo, deadline)
+                _best(payload.whereabouts, NOWHERE)  # what cannot be used saves the decoding
+                photo = self._decode(payload.photo, deadline)
+                best = _best(payload.whereabouts, photo.exif.whereabouts)
+                return photo
 
             photo, embedding = await self._embedding(decode, deadline)
             with self.metrics.stage("score"):
-                best = _best(whereabouts, photo.exif.whereabouts)
                 (prediction,) = self._predict(embedding[None], [best.distance])
             warnings = _warnings(photo, best)
             answer = _tag_answer(prediction, warnings, embedding if with_embedding else None)
@@ -162,7 +162,15 @@ class Service:
             return photo, await self._batcher.embedding(photo.pixels, deadline)
 
     async def _in_thread(self, job: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._threads, job)
+        """Run a job in a thread. One that has begun cannot be ended, and is waited for."""
+        running = self._threads.submit(job)
+        result = asyncio.wrap_future(running)
+        try:
+            return await asyncio.shield(result)
+        except asyncio.CancelledError:
+            if not running.cancel():
+                await asyncio.gather(result, return_exceptions=True)
+            raise
 
     def _decode(self, data: bytes, deadline: float) -> ServedPhoto:
         try:
@@ -230,9 +238,11 @@ def _tag_answer(
         low_confidence=prediction.low_confidence,
         probabilities={name: round(p, 7) for name, p in prediction.probabilities.items()},
         distance=DistanceAnswer(
-            distance.metres,
-            distance.bucket,
-            SOURCES.get(distance.source, distance.source.value),
+            metres=distance.metres,
+            bucket=distance.bucket,
+            basis=distance.basis.value,
+            source=SOURCES.get(distance.source, distance.source.value),
+            cross_grid=distance.crossing.value,
         ),
         model=prediction.model,
         stand_in=prediction.stand_in,

@@ -43,8 +43,17 @@ def test_work_needs_the_token(guarded: Any, photo: Path, header: str | None, sta
     if status == 401:
         assert response.headers["WWW-Authenticate"] == "Bearer"
         assert response.json()["reason"] == "no_token"
-    for path, answer in (("/metrics", status), ("/docs", status), ("/health", 200), ("/", 200)):
-        assert requests.get(guarded.url + path, headers=headers).status_code == answer
+    assert requests.get(f"{guarded.url}/metrics", headers=headers).status_code == status
+    for path in ("/", "/health", "/ready", "/docs", "/openapi.json"):
+        assert requests.get(guarded.url + path, headers=headers).status_code == 200
+
+
+def test_the_description_says_what_needs_the_token(guarded: Any) -> None:
+    paths = requests.get(f"{guarded.url}/openapi.json").json()["paths"]
+    guards = {path: operation[min(operation)].get("security") for path, operation in paths.items()}
+    needed = {path for path, guard in guards.items() if guard}
+    assert needed == {"/image", "/tag", "/score", "/metrics"}
+    assert all(guards[path] == [{"token": []}, {}] for path in needed)
 
 
 def test_a_connection_ends_with_a_request_that_was_refused_unread(

@@ -85,7 +85,9 @@ def test_a_photo_is_tagged_as_the_library_tags_it(
     assert answer["distance"] == {
         "metres": distance.metres,
         "bucket": distance.bucket,
+        "basis": distance.basis.value,
         "source": source,
+        "cross_grid": distance.crossing.value,
     }
     assert (answer["model"], answer["stand_in"]) == (expected.model, True)
     assert "embedding" not in answer
@@ -105,7 +107,7 @@ def test_positions_in_a_photo_decide_where_the_request_gives_none(
     own = requests.post(url, files={"photo": file.getvalue()}).json()["distance"]
     # A minute of latitude is a nautical mile.
     assert own["metres"] == pytest.approx(1852, rel=0.01)
-    assert own["source"] == "exif"
+    assert (own["source"], own["basis"], own["cross_grid"]) == ("exif", "positions", "crossed")
     form = {"distance": "5"}
     given = requests.post(url, files={"photo": file.getvalue()}, data=form).json()["distance"]
     assert (given["metres"], given["source"]) == (5, "given")

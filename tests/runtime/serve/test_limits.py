@@ -5,7 +5,6 @@ import base64
 import gc
 import json
 import signal
-import socket
 import threading
 import time
 from collections import Counter
@@ -18,6 +17,7 @@ from typing import Any
 import numpy as np
 import pytest
 import requests
+from raw_connections import connect, everything
 
 from geograph_types import Bundle, TypeTagger
 from geograph_types.serve.admission import Admission
@@ -38,21 +38,6 @@ def small(start_service: Callable[..., Any], tiny_bundle: Path) -> Any:
 def stream(chunks: int, chunk: bytes = bytes(1 << 16)) -> Iterator[bytes]:
     for _ in range(chunks):
         yield chunk
-
-
-def connect(service: Any, sent: bytes) -> socket.socket:
-    opened = socket.create_connection(("127.0.0.1", service.port), timeout=10)
-    opened.sendall(sent)
-    return opened
-
-
-def everything(opened: socket.socket) -> bytes:
-    """Read until the other side closes."""
-    parts = []
-    while part := opened.recv(1 << 16):
-        parts.append(part)
-    opened.close()
-    return b"".join(parts)
 
 
 @pytest.mark.parametrize(

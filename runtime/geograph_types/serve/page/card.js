@@ -1,6 +1,6 @@
 // One photo on the page: its picture, its state, and what the model says at each distance.
 
-import { LEAST, bucketAt, bucketOf, placeOf, words } from "./distances.js";
+import { LEAST, bucketAt, bucketOf, ground, placeOf, words } from "./distances.js";
 import { preview } from "./preview.js";
 import { Refusal, post } from "./service.js";
 
@@ -56,6 +56,15 @@ export class Card {
 
   get bucket() {
     return bucketOf(this.metres);
+  }
+
+  // The distance as the service would tell it.
+  get distance() {
+    if (this.metres === this.found.metres) return this.found.distance;
+    const known = this.metres === null ? "unknown" : "metres";
+    const source = this.metres === null ? "unknown" : "given";
+    const { metres, bucket } = this;
+    return { metres, bucket, basis: known, source, cross_grid: "unknown" };
   }
 
   // Whether the photo itself was refused, which another try would not change.
@@ -118,6 +127,7 @@ export class Card {
       tags: answer.tags,
       low: answer.low_confidence,
       metres: answer.distance.metres,
+      distance: answer.distance,
     };
     this.file = null;
     this.part(".warnings").textContent = answer.warnings.join("; ");
@@ -177,6 +187,8 @@ export class Card {
     slider.value = placeOf(bucket);
     slider.setAttribute("aria-valuetext", words(bucket));
     this.part("output").textContent = words(bucket);
+    const own = this.metres === this.found.metres;
+    this.part(".basis").textContent = own ? ground(this.found.distance) : "A distance of your choice.";
     const exact = this.part(".metres");
     if (exact !== document.activeElement) exact.value = this.metres ?? "";
   }
@@ -209,6 +221,6 @@ export class Card {
   get row() {
     const { name, said, detail, model, standIn } = this;
     if (!said) return { name, said, detail: detail || "not tagged yet" };
-    return { name, said, detail, metres: this.metres, bucket: this.bucket, model, standIn };
+    return { name, said, detail, distance: this.distance, model, standIn };
   }
 }

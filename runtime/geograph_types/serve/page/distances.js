@@ -21,6 +21,16 @@ export function bucketAt(place) {
   return (place + UNKNOWN) % LEAST.length;
 }
 
+const grounds = {
+  metres: "The photo\u2019s file states this distance.",
+  positions: "Measured between the positions of camera and subject in the photo\u2019s file.",
+};
+
+// What the distance rests on that the service found by itself.
+export function ground({ basis }) {
+  return grounds[basis] ?? "The photo\u2019s file does not tell its distance.";
+}
+
 export function words(bucket) {
   if (bucket === UNKNOWN) return "unknown";
   if (bucket === 0) return "below 1 m";

@@ -1,10 +1,11 @@
 // The photos on this page: which there are, two at a time to the service, and all at once.
 
 import { Card } from "./card.js";
-import { LEAST, bucketAt, words } from "./distances.js";
+import { LEAST, bucketAt, bucketOf, words } from "./distances.js";
 import { useToken } from "./service.js";
 import { table } from "./table.js";
 
+const EACH_ITS_OWN = -1;
 const AT_ONCE = 2;
 const MOST = 500;
 
@@ -20,11 +21,30 @@ function add(files) {
   problem = left > 0 ? ` ${left} not taken: this page holds ${MOST}.` : "";
   for (const file of taken) {
     const card = new Card(file);
+    card.choose(chosenForAll());
     cards.set(card.element, card);
     field("cards").append(card.element);
     waiting.push(card);
   }
   work();
+}
+
+// Metres for all photos, undefined where each has its own.
+function chosenForAll() {
+  const place = field("together").valueAsNumber;
+  return place === EACH_ITS_OWN ? undefined : LEAST[bucketAt(place)];
+}
+
+function showForAll() {
+  const chosen = chosenForAll();
+  const text = chosen === undefined ? "each its own" : words(bucketOf(chosen));
+  field("together").setAttribute("aria-valuetext", text);
+  document.querySelector("#all output").textContent = text;
+}
+
+function leaveToEach() {
+  field("together").value = EACH_ITS_OWN;
+  showForAll();
 }
 
 function work() {
@@ -137,6 +157,7 @@ field("cards").addEventListener("input", (event) => {
   const card = cardOf(event.target);
   if (event.target.matches(".slider")) card.chooseAt(event.target.valueAsNumber);
   else card.chooseExact();
+  leaveToEach();
   speak(card.said.tags.join(", "));
 });
 
@@ -147,7 +168,12 @@ field("cards").addEventListener("focusout", (event) => {
 });
 
 field("cards").addEventListener("click", (event) => {
-  if (event.target.matches(".again")) again([cardOf(event.target)]);
+  if (event.target.matches(".again")) {
+    const card = cardOf(event.target);
+    // The button is about to be hidden, and would take the focus with it.
+    card.part(".remove").focus();
+    again([card]);
+  }
   if (!event.target.matches(".remove")) return;
   const card = cardOf(event.target);
   const next = card.element.nextElementSibling ?? card.element.previousElementSibling;
@@ -156,17 +182,16 @@ field("cards").addEventListener("click", (event) => {
   tell();
 });
 
-field("together").addEventListener("input", (event) => {
-  const bucket = bucketAt(event.target.valueAsNumber);
-  for (const card of cards.values()) card.choose(LEAST[bucket]);
-  event.target.setAttribute("aria-valuetext", words(bucket));
-  document.querySelector("#all output").textContent = words(bucket);
+field("together").addEventListener("input", () => {
+  for (const card of cards.values()) card.choose(chosenForAll());
+  showForAll();
 });
 
 field("save").addEventListener("click", save);
 field("clear").addEventListener("click", () => {
   for (const card of cards.values()) remove(card);
   problem = "";
+  leaveToEach();
   tell();
   field("files").focus();
 });

@@ -4,14 +4,15 @@ export function table(photos, classes) {
   const probabilities = classes.map((name) => `p_${name.toLowerCase().replaceAll(" ", "_")}`);
   const header = [
     "photo", "status", "detail", "tags", "low_confidence", ...probabilities,
-    "distance_metres", "distance_bucket", "model", "stand_in",
+    "distance_metres", "distance_bucket", "distance_basis", "distance_source", "cross_grid",
+    "model", "stand_in",
   ];
-  const rows = photos.map(({ name, said, detail, metres, bucket, model, standIn }) => {
+  const rows = photos.map(({ name, said, detail, distance, model, standIn }) => {
     if (!said) return [name, "failed", detail, ...header.slice(3).map(() => "")];
     const values = said.probabilities.map((value) => value.toFixed(7));
-    return [
-      name, "ok", "", said.tags.join(","), said.low, ...values, metres ?? "", bucket, model, standIn,
-    ];
+    const { metres, bucket, basis, source, cross_grid: crossGrid } = distance;
+    const far = [metres ?? "", bucket, basis, source, crossGrid];
+    return [name, "ok", "", said.tags.join(","), said.low, ...values, ...far, model, standIn];
   });
   return [header, ...rows].map((row) => `${row.map(cell).join(",")}\r\n`).join("");
 }

@@ -1,0 +1,150 @@
+"""Connections that are kept, left, read slowly, or used for what is no HTTP."""
+
+import io
+import json
+import re
+import socket
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import requests
+from PIL import Image
+from raw_connections import connect, everything
+
+from geograph_types.serve.settings import Limits
+
+HEALTH = b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n"
+FORM = b'--b\r\nContent-Disposition: form-data; name="photo"\r\n\r\n'
+
+
+@pytest.fixture(scope="module")
+def patient(start_service: Callable[..., Any], tiny_bundle: Path) -> Any:
+    """A service that keeps idle connections, and gives requests and answers little time."""
+    return start_service(tiny_bundle, "--idle-timeout", "60", "--receive-timeout", "1")
+
+
+def is_healthy(opened: socket.socket) -> bool:
+    """Ask on a connection and read the answer, which leaves it idle."""
+    opened.sendall(HEALTH)
+    answer = b""
+    while not answer.endswith(b"}"):
+        answer += opened.recv(1000)
+    return answer.startswith(b"HTTP/1.1 200")
+
+
+def figure(service: Any, name: str) -> float:
+    """One of the service's figures; 0 where it has not been counted yet."""
+    text = requests.get(f"{service.url}/metrics").text
+    found = re.search(rf"^geograph_types_{re.escape(name)} (\S+)$", text, re.MULTILINE)
+    return float(found[1]) if found else 0.0
+
+
+def test_idle_connections_make_room_for_others(patient: Any) -> None:
+    count = Limits().connections + 50
+    with ExitStack() as stack:
+        kept = []
+        for _ in range(count):
+            kept.append(stack.enter_context(connect(patient, b"")))
+            assert is_healthy(kept[-1])
+        # The longest idle were closed, and the last ones can be used again.
+        assert [opened.recv(1000) for opened in kept[:50]] == [b""] * 50
+        for opened in kept[-50:]:
+            assert is_healthy(opened)
+
+
+def test_requests_that_never_come_make_room_for_others(
+    start_service: Callable[..., Any], tiny_bundle: Path
+) -> None:
+    service = start_service(tiny_bundle, "--receive-timeout", "60")
+    with ExitStack() as stack:
+        for _ in range(Limits().connections + 50):
+            stack.enter_context(connect(service, HEALTH[:20]))
+        assert requests.get(f"{service.url}/health", timeout=5).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("sent", "status", "reason"),
+    [
+        (b"\x00\x01\x02\r\n\r\n", 400, "bad_request"),
+        (HEALTH[:20], 408, "too_slow"),
+        (b"GET /health HTTP/1.1\r\nX: " + b"y" * 70_000, 431, "headers_too_large"),
+    ],
+)
+def test_what_is_refused_before_it_is_a_request_has_a_reason_and_is_counted(
+    patient: Any, sent: bytes, status: int, reason: str
+) -> None:
+    name = f'refusals_total{{reason="{reason}"}}'
+    before = figure(patient, name)
+    with connect(patient, sent) as opened:
+        head, _, body = everything(opened).partition(b"\r\n\r\n")
+    lines = head.decode().split("\r\n")
+    assert lines[0].startswith(f"HTTP/1.1 {status} ")
+    assert {"content-type: application/problem+json", "connection: close"} <= set(lines)
+    problem = json.loads(body)
+    assert (problem["status"], problem["reason"]) == (status, reason)
+    assert set(problem) == {"type", "title", "status", "detail", "reason"}
+    assert figure(patient, name) == before + 1
+
+
+def test_no_photo_is_decoded_or_embedded_for_those_who_have_left(
+    start_service: Callable[..., Any], tiny_bundle: Path
+) -> None:
+    service = start_service(tiny_bundle)
+    file = io.BytesIO()
+    Image.new("RGB", (4_000, 3_000), (90, 120, 80)).save(file, "PNG")
+    body = FORM + file.getvalue() + b"\r\n--b--\r\n"
+    head = b"POST /tag HTTP/1.1\r\nHost: localhost\r\n"
+    head += b"Content-Type: multipart/form-data; boundary=b\r\n"
+    head += f"Content-Length: {len(body)}\r\n\r\n".encode()
+    with ExitStack() as stack:
+        opened = [stack.enter_context(connect(service, head + body)) for _ in range(8)]
+        while not figure(service, "waiting_requests"):
+            pass
+        assert all(one.fileno() >= 0 for one in opened)
+    limit = time.monotonic() + 30
+    while figure(service, "waiting_requests"):
+        assert time.monotonic() < limit
+    assert figure(service, 'stage_seconds_count{stage="embed"}') <= 2
+    assert figure(service, "waiting_seconds") == 0
+    photo = {"photo": file.getvalue()}
+    assert requests.post(f"{service.url}/tag", files=photo).status_code == 200
+
+
+def test_answers_may_be_taken_slowly_but_not_left(patient: Any) -> None:
+    rows = 9_000
+    embeddings = np.random.default_rng(1).normal(size=(rows, 512)).astype("<f4").tobytes()
+    body = b'--b\r\nContent-Disposition: form-data; name="distances"\r\n\r\n'
+    body += json.dumps([None] * rows).encode()
+    body += b'\r\n--b\r\nContent-Disposition: form-data; name="embeddings"; filename="e"\r\n\r\n'
+    body += embeddings + b"\r\n--b--\r\n"
+    head = b"POST /score HTTP/1.1\r\nHost: localhost\r\n"
+    head += b"Content-Type: multipart/form-data; boundary=b\r\n"
+    head += f"Content-Length: {len(body)}\r\n\r\n".encode()
+    answers = 6
+    """Of a megabyte each: more than the system itself holds of what nobody reads."""
+
+    def ask(first: float, then: float) -> bytes:
+        """Ask, and read what comes after a pause, with a pause after each part."""
+        with socket.socket() as opened:
+            opened.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 16)
+            opened.settimeout(20)
+            opened.connect(("127.0.0.1", patient.port))
+            for _ in range(answers):
+                opened.sendall(head + body)
+            time.sleep(first)
+            taken = b""
+            while taken.count(b'"stand_in"') < answers:
+                part = opened.recv(1 << 17)
+                if not part:
+                    break
+                taken += part
+                time.sleep(then)
+            return taken
+
+    assert ask(0, 0.05).count(b"HTTP/1.1 200") == answers
+    assert ask(4, 0).count(b'"stand_in"') < answers
