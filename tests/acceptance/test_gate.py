@@ -1,0 +1,96 @@
+"""What becomes of a bundle when no int8 encoder is good enough, and how near float16 comes."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from geograph_types import Bundle, TypeTagger
+from geograph_types.cli.main import main
+from geograph_types.distance import UNKNOWN_BUCKET
+from geograph_types.preprocess import preprocess
+from geograph_types.session import Session
+from geograph_types.taxonomy import CLASSES
+from geograph_types_trainer.checkpoint import save_checkpoint
+from geograph_types_trainer.head import DISTANCE_DIMENSION, HIDDEN, TypeHead
+from geograph_types_trainer.scenes import draw_scenes
+
+STEEP, STEP = 1e4, 1e-5
+LEAST_COSINE = 0.9999
+
+
+@pytest.fixture(scope="module")
+def pixels() -> NDArray[np.uint8]:
+    return np.stack([preprocess(scene) for scene in draw_scenes(14, 5)])
+
+
+def capricious_head(embeddings: NDArray[np.float32]) -> TypeHead:
+    """A head whose tags turn with the least change of an embedding.
+
+    Each class counts on how many of 128 random planes' sides a vector lies, with random signs, so
+    one plane that is crossed may turn the sum.
+    """
+    generator = torch.Generator().manual_seed(3)
+    planes = torch.randn(HIDDEN // 2, embeddings.shape[1], generator=generator)
+    planes /= planes.norm(dim=1, keepdim=True)
+    offsets = planes @ torch.from_numpy(embeddings.mean(axis=0))
+    signs = torch.randint(0, 2, (len(CLASSES), HIDDEN // 2), generator=generator) * 2.0 - 1.0
+    head = TypeHead()
+    with torch.no_grad():
+        # A step is the difference of two ramps, one a little behind the other.
+        none = torch.zeros(HIDDEN, DISTANCE_DIMENSION)
+        head.first.weight.copy_(torch.cat([torch.cat([planes, planes]) * STEEP, none], dim=1))
+        head.first.bias.copy_(torch.cat([-offsets * STEEP, -offsets * STEEP - 1]))
+        head.last.weight.copy_(torch.cat([signs, -signs], dim=1) * STEP)
+        head.last.bias.copy_(-(signs.sum(dim=1) / 2).floor() * STEP - STEP / 2)
+    return head.eval()
+
+
+def test_where_no_encoder_passes_the_gate_there_is_no_file(
+    bundle: Path, tmp_path: Path, pixels: NDArray[np.uint8], capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = Path(shutil.copytree(bundle, tmp_path / "bundle"))
+    embeddings = TypeTagger(folder, precision="fp32").embed_pixels(pixels)
+    head = capricious_head(embeddings)
+    tags = head.probabilities(
+        torch.from_numpy(embeddings), torch.full((len(embeddings),), UNKNOWN_BUCKET)
+    )
+    assert 0.2 < float((tags >= 0.5).float().mean()) < 0.8
+    save_checkpoint(head, tmp_path / "head.pth", epoch=1, loss=1.0)
+    assert main(["export", "head", str(tmp_path / "head.pth"), "--bundle", str(folder)]) == 0
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    capsys.readouterr()
+    command = ["export", "encoder", "--weights", "random:0", "--precision", "int8"]
+    assert main([*command, "--bundle", str(folder)]) == 2
+    said = capsys.readouterr().err
+    print(said)
+    assert "error: " in said
+    assert "tags flipped" in said
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_float16_is_near_to_float32(
+    bundle: Path, tmp_path: Path, pixels: NDArray[np.uint8]
+) -> None:
+    folder = Path(shutil.copytree(bundle, tmp_path / "bundle"))
+    command = ["export", "encoder", "--weights", "random:0", "--precision", "fp16"]
+    assert main([*command, "--bundle", str(folder)]) == 0
+    said = {fidelity.path: fidelity for fidelity in Bundle.open(folder).manifest.fidelity}
+    assert (said["visual.fp16.onnx"].minimum_cosine or 0) >= LEAST_COSINE
+    assert "## Not measured" in (folder / "MODEL_CARD.md").read_text()
+    tagger = TypeTagger(folder, precision="fp32")
+    exact = tagger.embed_pixels(pixels)
+    buckets = np.arange(len(pixels), dtype=np.int64)
+    runs = {
+        "visual.fp16.onnx": {"pixels": pixels},
+        "tagger.fp16.onnx": {"pixels": pixels, "distance_bucket": buckets},
+    }
+    for name, inputs in runs.items():
+        found = Session(folder / name, "cpu").run("image_embeds", **inputs).astype(np.float32)
+        norms = np.linalg.norm(found, axis=1) * np.linalg.norm(exact, axis=1)
+        cosines = (found * exact).sum(axis=1) / norms
+        print(f"{name}: cosine {cosines.min():.6f} at least")
+        assert cosines.min() >= LEAST_COSINE
