@@ -1,20 +1,20 @@
-"""How many processors this process may use: the container's quota, not the host's count."""
+"""How many processors this process may use: its control group's quota, not the host's count."""
 
 import math
 import os
 from pathlib import Path
-from typing import Final
+
+from geograph_types.cgroups import CGROUP, OWN_GROUPS, settings
 
 __all__ = ["usable_cpus"]
 
-CGROUP: Final = Path("/sys/fs/cgroup")
 
-
-def usable_cpus(cgroup: Path = CGROUP) -> int:
+def usable_cpus(cgroup: Path = CGROUP, own: Path = OWN_GROUPS) -> int:
     """Count the processors that affinity and the cgroup's CPU quota leave, at least 1.
 
     Args:
         cgroup: where the control group file system is mounted.
+        own: the file in which this process's groups are named.
 
     Source: Linux `cgroups(7)`; `cpu.max` is version 2, `cpu.cfs_quota_us` version 1.
     """
@@ -22,22 +22,25 @@ def usable_cpus(cgroup: Path = CGROUP) -> int:
         count = len(os.sched_getaffinity(0))
     else:
         count = os.cpu_count() or 1
-    quota = _quota(cgroup)
-    return count if quota is None else max(1, min(count, math.ceil(quota)))
+    return min([count, *(math.ceil(quota) for quota in _quotas(cgroup, own))])
 
 
-def _quota(cgroup: Path) -> float | None:
-    """Read the quota in processors, or `None` where there is none."""
-    try:
-        quota, period = (cgroup / "cpu.max").read_text().split()
-    except (OSError, ValueError):
+def _quotas(cgroup: Path, own: Path) -> list[float]:
+    """Read the quotas that bind this process, in processors."""
+    texts = [text.split() for text in settings("cpu.max", cgroup, own)]
+    if not texts:
         try:
-            quota = (cgroup / "cpu" / "cpu.cfs_quota_us").read_text()
-            period = (cgroup / "cpu" / "cpu.cfs_period_us").read_text()
+            first = cgroup / "cpu"
+            texts = [[(first / f"cpu.cfs_{part}_us").read_text() for part in ("quota", "period")]]
         except OSError:
-            return None
-    try:
-        limit = int(quota) / int(period)
-    except (ValueError, ZeroDivisionError):
-        return None
-    return limit if limit > 0 else None
+            return []
+    found = []
+    for text in texts:
+        try:
+            quota, period = text
+            limit = int(quota) / int(period)
+        except (ValueError, ZeroDivisionError):
+            continue  # "max": none
+        if limit > 0:
+            found.append(limit)
+    return found

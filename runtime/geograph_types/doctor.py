@@ -7,6 +7,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
+from geograph_types import cgroups
 from geograph_types.bundle import Bundle
 from geograph_types.cpu import usable_cpus
 from geograph_types.errors import GeographTypesError
@@ -127,15 +128,14 @@ def _cpuinfo() -> list[str]:
 def _memory() -> str:
     try:
         lines = Path("/proc/meminfo").read_text(encoding="utf-8").splitlines()
-        limit = Path("/sys/fs/cgroup/memory.max")
-        quota = limit.read_text(encoding="utf-8").strip() if limit.exists() else "max"
     except OSError:
         return "unknown"
     kibibytes = {
         line.split(":")[0]: int(line.split()[1]) for line in lines if len(line.split()) > 1
     }
     free = f"{kibibytes.get('MemAvailable', 0) / 2**20:.1f} GiB available"
-    return free if quota == "max" else f"{free}, limit {int(quota) / 2**30:.1f} GiB"
+    limits = [int(text) for text in cgroups.settings("memory.max") if text.strip().isdecimal()]
+    return f"{free}, limit {min(limits) / 2**30:.1f} GiB" if limits else free
 
 
 def _bundle(path: Path) -> Finding:

@@ -22,6 +22,20 @@ def test_no_quota_or_a_large_or_unreadable_one_leaves_all(tmp_path: Path, text: 
     assert usable_cpus(cgroup_v2(tmp_path, text)) == usable_cpus(tmp_path / "nothing") >= 1
 
 
+def test_the_quota_of_a_systemd_unit_counts_and_that_of_its_slice(tmp_path: Path) -> None:
+    own = tmp_path / "own"
+    own.write_text("0::/system.slice/types.service\n")
+    unit = tmp_path / "system.slice" / "types.service"
+    unit.mkdir(parents=True)
+    cgroup_v2(unit, "max 100000\n")
+    assert usable_cpus(tmp_path, own) == usable_cpus(tmp_path / "nothing")
+    cgroup_v2(unit, "100000 100000\n")
+    assert usable_cpus(tmp_path, own) == 1
+    cgroup_v2(unit, "max 100000\n")
+    cgroup_v2(unit.parent, "50000 100000\n")
+    assert usable_cpus(tmp_path, own) == 1
+
+
 def test_version_1_is_read_too(tmp_path: Path) -> None:
     (tmp_path / "cpu").mkdir()
     (tmp_path / "cpu" / "cpu.cfs_period_us").write_text("100000\n")
