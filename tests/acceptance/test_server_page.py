@@ -15,6 +15,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from numpy.typing import NDArray
 from PIL import Image
+from placed_photos import placed_a_minute_apart
 from playwright.sync_api import Browser, Locator, Page, Route, expect
 
 from geograph_types import TypeTagger
@@ -233,14 +234,8 @@ def test_one_distance_for_all(page: Page, tagger: TypeTagger, photos: list[Path]
 
 
 def test_a_card_says_what_its_distance_rests_on(page: Page, photos: list[Path]) -> None:
-    exif = Image.Exif()
-    exif[0x8825] = {
-        1: "N", 2: (51.0, 30.0, 0.0), 3: "W", 4: (0.0, 7.0, 0.0),
-        19: "N", 20: (51.0, 31.0, 0.0), 21: "W", 22: (0.0, 7.0, 0.0),
-    }  # fmt: skip
-    file = io.BytesIO()
-    Image.open(photos[0]).save(file, "JPEG", exif=exif)
-    drop(page, [("placed.jpg", file.getvalue()), *read(photos[1:2])])
+    own = placed_a_minute_apart(Image.open(photos[0]))
+    drop(page, [("placed.jpg", own), *read(photos[1:2])])
     wait_for(page, "2 of 2 photos tagged.")
     placed, other = card(page, "placed.jpg"), card(page, photos[1].name)
     expect(placed.locator(".basis")).to_contain_text("between the positions of camera and subject")

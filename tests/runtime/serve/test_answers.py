@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import requests
 from PIL import Image
+from placed_photos import placed_a_minute_apart
 
 from geograph_types import Distance, TypeTagger
 from geograph_types.grid_reference import parse_grid_reference
@@ -96,20 +97,13 @@ def test_a_photo_is_tagged_as_the_library_tags_it(
 def test_positions_in_a_photo_decide_where_the_request_gives_none(
     service: Any, make_jpeg: Callable[..., bytes]
 ) -> None:
-    exif = Image.Exif()
-    exif[0x8825] = {
-        1: "N", 2: (51.0, 30.0, 0.0), 3: "W", 4: (0.0, 7.0, 0.0),
-        19: "N", 20: (51.0, 31.0, 0.0), 21: "W", 22: (0.0, 7.0, 0.0),
-    }  # fmt: skip
-    file = io.BytesIO()
-    Image.open(io.BytesIO(make_jpeg())).save(file, "JPEG", exif=exif)
+    placed = placed_a_minute_apart(Image.open(io.BytesIO(make_jpeg())))
     url = f"{service.url}/tag"
-    own = requests.post(url, files={"photo": file.getvalue()}).json()["distance"]
-    # A minute of latitude is a nautical mile.
+    own = requests.post(url, files={"photo": placed}).json()["distance"]
     assert own["metres"] == pytest.approx(1852, rel=0.01)
     assert (own["source"], own["basis"], own["cross_grid"]) == ("exif", "positions", "crossed")
     form = {"distance": "5"}
-    given = requests.post(url, files={"photo": file.getvalue()}, data=form).json()["distance"]
+    given = requests.post(url, files={"photo": placed}, data=form).json()["distance"]
     assert (given["metres"], given["source"]) == (5, "given")
 
 
