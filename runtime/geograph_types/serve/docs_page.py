@@ -35,6 +35,8 @@ def _operation(name: str, operation: dict[str, Any]) -> Iterator[str]:
         yield f"<h3>Parameter</h3>{_pre(parameter)}"
     for kind, body in operation.get("requestBody", {}).get("content", {}).items():
         yield f"<h3>Request, {escape(kind)}</h3>{_pre(body['schema'])}"
+        if "example" in body:
+            yield f"<p>For example:</p>{_pre(body['example'])}"
     yield "<h3>Answers</h3><dl>"
     for status, answer in operation["responses"].items():
         kinds = ", ".join(answer.get("content", {}))

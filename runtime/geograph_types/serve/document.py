@@ -46,6 +46,11 @@ VECTOR: Final = {
     "maxItems": EMBEDDING_DIMENSION,
 }
 
+SMALLEST_PHOTO: Final = (
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNoAAAAggCBd81ytgAAAABJRU5ErkJggg=="
+)
+"""A grey pixel as PNG, in base64: something to try the service with."""
+
 SCORE_REQUEST: Final = {
     "type": "object",
     "required": ["embeddings", "distances"],
@@ -89,7 +94,10 @@ TAG_FORM: Final = {
 
 
 def _operation(
-    answer: Schema, problems: tuple[int, ...], bodies: dict[str, Schema] | None = None
+    answer: Schema,
+    problems: tuple[int, ...],
+    bodies: dict[str, Schema] | None = None,
+    example: Schema | None = None,
 ) -> dict[str, Any]:
     """Give FastAPI what it cannot see of a path that reads its own body, or asks for the token."""
     responses: dict[int, Any] = {200: {"description": "Success.", "content": answer}}
@@ -98,6 +106,8 @@ def _operation(
     extra: dict[str, Any] = {}
     if bodies:
         content = {kind: {"schema": schema} for kind, schema in bodies.items()}
+        if example is not None:
+            content["application/json"]["example"] = example
         extra["requestBody"] = {"required": True, "content": content}
     if HTTPStatus.UNAUTHORIZED in problems:
         extra["security"] = TOKEN_IF_SET
@@ -116,12 +126,16 @@ GUARDED: Final = (401, 421)
 WORK: Final = (400, 401, 403, 408, 413, 415, 421, 422, 503)
 
 IMAGE: Final = _operation(
-    {"application/json": {"schema": VECTOR}}, WORK, {"application/json": _reference("ImageRequest")}
+    {"application/json": {"schema": VECTOR}},
+    WORK,
+    {"application/json": _reference("ImageRequest")},
+    {"image": SMALLEST_PHOTO, "model": "clip"},
 )
 TAG: Final = _operation(
     _json("TagAnswer"),
     WORK,
     {"application/json": _reference("TagRequest"), "multipart/form-data": TAG_FORM},
+    {"image": SMALLEST_PHOTO, "camera": "TQ 2990 8040", "subject": "TQ 2995 8140"},
 )
 SCORE: Final = _operation(
     _json("ScoreAnswer"),

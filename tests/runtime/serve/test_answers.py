@@ -240,6 +240,16 @@ def test_figures_and_descriptions_need_no_other_host(service: Any) -> None:
     assert {"/image", "/tag", "/score", "/ready", "/metrics"} <= document["paths"].keys()
 
 
+@pytest.mark.parametrize("path", ["/image", "/tag"])
+def test_the_examples_of_the_description_are_answered(service: Any, path: str) -> None:
+    document = requests.get(f"{service.url}/openapi.json").json()
+    content = document["paths"][path]["post"]["requestBody"]["content"]
+    example = content["application/json"]["example"]
+    response = requests.post(service.url + path, json=example)
+    assert response.status_code == 200
+    assert path == "/image" or response.json()["distance"]["cross_grid"] == "crossed"
+
+
 def test_places_may_be_latitude_and_longitude(service: Any, photo: Path) -> None:
     form = {"camera": "51.5000, -0.1200", "subject": "51.5100, -0.1200"}
     answer = requests.post(
