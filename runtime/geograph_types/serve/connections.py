@@ -1,8 +1,10 @@
 """One connection, which is closed when it brings too little in its time.
 
 uvicorn has a limit for idle connections alone. Here headers must be complete in time, a body must
-keep up a least speed, an answer must be taken, and headers, trailers and pipelined requests are
-bounded in number and size. Whoever is refused here is told so in the form that all refusals have.
+keep up a least speed, an answer must be taken, and headers and trailers are bounded in number and
+size. A request that does not wait for the answer to the one before is not read: that one is
+answered and the connection closed, which clients have to expect (RFC 9112, 9.3.2). Whoever is
+refused here is told so in the form that all refusals have.
 """
 
 import asyncio
@@ -26,9 +28,6 @@ LONGEST = 6
 
 OVERHEAD_LIMIT = 64 << 10
 """Bytes without a byte of body: request lines, headers, chunk extensions, trailers."""
-
-PIPELINE_LIMIT = 8
-"""Requests that may wait behind the one that is being answered."""
 
 TOO_SLOW = ProblemError(
     HTTPStatus.REQUEST_TIMEOUT,
@@ -66,6 +65,7 @@ class GuardedConnection(HttpToolsProtocol):
         self._body_until = 0.0
         self._in_body = False
         self._close_after_body = False
+        self._ignores_data = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait for headers, and make room where there are too many connections."""
@@ -81,20 +81,27 @@ class GuardedConnection(HttpToolsProtocol):
         self.incomplete.pop(self, None)
         self.idle.pop(self, None)
         self._stop_watching()
-        self.resume_writing()
+        self._stop_watching_answer()
 
     def data_received(self, data: bytes) -> None:
         """Parse, and close a connection that brings much without getting anywhere."""
+        if self._ignores_data:
+            return
         self._overhead += len(data)
         super().data_received(data)
-        if self._overhead > OVERHEAD_LIMIT and not self.transport.is_closing():
+        if self._overhead > OVERHEAD_LIMIT:
             self._close_with(TOO_LONG)
+        elif self in self.idle and self._watch is None and not self.transport.is_closing():
+            # Line ends before a request are passed over, but have stopped uvicorn's own clock.
+            self._watch_for(self.limits.idle_seconds, self.transport.close)
 
     def on_message_begin(self) -> None:
         """Begin to wait for the headers of a request."""
-        if len(self.pipeline) >= PIPELINE_LIMIT:
-            raise ValueError("too many requests in a row")  # answered with 400
+        if self._is_unanswered:
+            raise ValueError("a request before the last one was answered")  # see _close_with
         super().on_message_begin()
+        if not self.transport.get_write_buffer_size():
+            self._stop_watching_answer()
         self.idle.pop(self, None)
         self.incomplete.setdefault(self, None)
         self._watch_for(self.limits.receive_seconds, self._too_slow)
@@ -106,11 +113,11 @@ class GuardedConnection(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """Begin to wait for the body."""
+        super().on_headers_complete()
         self._in_body = True
         self._close_after_body = False
         self._body_bytes = 0
         self._body_until = self.loop.time() + LONGEST * self.limits.receive_seconds
-        super().on_headers_complete()
         self.cycle.transport = _GentleTransport(self)  # type: ignore[assignment]
         self._watch_for(self.limits.receive_seconds / 2, self._check_body)
 
@@ -136,13 +143,14 @@ class GuardedConnection(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         """Give the rest of a body that nobody wants a little longer, so that the answer is read."""
         super().on_response_complete()
+        self._watch_answer()
         if self.transport.is_closing():
             return
         if self._in_body:
             # uvicorn's own clock is for idle connections.
             self._unset_keepalive_if_required()
             self._body_until = self.loop.time() + self.limits.receive_seconds
-        elif self.cycle.response_complete and self not in self.incomplete:
+        else:
             self.idle[self] = None
 
     def send_400_response(self, msg: str) -> None:
@@ -163,38 +171,48 @@ class GuardedConnection(HttpToolsProtocol):
     def pause_writing(self) -> None:
         """Begin to wait for an answer to be taken."""
         super().pause_writing()
-        self._unread_until = self.loop.time() + LONGEST * self.limits.receive_seconds
         self._watch_answer()
 
-    def resume_writing(self) -> None:
-        """Stop waiting for that."""
-        super().resume_writing()
-        if self._unread is not None:
-            self._unread.cancel()
-            self._unread = None
+    @property
+    def _is_unanswered(self) -> bool:
+        """Whether a request is complete or about to be, and its answer is not."""
+        cycle: RequestResponseCycle | None = self.cycle  # none before the first request
+        return cycle is not None and not cycle.response_complete
 
     def _make_room(self) -> None:
         """Close the connection that is missed least: an idle one, else one that only waits."""
-        if self.idle:
-            oldest = next(iter(self.idle))
+        oldest = next(iter(self.idle or self.incomplete))
+        if oldest in self.idle and not oldest.transport.get_write_buffer_size():
             oldest.transport.close()
         else:
-            oldest = next(iter(self.incomplete))
             oldest.transport.abort()
         self.idle.pop(oldest, None)
         self.incomplete.pop(oldest, None)
 
     def _watch_answer(self) -> None:
+        """Begin to wait for what was written to be taken, unless it has been or this was begun."""
+        if self._unread is None and self.transport.get_write_buffer_size():
+            self._unread_until = self.loop.time() + LONGEST * self.limits.receive_seconds
+            self._check_answer_later()
+
+    def _check_answer_later(self) -> None:
         self._unread_bytes = self.transport.get_write_buffer_size()
         self._unread = self.loop.call_later(self.limits.receive_seconds, self._check_answer)
 
     def _check_answer(self) -> None:
         """Wait on for a client that takes its answer slowly, not for one that takes none of it."""
-        is_taken = self.transport.get_write_buffer_size() < self._unread_bytes
-        if is_taken and self.loop.time() < self._unread_until:
-            self._watch_answer()
+        unread = self.transport.get_write_buffer_size()
+        if unread == 0:
+            self._unread = None
+        elif unread < self._unread_bytes and self.loop.time() < self._unread_until:
+            self._check_answer_later()
         else:
             self.transport.abort()
+
+    def _stop_watching_answer(self) -> None:
+        if self._unread is not None:
+            self._unread.cancel()
+            self._unread = None
 
     def _check_body(self) -> None:
         seconds = self.limits.receive_seconds / 2
@@ -208,16 +226,20 @@ class GuardedConnection(HttpToolsProtocol):
         self._close_with(TOO_SLOW if self._overhead or self._in_body else None)
 
     def _close_with(self, problem: ProblemError | None) -> None:
-        """Close, and say why unless that would be read as part of another answer."""
+        """Close, and say why; a request that was read before gets its answer first."""
         if self.transport.is_closing():
             return
-        cycle: RequestResponseCycle | None = self.cycle  # none before the first request
-        is_answering = cycle is not None and cycle.response_started and not cycle.response_complete
-        was_answered = self._in_body and cycle is not None and cycle.response_complete
-        if problem is not None and not is_answering and not was_answered:
+        if self._is_unanswered and not self._in_body:
+            self.cycle.keep_alive = False
+            self._ignores_data = True
+            return
+        is_answered = self._in_body and self.cycle.response_started
+        if problem is not None and not is_answered:
             self.metrics.count_refusal(problem.details.reason)
+            self.metrics.count_answer("other", problem.status)
             self.transport.write(_answer(problem))
         self.transport.close()
+        self._watch_answer()
 
     def _watch_for(self, seconds: float, then: Callable[[], None]) -> None:
         self._stop_watching()

@@ -30,6 +30,7 @@ TITLES: Final = {
     413: "The body or the photo is too large.",
     415: "Another content type, or a file that is no photo.",
     421: "The service was called by a foreign name.",
+    431: "Lines and headers are too large.",
     422: "A photo, position, distance or embedding that cannot be used.",
     503: "Too much to do, or not loaded yet: try again after `Retry-After`.",
 }
@@ -101,7 +102,7 @@ def _operation(
 ) -> dict[str, Any]:
     """Give FastAPI what it cannot see of a path that reads its own body, or asks for the token."""
     responses: dict[int, Any] = {200: {"description": "Success.", "content": answer}}
-    for status in problems:
+    for status in sorted(problems):
         responses[status] = {"description": TITLES[status], "content": PROBLEM}
     extra: dict[str, Any] = {}
     if bodies:
@@ -122,8 +123,9 @@ def _reference(name: str) -> Schema:
     return {"$ref": f"#/components/schemas/{name}"}
 
 
-GUARDED: Final = (401, 421)
-WORK: Final = (400, 401, 403, 408, 413, 415, 421, 422, 503)
+ANY: Final = (400, 408, 421, 431)
+GUARDED: Final = (*ANY, 401)
+WORK: Final = (*GUARDED, 403, 413, 415, 422, 503)
 
 IMAGE: Final = _operation(
     {"application/json": {"schema": VECTOR}},
@@ -142,8 +144,8 @@ SCORE: Final = _operation(
     WORK,
     {"application/json": SCORE_REQUEST, "multipart/form-data": SCORE_FORM},
 )
-HEALTH: Final = _operation(_json("StatusAnswer"), (421,))
-READY: Final = _operation(_json("StatusAnswer"), (421, 503))
+HEALTH: Final = _operation(_json("StatusAnswer"), ANY)
+READY: Final = _operation(_json("StatusAnswer"), (*ANY, 503))
 METRICS: Final = _operation({"text/plain": {"schema": {"type": "string"}}}, GUARDED)
 
 MESSAGES: Final = (ImageRequest, TagRequest, TagAnswer, ScoreAnswer, StatusAnswer, ProblemDetails)

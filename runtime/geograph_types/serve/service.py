@@ -1,6 +1,5 @@
 """What the service does with a photo or with stored embeddings, apart from HTTP."""
 
-import asyncio
 from collections.abc import Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
 from time import monotonic
@@ -31,6 +30,7 @@ from geograph_types.serve.payloads import image_payload, tag_payload
 from geograph_types.serve.problems import ProblemError, Reason, photo_problem
 from geograph_types.serve.rows import ScorePayload, score_payload
 from geograph_types.serve.settings import Limits
+from geograph_types.serve.threads import run_in_thread
 from geograph_types.taxonomy import CLASSES
 from geograph_types.whereabouts import NOWHERE, BestDistance, Whereabouts, best_distance
 
@@ -162,15 +162,7 @@ class Service:
             return photo, await self._batcher.embedding(photo.pixels, deadline)
 
     async def _in_thread(self, job: Callable[[], T]) -> T:
-        """Run a job in a thread. One that has begun cannot be ended, and is waited for."""
-        running = self._threads.submit(job)
-        result = asyncio.wrap_future(running)
-        try:
-            return await asyncio.shield(result)
-        except asyncio.CancelledError:
-            if not running.cancel():
-                await asyncio.gather(result, return_exceptions=True)
-            raise
+        return await run_in_thread(self._threads, job)
 
     def _decode(self, data: bytes, deadline: float) -> ServedPhoto:
         try:

@@ -6,7 +6,8 @@ import re
 import socket
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -125,26 +126,70 @@ def test_answers_may_be_taken_slowly_but_not_left(patient: Any) -> None:
     head = b"POST /score HTTP/1.1\r\nHost: localhost\r\n"
     head += b"Content-Type: multipart/form-data; boundary=b\r\n"
     head += f"Content-Length: {len(body)}\r\n\r\n".encode()
-    answers = 6
-    """Of a megabyte each: more than the system itself holds of what nobody reads."""
+    name = 'requests_total{path="/score",status="200"}'
 
-    def ask(first: float, then: float) -> bytes:
-        """Ask, and read what comes after a pause, with a pause after each part."""
-        with socket.socket() as opened:
-            opened.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 16)
-            opened.settimeout(20)
-            opened.connect(("127.0.0.1", patient.port))
-            for _ in range(answers):
-                opened.sendall(head + body)
-            time.sleep(first)
-            taken = b""
-            while taken.count(b'"stand_in"') < answers:
-                part = opened.recv(1 << 17)
-                if not part:
-                    break
+    def ask(opened: socket.socket) -> int:
+        """Ask for more than the system holds of what nobody reads; give the number of answers."""
+        first = figure(patient, name)
+        for count in range(1, 7):
+            opened.sendall(head + body)
+            limit = time.monotonic() + 2
+            while figure(patient, name) < first + count:
+                if time.monotonic() > limit:
+                    return count - 1
+        return 6
+
+    def read(opened: socket.socket, pause: float) -> bytes:
+        taken = b""
+        with suppress(TimeoutError, ConnectionResetError):
+            while part := opened.recv(1 << 17):
                 taken += part
-                time.sleep(then)
-            return taken
+                time.sleep(pause)
+        return taken
 
-    assert ask(0, 0.05).count(b"HTTP/1.1 200") == answers
-    assert ask(4, 0).count(b'"stand_in"') < answers
+    for is_read in (True, False):
+        with socket.socket() as opened, ThreadPoolExecutor(1) as threads:
+            opened.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 16)
+            opened.settimeout(6)
+            opened.connect(("127.0.0.1", patient.port))
+            if is_read:
+                reading = threads.submit(read, opened, 0.05)
+                assert ask(opened) == 6
+                assert reading.result().count(b'"stand_in"') == 6
+            else:
+                with suppress(ConnectionError):
+                    ask(opened)
+                time.sleep(3)
+                assert read(opened, 0).count(b'"stand_in"') < 6
+
+
+def test_a_request_that_does_not_wait_for_the_last_answer_is_left(patient: Any) -> None:
+    with connect(patient, HEALTH * 3) as opened:
+        answers = everything(opened)
+    assert answers.count(b"HTTP/1.1 200") == 1
+    assert answers.count(b"HTTP/1.1") == 1
+
+
+def test_nonsense_behind_a_request_does_not_take_its_answer(patient: Any) -> None:
+    with connect(patient, HEALTH + b"\x00\x01") as opened:
+        assert everything(opened).startswith(b"HTTP/1.1 200")
+
+
+@pytest.mark.parametrize("line", [b"GET http:// HTTP/1.1", b"CONNECT x:80 HTTP/1.1"])
+def test_a_bad_address_on_a_kept_connection_is_refused(patient: Any, line: bytes) -> None:
+    with connect(patient, b"") as opened:
+        assert is_healthy(opened)
+        opened.sendall(line + b"\r\nHost: localhost\r\n\r\n")
+        assert b'"reason":"bad_request"' in everything(opened)
+
+
+def test_blank_lines_do_not_keep_a_connection(
+    start_service: Callable[..., Any], tiny_bundle: Path
+) -> None:
+    service = start_service(tiny_bundle, "--idle-timeout", "1")
+    with connect(service, b"") as opened:
+        assert is_healthy(opened)
+        start = time.monotonic()
+        opened.sendall(b"\r\n")
+        assert everything(opened) == b""
+        assert time.monotonic() - start < 10

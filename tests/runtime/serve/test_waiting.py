@@ -1,9 +1,13 @@
 """Photos that wait for the encoder or for memory: each is answered, in time or with the reason."""
 
 import asyncio
+import gc
 import math
+import weakref
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from threading import Event
 from time import monotonic
 
 import numpy as np
@@ -15,6 +19,7 @@ from geograph_types.preprocess import preprocess
 from geograph_types.serve.batcher import Batcher
 from geograph_types.serve.decoding import Decoder
 from geograph_types.serve.problems import ProblemError
+from geograph_types.serve.threads import run_in_thread
 
 UNREADABLE = 13
 """A shade at which the encoder of these tests fails."""
@@ -85,6 +90,37 @@ def test_nothing_is_computed_for_those_who_have_left() -> None:
         assert after[0] == 4  # type: ignore[index]
 
     assert batched(work) == [1, 1]
+
+
+def test_a_job_that_was_given_up_is_dropped_with_all_that_it_holds() -> None:
+    class Body:
+        """Of a request."""
+
+    async def work(executor: ThreadPoolExecutor) -> None:
+        ended = Event()
+        busy = asyncio.create_task(run_in_thread(executor, ended.wait))
+        body = Body()
+        held = weakref.ref(body)
+        waiting = asyncio.create_task(run_in_thread(executor, partial(isinstance, body, Body)))
+        del body
+        await asyncio.sleep(0)
+        waiting.cancel()
+        await asyncio.wait({waiting})
+        assert waiting.cancelled()
+        del waiting
+        gc.collect()
+        try:
+            assert held() is None
+            busy.cancel()
+            await asyncio.sleep(0.05)
+            assert not busy.done()
+        finally:
+            ended.set()
+        with pytest.raises(asyncio.CancelledError):
+            await busy
+
+    with ThreadPoolExecutor(1) as executor:
+        asyncio.run(work(executor))
 
 
 def test_a_photo_is_not_decoded_after_its_time(make_jpeg: Callable[..., bytes]) -> None:

@@ -202,10 +202,12 @@ export class Card {
     this.choose(LEAST[bucketAt(place)]);
   }
 
-  // Takes what the field of metres holds, unless it is none.
+  // Takes what the field of metres holds, and says whether it is a distance.
   chooseExact() {
     const field = this.part(".metres");
-    if (field.validity.valid) this.choose(field.value === "" ? null : field.valueAsNumber);
+    if (!field.validity.valid) return false;
+    this.choose(field.value === "" ? null : field.valueAsNumber);
+    return true;
   }
 
   forgetPicture() {

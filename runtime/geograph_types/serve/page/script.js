@@ -156,7 +156,7 @@ field("access").addEventListener("submit", (event) => {
 field("cards").addEventListener("input", (event) => {
   const card = cardOf(event.target);
   if (event.target.matches(".slider")) card.chooseAt(event.target.valueAsNumber);
-  else card.chooseExact();
+  else if (!card.chooseExact()) return;
   leaveToEach();
   speak(card.said.tags.join(", "));
 });
@@ -179,6 +179,7 @@ field("cards").addEventListener("click", (event) => {
   const next = card.element.nextElementSibling ?? card.element.previousElementSibling;
   remove(card);
   (next?.querySelector(".remove") ?? field("files")).focus();
+  if (cards.size === 0) leaveToEach();
   tell();
 });
 
