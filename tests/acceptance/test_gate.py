@@ -13,12 +13,11 @@ from geograph_types.cli.main import main
 from geograph_types.distance import UNKNOWN_BUCKET
 from geograph_types.preprocess import preprocess
 from geograph_types.session import Session
-from geograph_types.taxonomy import CLASSES
 from geograph_types_trainer.checkpoint import save_checkpoint
 from geograph_types_trainer.head import DISTANCE_DIMENSION, HIDDEN, TypeHead
 from geograph_types_trainer.scenes import draw_scenes
 
-STEEP, STEP = 1e4, 1e-5
+STEEP, STEP = 20.0, 1e-5
 LEAST_COSINE = 0.9999
 
 
@@ -30,22 +29,22 @@ def pixels() -> NDArray[np.uint8]:
 def capricious_head(embeddings: NDArray[np.float32]) -> TypeHead:
     """A head whose tags turn with the least change of an embedding.
 
-    Each class counts on how many of 128 random planes' sides a vector lies, with random signs, so
-    one plane that is crossed may turn the sum.
+    It measures vectors along one direction and gives all tags on every other stripe of 128.
     """
-    generator = torch.Generator().manual_seed(3)
-    planes = torch.randn(HIDDEN // 2, embeddings.shape[1], generator=generator)
-    planes /= planes.norm(dim=1, keepdim=True)
-    offsets = planes @ torch.from_numpy(embeddings.mean(axis=0))
-    signs = torch.randint(0, 2, (len(CLASSES), HIDDEN // 2), generator=generator) * 2.0 - 1.0
+    direction = torch.randn(embeddings.shape[1], generator=torch.Generator().manual_seed(3))
+    along = torch.from_numpy(embeddings) @ direction
+    edges = torch.linspace(float(along.min()), float(along.max()), HIDDEN // 2)
+    steepness = STEEP / float(edges[1] - edges[0])
+    signs = torch.tensor([1.0, -1.0]).repeat(HIDDEN // 4)
     head = TypeHead()
     with torch.no_grad():
         # A step is the difference of two ramps, one a little behind the other.
         none = torch.zeros(HIDDEN, DISTANCE_DIMENSION)
-        head.first.weight.copy_(torch.cat([torch.cat([planes, planes]) * STEEP, none], dim=1))
-        head.first.bias.copy_(torch.cat([-offsets * STEEP, -offsets * STEEP - 1]))
-        head.last.weight.copy_(torch.cat([signs, -signs], dim=1) * STEP)
-        head.last.bias.copy_(-(signs.sum(dim=1) / 2).floor() * STEP - STEP / 2)
+        ramps = (direction * steepness).expand(HIDDEN, -1)
+        head.first.weight.copy_(torch.cat([ramps, none], dim=1))
+        head.first.bias.copy_(torch.cat([-edges * steepness, -edges * steepness - 1]))
+        head.last.weight.copy_(torch.cat([signs, -signs]) * STEP)
+        head.last.bias.fill_(-STEP / 2)
     return head.eval()
 
 
