@@ -19,7 +19,7 @@ import click
 import numpy as np
 import torch
 
-from command_line import json_option, write_json
+from command_line import errors_as_lines, json_option, write_json
 from geograph_types.distance import UNKNOWN_BUCKET
 from geograph_types.session import Session
 from geograph_types_export.architecture import LAYERS, TOKENS, WIDTH
@@ -199,13 +199,14 @@ def decider(checkpoint: Path) -> TagDecider:
 @click.option("--seed", default=1, show_default=True, help="Another seed takes other channels.")
 @click.option(
     "--head",
-    type=click.Path(path_type=Path, exists=True),
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
     help="Checkpoint whose tags are counted where they flip.",
 )
 @json_option
 def main(layouts: tuple[str, ...], seed: int, head: Path | None, out: Path | None) -> None:
     """Export each layout and print a table."""
-    tags = decider(head) if head else None
+    with errors_as_lines():
+        tags = decider(head) if head else None
     click.echo(
         "| layout | outlier channels | gate | kept in float32 | MB | int8 / fp32, ms | export"
     )

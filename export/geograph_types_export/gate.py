@@ -108,7 +108,7 @@ def find_accepted(
 
     Args:
         tower: both its forms.
-        fitted: photos that it was calibrated on.
+        fitted: photos that it was calibrated on; the order in which products are kept is theirs.
         held_out: photos that it was not calibrated on, to judge it by.
         tags: of the bundle's head, if there is one.
 
@@ -119,7 +119,8 @@ def find_accepted(
     figures = measure(model, held_out.pixels, held_out.embeds, tags)
     if figures.passes:
         return Accepted(model, figures)
-    costs = _costs(tower, held_out.first(FEW_PHOTOS))
+    # The photos that judge do not choose: what passes would look better on them than it is.
+    costs = _costs(tower, fitted.first(FEW_PHOTOS))
     ranked = sorted(costs, key=lambda name: -costs[name])
     for count in KEPT_COUNTS:
         kept = ranked[:count]
