@@ -6,6 +6,7 @@ The name is always the same, so that the next writer clears away what a killed o
 
 import ctypes
 import fcntl
+import hashlib
 import os
 import shutil
 import stat
@@ -21,6 +22,9 @@ __all__ = ["new_file", "new_folder", "sync_folder"]
 
 UMASK: Final = os.umask(0o022)
 os.umask(UMASK)  # it can only be read by setting it
+
+LONGEST_NAME: Final = 236
+"""Bytes, of 255 that file systems have: a temporary name has 14 more where its first is in use."""
 
 HERE: Final = -100
 """AT_FDCWD: paths are relative to the working directory."""
@@ -99,26 +103,34 @@ def new_folder(path: Path) -> Iterator[Path]:
         os.close(descriptor)
 
 
+def _part(path: Path) -> Path:
+    """Name the temporary file of `path`, by a digest where its name leaves no room for more."""
+    name = os.fsencode(path.name)
+    if len(name) > LONGEST_NAME:
+        return path.with_name(f".{hashlib.blake2b(name, digest_size=16).hexdigest()}.part")
+    return path.with_name(f".{path.name}.part")
+
+
 def _part_file(path: Path) -> tuple[Path, int]:
     """Open the temporary file of `path` empty and locked, or another if that one is in use."""
-    part = path.with_name(f".{path.name}.part")
+    part = _part(path)
     # O_NONBLOCK: a pipe of that name must not keep us waiting.
     flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK
     descriptor = _locked(part, flags, stat.S_IFREG)
     if descriptor is not None:
         os.truncate(descriptor, 0)
         return part, descriptor
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f"{part.stem}.", suffix=".part")
     return Path(name), descriptor
 
 
 def _part_folder(path: Path) -> tuple[Path, int]:
     """Give the temporary folder of `path` empty and locked, or another if that one is in use."""
-    part = path.with_name(f".{path.name}.part")
+    part = _part(path)
     part.mkdir(mode=0o700, exist_ok=True)
     descriptor = _locked(part, os.O_RDONLY | os.O_NOFOLLOW, stat.S_IFDIR)
     if descriptor is None:
-        part = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part"))
+        part = Path(tempfile.mkdtemp(dir=path.parent, prefix=f"{part.stem}.", suffix=".part"))
         return part, os.open(part, os.O_RDONLY)
     for left in part.iterdir():
         shutil.rmtree(left) if left.is_dir() and not left.is_symlink() else left.unlink()

@@ -4,6 +4,7 @@ In two steps: a plan says what would change, and `apply_plan` does it, in full o
 is already in a sidecar stays as it is, byte for byte; a text that is no XMP is refused.
 """
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -81,13 +82,12 @@ def plan_tags(photo: Path, tags: tuple[str, ...]) -> SidecarPlan:
     )
 
 
-def plan_undo(photo: Path) -> SidecarPlan:
-    """Plan to take out what we added to a photo's sidecar; one that was ours alone is removed.
+def plan_undo(path: Path) -> SidecarPlan:
+    """Plan to take out what we added to a sidecar; one that was ours alone is removed.
 
     Raises:
         SidecarError: the sidecar is there and cannot be read, or is no XMP.
     """
-    path = sidecar_path(photo)
     before = _read(path)
     try:
         bare = _taken_back(before)
@@ -104,8 +104,7 @@ def apply_plan(plan: SidecarPlan) -> None:
     """
     if not plan.changes:
         return
-    if _read(plan.path) != plan.before:
-        raise SidecarError(plan.path, "it was changed by someone else meanwhile: run this again")
+    _check_unchanged(plan)
     try:
         target = plan.path.resolve()
         if plan.after is None:
@@ -115,10 +114,19 @@ def apply_plan(plan: SidecarPlan) -> None:
         mode = target.stat().st_mode if plan.before is not None else None
         with new_file(target) as stream:
             stream.write(plan.after)
+            stream.flush()
+            os.fsync(stream.fileno())
+            # It has taken a slow drive some time to come here, and only a rename is left.
+            _check_unchanged(plan)
         if mode is not None:
             target.chmod(mode & 0o7777)
     except OSError as error:
         raise SidecarError(plan.path, f"cannot be written ({error.strerror})") from None
+
+
+def _check_unchanged(plan: SidecarPlan) -> None:
+    if _read(plan.path) != plan.before:
+        raise SidecarError(plan.path, "it was changed by someone else meanwhile: run this again")
 
 
 def _taken_back(before: bytes | None) -> TakenBack:

@@ -41,7 +41,7 @@ def apply_to(photo: Path, tags: tuple[str, ...] = TAGS) -> SidecarPlan:
 
 
 def undo(photo: Path) -> SidecarPlan:
-    plan = plan_undo(photo)
+    plan = plan_undo(sidecar_path(photo))
     apply_plan(plan)
     return plan
 
@@ -369,6 +369,33 @@ def test_a_sidecar_that_changed_since_the_plan_is_left_alone(tmp_path: Path) -> 
     assert sidecar_path(photo).read_bytes() == packet("")
 
 
+def test_what_others_save_while_ours_is_on_its_way_to_the_disk_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    photo = tmp_path / "photo.jpg"
+    sidecar_path(photo).write_bytes(packet(""))
+    plan = plan_tags(photo, TAGS)
+    sync, theirs = os.fsync, packet("").replace(b"\n", b"\n\n")
+
+    def slow_sync(descriptor: int) -> None:
+        sidecar_path(photo).write_bytes(theirs)
+        sync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", slow_sync)
+    with pytest.raises(SidecarError, match="changed by someone else"):
+        apply_plan(plan)
+    assert sidecar_path(photo).read_bytes() == theirs
+    assert [path.name for path in tmp_path.iterdir()] == ["photo.jpg.xmp"]
+
+
+def test_a_name_that_leaves_no_room_for_a_temporary_one(tmp_path: Path) -> None:
+    photo = tmp_path / ("p" * 247 + ".jpg")
+    apply_to(photo)
+    assert b"Cross Grid" in sidecar_path(photo).read_bytes()
+    undo(photo)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_permissions_and_links_stay(tmp_path: Path) -> None:
     photo, real = tmp_path / "photo.jpg", tmp_path / "real.xmp"
     real.write_bytes(packet(""))
@@ -382,7 +409,7 @@ def test_permissions_and_links_stay(tmp_path: Path) -> None:
 
 def test_nothing_to_undo_is_no_change(tmp_path: Path) -> None:
     photo = tmp_path / "photo.jpg"
-    assert not plan_undo(photo).changes
+    assert not plan_undo(sidecar_path(photo)).changes
     sidecar_path(photo).write_bytes(packet(""))
     assert not undo(photo).changes
 

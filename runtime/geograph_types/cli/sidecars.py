@@ -6,7 +6,7 @@ import click
 
 from geograph_types.cli.notices import note
 from geograph_types.cli.options import any_path
-from geograph_types.cli.photo_list import photos_of
+from geograph_types.cli.photo_list import named_paths
 from geograph_types.cli.progress import track
 from geograph_types.cli.tag_sidecars import show_plan
 from geograph_types.errors import SidecarError
@@ -25,14 +25,15 @@ def sidecars() -> None:
 def undo(photos: tuple[Path, ...], dry_run: bool) -> int:
     """Take back exactly what 'tag --xmp' added to the sidecars of photographs.
 
-    PHOTOS are photos (not sidecars) and folders of them, or "-" for a list of them on standard
-    input. A sidecar that holds nothing else is removed.
+    PHOTOS are photos, which need not be there any more, their sidecars, and folders, or "-" for a
+    list of them on standard input. A sidecar that holds nothing else is removed.
     """
+    from geograph_types.sidecar_search import find_sidecars
     from geograph_types.sidecars import apply_plan, plan_undo
 
     changed = failed = 0
-    paths = photos_of(photos, (), ())
-    for path in track(paths, "photos", len(paths)):
+    paths = list(dict.fromkeys(find_sidecars(named_paths(photos))))
+    for path in track(paths, "sidecars", len(paths)):
         try:
             plan = plan_undo(path)
             if dry_run:
