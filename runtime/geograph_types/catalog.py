@@ -7,6 +7,7 @@ Both are written in batches; a batch that was written outlasts a kill and a powe
 import hashlib
 import os
 import sqlite3
+import stat
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -39,6 +40,9 @@ LASTING_FAULTS: Final = frozenset(
 )
 """Reasons that lie in a file's bytes; the others may be gone the next time."""
 
+
+MOST_COPIES: Final = 16
+"""Of one content that are looked at for a place where it was."""
 
 COUNTS: Final = {
     "encoder": (
@@ -76,28 +80,43 @@ class Catalog:
 
         Those are the ones that are new, have changed, or have an embedding that was made otherwise,
         in the order given; and behind them those that failed for a reason that may have passed.
+        Of what could not be reached and is there again, as it was, the embedding holds.
         """
+        current = (encoding.encoder, encoding.exact)
         new: list[PendingPhoto] = []
         again: list[PendingPhoto] = []
+        back: list[tuple[bytes]] = []
         for path in dict.fromkeys(paths):
             stamp = FileStamp.of(path)
             row = self._row(
-                "SELECT size, mtime_ns, encoder, exact, fault FROM photos WHERE path = ?", path
+                "SELECT size, mtime_ns, encoder, exact, embedding IS NOT NULL, fault FROM photos "
+                "WHERE path = ?",
+                path,
             )
             if row is None or row[:2] != _columns(stamp):
                 new.append(PendingPhoto(path, stamp))
-            elif row[4] is not None:
-                if row[4] not in LASTING_FAULTS:
-                    again.append(PendingPhoto(path, stamp))
-            elif row[2:4] != (encoding.encoder, encoding.exact):
+            elif row[4] and row[2:4] == current:
+                if row[5] is not None:
+                    back.append((_key(path),))
+            elif row[5] is None:
                 new.append(PendingPhoto(path, stamp))
+            elif row[5] not in LASTING_FAULTS:
+                again.append(PendingPhoto(path, stamp))
+        if back:
+            self._hold_again(back)
         return new + again
+
+    def _hold_again(self, keys: list[tuple[bytes]]) -> None:
+        with transaction(self.path, CATALOG, self._connection):
+            clear = "UPDATE photos SET fault = NULL, detail = NULL WHERE path = ?"
+            self._connection.executemany(clear, keys)
 
     def take_over(self, photo: PendingPhoto, encoding: Encoding) -> bool:
         """Take over what is known of the same content, as where a file was moved or touched.
 
-        Only a file of a size that the catalogue has is read. Where it was known by another path
-        whose file is gone, it is known by that no longer.
+        Only a file of a size that the catalogue has is read. Where it was known by another path, at
+        which the folder is and the file is not, it was moved, and is known by that no longer. Where
+        the folder is away too, its drive may be.
 
         Returns:
             Whether the photo need not be opened.
@@ -105,14 +124,15 @@ class Catalog:
         alike = "size = ? AND encoder = ? AND exact = ? AND embedding IS NOT NULL"
         values = (_columns(photo.stamp)[0], encoding.encoder, encoding.exact)
         with reported(self.path, CATALOG):
-            query = f"SELECT sha256, path FROM photos WHERE {alike}"
-            known = self._connection.execute(query, values).fetchall()
-        digest = _sha256(photo.path) if known else None
-        paths = [path for sha256, path in known if sha256 == digest]
-        if digest is None or not paths:
+            query = f"SELECT 1 FROM photos WHERE {alike} LIMIT 1"
+            known = self._connection.execute(query, values).fetchone()
+            digest = _sha256(photo.path) if known else None
+            query = f"SELECT path FROM photos WHERE {alike} AND sha256 = ? LIMIT ?"
+            found = self._connection.execute(query, (*values, digest, MOST_COPIES)).fetchall()
+        if digest is None or not found:
             return False
         key = _key(photo.path)
-        gone = [path for path in paths if path != key and _is_gone(path)]
+        gone = [path for (path,) in found if path != key and _was_moved(path)]
         with transaction(self.path, CATALOG, self._connection):
             self._connection.execute(
                 "INSERT OR REPLACE INTO photos SELECT ?, ?, ?, sha256, encoder, exact, embedding, "
@@ -273,12 +293,19 @@ def _key(path: Path) -> bytes:
 
 
 def _is_gone(path: bytes) -> bool:
-    """Whether there is no such file; one that cannot be looked at may be there."""
+    """Whether there is no such file, or a folder; one that cannot be looked at may be there."""
     try:
-        os.lstat(path)
+        return stat.S_ISDIR(os.lstat(path).st_mode)
     except OSError as error:
         return isinstance(error, FileNotFoundError | NotADirectoryError)
-    return False
+
+
+def _was_moved(path: bytes) -> bool:
+    """Whether a file has gone and its drive has not: other things are beside its place."""
+    try:
+        return _is_gone(path) and bool(os.listdir(os.path.dirname(path)))  # noqa: PTH120, PTH208
+    except OSError:
+        return False
 
 
 def _sha256(path: Path) -> bytes | None:

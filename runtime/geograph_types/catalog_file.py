@@ -22,7 +22,7 @@ CREATE TABLE photos (
     fault TEXT,                    -- why it could not be used
     detail TEXT
 );
-CREATE INDEX photos_by_size ON photos (size);
+CREATE INDEX photos_by_content ON photos (size, sha256);
 -- One row a photo: what the last run said of it.
 CREATE TABLE results (
     path BLOB PRIMARY KEY,

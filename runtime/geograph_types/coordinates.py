@@ -35,8 +35,8 @@ class Coordinates:
     def __post_init__(self) -> None:
         if not (abs(self.latitude) <= 90 and abs(self.longitude) <= 180):
             raise GridError(
-                f"latitude {self.latitude}, longitude {self.longitude} is no place on Earth: "
-                "give degrees, latitude first"
+                f"the place is not on Earth (latitude {self.latitude}, longitude "
+                f"{self.longitude}): give degrees, latitude first"
             )
         if not (math.isfinite(self.accuracy_metres) and self.accuracy_metres >= 0):
             raise GridError(f"an accuracy is 0 m or more, not {self.accuracy_metres}")

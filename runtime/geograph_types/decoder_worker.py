@@ -41,7 +41,7 @@ class Pixels(msgspec.Struct, frozen=True, tag=True):
         data: uint8 [224, 224, 3], as bytes.
         truncated: the file was cut off.
         exif: where camera and subject stood, as the file says.
-        sha256: of the file, where it was asked for.
+        sha256: of the file, where it was asked for and the file stayed as it was meanwhile.
     """
 
     data: bytes
@@ -93,9 +93,13 @@ def _limit_memory() -> None:
 
 def _reply(path: Path, exact: bool, digest: bool) -> Reply:
     try:
+        before = _state(path)
         photo = decode_photo(path, exact)
         pixels = preprocess(photo.image).tobytes()
         sha256 = _sha256(path) if digest else None
+        if _state(path) != before:
+            # What was hashed may be another photo than what was decoded.
+            sha256 = None
         # What problems quote may be anything.
         exif = replace(photo.exif, problems=tuple(map(as_utf_8, photo.exif.problems)))
         return Pixels(pixels, photo.truncated, exif, sha256)
@@ -103,6 +107,15 @@ def _reply(path: Path, exact: bool, digest: bool) -> Reply:
         return Refusal(error.fault, as_utf_8(error.detail))
     except MemoryError:
         return Refusal(PhotoFault.TOO_MUCH_MEMORY, "resizing takes too much memory")
+
+
+def _state(path: Path) -> tuple[int, int, int] | None:
+    """Give what changes with a file; `None` where there is none, which decoding says."""
+    try:
+        status = path.stat()
+    except (OSError, ValueError):
+        return None
+    return status.st_ino, status.st_size, status.st_mtime_ns
 
 
 def _sha256(path: Path) -> bytes:

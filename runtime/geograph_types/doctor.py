@@ -90,15 +90,16 @@ def _advice() -> str:
     """Say which precision suits this machine."""
     try:
         if pick_device("auto") == "cuda":
-            return "--precision fp16 on CUDA, int8 with --device cpu"
+            return "export with --precision fp16 for CUDA, and int8 for --device cpu"
         if CUDA in available_providers():
-            return "--precision int8: this onnxruntime has CUDA, which cannot be loaded here"
+            cuda = "this onnxruntime has CUDA, which cannot be loaded here"
+            return f"export with --precision int8: {cuda}"
     except GeographTypesError:
         return "none without onnxruntime"
     if INTEGER_FEATURES.intersection(_cpu_features()):
-        return "--precision int8, which this processor multiplies at full speed"
+        return "export with --precision int8, which this processor multiplies at full speed"
     # Without those, sums of pairs are cut off at 16 bits: the export keeps weights small enough.
-    return "--precision int8: faster than fp32 here too, if less so than on processors with VNNI"
+    return "export with --precision int8: faster than fp32, if less so than on a CPU with VNNI"
 
 
 def _processor() -> str:

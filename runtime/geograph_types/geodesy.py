@@ -68,8 +68,8 @@ def grid_at(place: Coordinates) -> Grid:
     """
     if not (SOUTH <= place.latitude <= NORTH and WEST <= place.longitude <= EAST):
         raise GridError(
-            f"latitude {place.latitude}, longitude {place.longitude} is on neither grid, "
-            "British or Irish: give the distance in metres"
+            f"the place is on neither grid, British or Irish (latitude {place.latitude}, longitude "
+            f"{place.longitude}): give the distance in metres"
         )
     if not IRISH_SOUTH <= place.latitude < IRISH_NORTH:
         return Grid.OSGB36
@@ -98,8 +98,8 @@ def to_grid(place: Coordinates, grid: Grid | None = None) -> GridPosition:
     easting, northing = _transformer(grid).transform(place.longitude, place.latitude)
     if not (math.isfinite(easting) and math.isfinite(northing)):
         raise GridError(
-            f"latitude {place.latitude}, longitude {place.longitude} has no place on the "
-            f"{grid.value} grid: give the distance in metres"
+            f"the place is not on the {grid.value} grid (latitude {place.latitude}, longitude "
+            f"{place.longitude}): give the distance in metres"
         )
     accuracy = math.ceil(place.accuracy_metres + CONVERSION_METRES[grid])
     return GridPosition(grid, math.floor(easting), math.floor(northing), accuracy_metres=accuracy)

@@ -59,8 +59,9 @@ class GridPosition:
         width, height = EXTENT_METRES[self.grid]
         if not (0 < self.easting < width and 0 < self.northing < height):
             raise GridError(
-                f"easting {self.easting}, northing {self.northing} is not on the {self.grid.value} "
-                f"grid (1 to {width - 1} m and 1 to {height - 1} m); leave both empty if unknown"
+                f"the position is not on the {self.grid.value} grid (easting {self.easting} m of 1 "
+                f"to {width - 1}, northing {self.northing} m of 1 to {height - 1}): leave both "
+                "empty if unknown"
             )
 
     @classmethod

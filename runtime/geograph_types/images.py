@@ -1,6 +1,7 @@
 """Open a photograph safely: known formats only, a pixel limit, upright, 8 bits a channel."""
 
 import io
+import os
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
@@ -39,6 +40,8 @@ HEIC_BRANDS: Final = frozenset(
 
 BRANDS_READ: Final = 128
 """Bytes of the file type box that are looked at: 28 brands, where cameras write a few."""
+
+READ_AT_ONCE: Final = 1 << 20
 
 PIXEL_LIMIT: Final = 120_000_000
 """Above medium format (102 MP), below what would take over half a gigabyte to decode. The pictures
@@ -101,6 +104,7 @@ def decode_photo(photo: PhotoLike, exact: bool = False) -> DecodedPhoto:
     name = str(path)
     try:
         if path.is_dir():
+            os.scandir(path).close()
             raise PhotoError(name, PhotoFault.NOT_A_FILE, "this is a folder")
         if path.exists() and not path.is_file():
             raise PhotoError(name, PhotoFault.NOT_A_FILE, "this is a device, pipe or socket")
@@ -158,8 +162,8 @@ def _decode(file: BinaryIO, size: int, name: str, exact: bool) -> DecodedPhoto:
         image = _open(file, name, exact)
         try:
             image.load()
-        except OSError:
-            if image.format not in ("JPEG", "MPO"):
+        except OSError as error:
+            if error.errno is not None or image.format not in ("JPEG", "MPO"):
                 raise
             image = _rest_of_jpeg(file, name, exact)
             exif = _exif_whereabouts(image)
@@ -173,8 +177,27 @@ def _decode(file: BinaryIO, size: int, name: str, exact: bool) -> DecodedPhoto:
             name, PhotoFault.TOO_MUCH_MEMORY, "decoding takes too much memory: export it smaller"
         ) from None
     except Exception as error:  # decoders raise a dozen unrelated classes on damaged files
+        _read_through(file, size, name)
         detail = " ".join(str(error).split()) or type(error).__name__
         raise PhotoError(name, PhotoFault.DAMAGED, detail) from None
+
+
+def _read_through(file: BinaryIO, size: int, name: str) -> None:
+    """Make sure that a photo which cannot be decoded can be read: the drive may be at fault.
+
+    Decoders that read by themselves do not tell the one from the other.
+    """
+    try:
+        file.seek(0)
+        left = size
+        while part := file.read(min(left, READ_AT_ONCE)):
+            left -= len(part)
+    except OSError as error:
+        detail = error.strerror or str(error)
+        raise PhotoError(name, PhotoFault.UNREADABLE, detail) from None
+    if left:
+        detail = f"it ends {left} bytes before the end: it was changed while it was read"
+        raise PhotoError(name, PhotoFault.UNREADABLE, detail)
 
 
 def _open(file: BinaryIO, name: str, exact: bool) -> Image.Image:

@@ -1,7 +1,7 @@
 """Find photographs in folders."""
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -10,7 +10,10 @@ from typing import Final
 __all__ = ["RAW_SUFFIXES", "SUFFIXES", "NameFilter", "find_photos", "real_path"]
 
 SUFFIXES: Final = frozenset(
-    {".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".avif", ".heic", ".heif", ".hif"}
+    {
+        *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".tif", ".tiff", ".avif"),
+        *(".heic", ".heif", ".hif"),
+    }
 )
 """Names by which a folder's photos are told; a file that is named itself may have any name."""
 
@@ -22,6 +25,10 @@ RAW_SUFFIXES: Final = frozenset(
     }
 )
 """Names of sensor data, which cameras write instead of a photo or beside it."""
+
+
+SYSTEM_FOLDERS: Final = frozenset({"lost+found", "$recycle.bin", "system volume information"})
+"""What systems keep on a drive: deleted files, and folders that none but they may enter."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,24 +65,29 @@ def _fits(path: Path, pattern: str) -> bool:
 EVERY_NAME: Final = NameFilter()
 
 
-def find_photos(paths: Iterable[Path], names: NameFilter = EVERY_NAME) -> Iterator[Path]:
+def find_photos(
+    paths: Iterable[Path],
+    names: NameFilter = EVERY_NAME,
+    on_link: Callable[[Path], object] = lambda _: None,
+) -> Iterator[Path]:
     """List photos: files as they are given, folders searched through in the order of names.
 
     In a folder, a RAW file stands back for the photo of the same name beside it. One that stands
     alone is listed, and so is whatever has a photo's name and is none, such as an empty folder:
     opening it says why it cannot be used.
 
-    Hidden files and folders are passed over, such as the `._` files of macOS. Links to folders are
-    not followed, so a loop of links cannot be entered. A path that does not exist is listed too:
-    opening it gives the error.
+    Hidden files and folders are passed over, such as the `._` files of macOS, and so are a drive's
+    own folders, such as its waste bin. Links to folders are not followed, so a loop of links cannot
+    be entered. A path that does not exist is listed too: opening it gives the error.
 
     Args:
         paths: files and folders.
         names: which of the folders' photos are meant; files that are given always are.
+        on_link: is told of each link to a folder that is not followed.
     """
     for path in paths:
         if os.path.isdir(path):  # noqa: PTH112  Path.is_dir fails where a folder may not be entered
-            yield from _in_folder(path, names)
+            yield from _in_folder(path, names, on_link)
         else:
             yield path
 
@@ -85,11 +97,13 @@ def real_path(path: Path) -> Path:
     return Path(os.path.realpath(path))
 
 
-def _in_folder(folder: Path, filtered: NameFilter) -> Iterator[Path]:
+def _in_folder(
+    folder: Path, filtered: NameFilter, on_link: Callable[[Path], object]
+) -> Iterator[Path]:
     unreadable: list[Path] = []
     for root, folders, files in os.walk(folder, onerror=lambda e: unreadable.append(e.filename)):
         here = Path(root)
-        folders[:] = [name for name in folders if not name.startswith(".")]
+        folders[:] = [name for name in folders if not _is_passed_over(name)]
         files = [name for name in files if not name.startswith(".")]
         yield from map(Path, unreadable)
         unreadable.clear()
@@ -105,10 +119,16 @@ def _in_folder(folder: Path, filtered: NameFilter) -> Iterator[Path]:
                 listed.append(name)
         links = [name for name in folders if (here / name).is_symlink()]
         listed += [name for name in links if _suffix(name) in SUFFIXES]
+        for name in links:
+            on_link(here / name)
         yield from (here / name for name in listed if filtered.takes(inside / name))
         if empty and _suffix(here.name) in SUFFIXES and (here == folder or filtered.takes(inside)):
             yield here
     yield from map(Path, unreadable)
+
+
+def _is_passed_over(folder: str) -> bool:
+    return folder.startswith(".") or folder.casefold() in SYSTEM_FOLDERS
 
 
 def _suffix(name: str) -> str:

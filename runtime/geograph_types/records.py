@@ -3,6 +3,7 @@
 import csv
 import hashlib
 import math
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,7 @@ from geograph_types.grid import Grid, GridPosition
 from geograph_types.photos import real_path
 from geograph_types.whereabouts import NOWHERE, Place, Whereabouts, best_distance, parse_place
 
-__all__ = ["PhotoRecord", "id_from_name", "read_records"]
+__all__ = ["PhotoRecord", "id_from_name", "read_records", "record_key"]
 
 SPLITS: Final = ("tra", "val", "tes")
 ID_BITS: Final = 63
@@ -26,7 +27,7 @@ class PhotoRecord:
     """One photo's row.
 
     Attributes:
-        photo: its path, resolved from the CSV file's folder.
+        photo: its path from the CSV file's folder, as `record_key` gives it.
         gridimage_id: its number in the archive, or one made from its name.
         types: comma-separated raw tags; empty where unknown.
         whereabouts: what the row says of camera, subject and distance.
@@ -63,7 +64,7 @@ def read_records(path: Path) -> dict[Path, PhotoRecord]:
     measured between the two. Further columns: `gridimage_id`, `types`, `weight`, `split`.
 
     Returns:
-        The rows by resolved path.
+        The rows by `record_key` of their photos.
 
     Raises:
         InputError: the file cannot be read, has no column `photo`, names a photo twice, or has a
@@ -102,6 +103,15 @@ def _advice(names: Sequence[str] | None) -> str:
     return "add a line with the columns' names, one of them photo"
 
 
+def record_key(photo: Path) -> Path:
+    """Give the path by which a photo's row is found.
+
+    Links are followed, and letters with accents are in one piece: a CSV file mostly has them so,
+    where macOS writes names of files in two.
+    """
+    return Path(unicodedata.normalize("NFC", str(real_path(photo))))
+
+
 def _record(row: Mapping[str, str], folder: Path, where: str) -> PhotoRecord:
     name = row["photo"].strip()
     if not name:
@@ -126,7 +136,7 @@ def _record(row: Mapping[str, str], folder: Path, where: str) -> PhotoRecord:
     except (GridError, DistanceError) as error:
         problem = str(error)
     types = row.get("types", "").strip()
-    photo = real_path(folder / name)
+    photo = record_key(folder / name)
     return PhotoRecord(photo, identity, types, whereabouts, distance, weight, split, problem)
 
 

@@ -134,6 +134,11 @@ def _lock(path: Path, kind: DatabaseKind) -> Iterator[None]:
         except BlockingIOError:
             problem = "it is in use by another run: wait until that ends, or name another file"
             raise kind.error(path, problem) from None
+        except OSError as error:
+            problem = (
+                f"it cannot be locked ({error.strerror}): name a file on a disk of this machine"
+            )
+            raise kind.error(path, problem) from None
         yield
     finally:
         os.close(descriptor)

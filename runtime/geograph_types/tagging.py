@@ -13,9 +13,8 @@ from geograph_types.catalog import Catalog
 from geograph_types.distance import DistanceSource
 from geograph_types.errors import PhotoError, PhotoFault
 from geograph_types.pending import Encoding, PendingPhoto
-from geograph_types.photos import real_path
 from geograph_types.pipeline import EmbeddedPhoto, embed_photos
-from geograph_types.records import PhotoRecord
+from geograph_types.records import PhotoRecord, record_key
 from geograph_types.results import PhotoResult
 from geograph_types.tagger import TypeTagger
 from geograph_types.whereabouts import NOWHERE, BestDistance, best_distance
@@ -108,7 +107,7 @@ def _tag_batch(
     records: Mapping[Path, PhotoRecord],
     threshold: float | None,
 ) -> Iterator[PhotoResult]:
-    rows = [(photo, records.get(real_path(photo.path))) for photo in photos]
+    rows = [(photo, records.get(record_key(photo.path))) for photo in photos]
     good = [
         (embedding, _distance(photo, record).distance)
         for photo, record in rows

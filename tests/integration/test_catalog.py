@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import shutil
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
@@ -77,27 +78,88 @@ def test_a_moved_folder_and_a_touched_photo_are_known_by_their_content(
     assert [after[0], *after[2:]] == [before[0], *before[2:]]
     assert main(["tag", str(moved), *options, "--exact"]) == 1
     assert "11 photos opened, 1 taken from" in capsys.readouterr().err
-    # The first one has changed, so where its file was is all that is known of it.
+    # A folder that is away may be on a drive that is away.
     assert main(["catalog", "stats", str(catalog)]) == 0
-    assert "photos     13 " in capsys.readouterr().out
+    assert "photos     24 " in capsys.readouterr().out
+    assert main(["catalog", "prune", str(catalog)]) == 0
+    assert "12 photos forgotten, 12 left in" in capsys.readouterr().err
+
+
+def test_a_photo_that_was_moved_is_known_once_and_a_copy_twice(
+    tiny_bundle: Path, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    catalog, laptop = tmp_path / "c.catalog", tmp_path / "laptop"
+    options = ["--bundle", str(tiny_bundle), "--catalog", str(catalog)]
+    assert main(["tag", str(photos), *options]) == 0
+    (photos / "00.jpg").rename(photos / "renamed.jpg")
+    shutil.copytree(photos, laptop)
+    assert main(["tag", str(photos), *options]) == 0
+    away = photos.rename(tmp_path / "away")
+    capsys.readouterr()
+    assert main(["tag", str(laptop), *options]) == 0
+    assert "0 photos opened, 12 taken from" in capsys.readouterr().err
+    away.rename(photos)
+    assert main(["catalog", "prune", str(catalog)]) == 0
+    assert "0 photos forgotten, 24 left in" in capsys.readouterr().err
+
+
+def test_a_drive_that_cannot_be_read_costs_no_embedding(
+    tiny_bundle: Path, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, catalog = tmp_path / "o.jsonl", tmp_path / "c.catalog"
+    command = ["tag", str(photos), "--bundle", str(tiny_bundle), "--catalog", str(catalog)]
+    command += ["--out", str(out)]
+    assert main(command) == 0
+    before = out.read_bytes()
+    photo, kept = photos / "00.jpg", tmp_path / "kept.jpg"
+    photo.rename(kept)
+    # It can be opened and has a size; reading it is refused, as by a drive that fails.
+    photo.symlink_to("/sys/class/net/lo/speed")
+    for _ in range(2):
+        assert main(command) == 1
+        assert [row["reason"] for row in rows(out) if "reason" in row] == ["unreadable"]
+    kept.replace(photo)
+    capsys.readouterr()
+    assert main(command) == 0
+    assert "0 photos opened, 12 taken from" in capsys.readouterr().err
+    assert out.read_bytes() == before
+
+
+def test_a_folder_that_could_not_be_entered_is_forgotten_when_asked(
+    tiny_bundle: Path, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (photos / "folder.jpg").mkdir()
+    catalog = tmp_path / "c.catalog"
+    command = ["tag", str(photos), "--bundle", str(tiny_bundle), "--catalog", str(catalog)]
+    assert main(command) == 1
+    capsys.readouterr()
+    assert main(["catalog", "prune", str(catalog)]) == 0
+    assert "1 photos forgotten, 12 left in" in capsys.readouterr().err
 
 
 def test_a_drive_that_is_away_costs_no_embedding(
     tiny_bundle: Path, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out, catalog = tmp_path / "o.jsonl", tmp_path / "c.catalog"
+    other = shutil.copy(photos / "00.jpg", tmp_path / "other.jpg")
     listed = sorted(map(str, photos.iterdir()))
-    command = ["tag", *listed, "--bundle", str(tiny_bundle), "--catalog", str(catalog)]
+    command = ["tag", *listed, str(other), "--bundle", str(tiny_bundle), "--catalog", str(catalog)]
     command += ["--out", str(out)]
     assert main(command) == 0
     before = out.read_bytes()
     away = photos.rename(tmp_path / "away")
+    capsys.readouterr()
+    assert main(["tag", str(photos), *command[-6:]]) == 2
+    assert f"there is no {photos}: mind the spelling" in capsys.readouterr().err
+    assert out.read_bytes() == before
     assert main(command) == 1
-    assert {row["reason"] for row in rows(out)} == {"not_found"}
+    assert [row.get("reason") for row in rows(out)] == ["not_found"] * 12 + [None]
     away.rename(photos)
+    for photo in photos.iterdir():
+        replaced(photo, b"what nobody reads")
     capsys.readouterr()
     assert main(command) == 0
-    assert "0 photos opened, 12 taken from" in capsys.readouterr().err
+    assert "0 photos opened, 13 taken from" in capsys.readouterr().err
     assert out.read_bytes() == before
 
 

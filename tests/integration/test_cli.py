@@ -124,6 +124,22 @@ def test_a_reader_that_leaves_early_is_no_traceback(bundle: Path, scenes: Path) 
     assert "Traceback" not in done.stderr
 
 
+def test_standard_output_that_is_full_is_named(bundle: Path, scenes: Path) -> None:
+    command = f'"{sys.executable}" -m geograph_types.cli tag "{scenes}" --bundle "{bundle}"'
+    done = subprocess.run(["bash", "-c", f"{command} > /dev/full"], capture_output=True, text=True)
+    line = error_line(done, 2)
+    assert "standard output cannot be written (No space left on device): make room" in line
+
+
+def test_a_system_that_is_not_supported_is_named() -> None:
+    program = (
+        "import sys; sys.modules['fcntl'] = None; from geograph_types.cli.main import main; "
+        "sys.exit(main(['tag', 'x.jpg', '--bundle', 'model']))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert "runs on Linux" in error_line(done, 2)
+
+
 def test_usage_errors_are_one_line_and_status_2() -> None:
     assert "Missing option '--bundle'" in error_line(run("tag", "x.jpg"), 2)
     assert "No such command 'nonsense'" in error_line(run("nonsense"), 2)
@@ -142,7 +158,7 @@ def test_doctor_finds_a_good_bundle_good(bundle: Path) -> None:
     assert done.returncode == 0, done.stdout
     assert "stand-in weights, not CLIP's" in done.stdout
     assert "onnxruntime" in done.stdout
-    assert "advice         --precision " in done.stdout
+    assert "advice         export with --precision " in done.stdout
 
 
 def test_a_folder_without_photos_is_an_error(bundle: Path, tmp_path: Path) -> None:
@@ -158,6 +174,7 @@ def test_no_output_costs_an_input_or_another_output(
         (["--out", mine], "is read by this command"),
         (["--out", tmp_path / "x", "--report", tmp_path / "x"], "is written by this command"),
         (["--out", "-"], "no file name"),
+        (["--out", bundle / "tags.csv"], "is in the bundle"),
     ):
         assert message in error_line(run("tag", mine, "--bundle", bundle, *outputs), 2)
     assert mine.read_bytes() == photo.read_bytes()
@@ -175,6 +192,7 @@ def test_a_labels_file_that_fits_no_photo_is_an_error(
     done = run("tag", *given, "--bundle", bundle)
     assert done.returncode == 0
     assert "1 of 2 photos are not in" in done.stderr
+    assert f"such as {tmp_path / 'more.jpg'}" in done.stderr
 
 
 def test_what_holds_no_rows_at_all_is_one_line(head_bundle: Path, photo: Path) -> None:

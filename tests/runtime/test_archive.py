@@ -211,7 +211,7 @@ def test_a_folder_that_cannot_be_read_is_a_row_among_photos_and_stops_embeddings
     done = said(photos, tmp_path / "out")
     assert (done.returncode, "Traceback" in done.stderr) == (1, False)
     reasons = {row["photo"]: row["reason"] for row in table_of(tmp_path / "out").to_pylist()}
-    assert reasons["unlit"] == "not_a_file"
+    assert reasons["unlit"] == "unreadable"
     done = said(stored, tmp_path / "none")
     assert done.returncode == 2
     assert f"{stored / 'locked'} cannot be read (Permission denied)" in done.stderr

@@ -9,8 +9,8 @@ from urllib.parse import unquote, urlsplit
 from geograph_types.archive.items import InputItem, Known
 from geograph_types.archive.job import Kind
 from geograph_types.errors import InputError
-from geograph_types.photos import SUFFIXES, find_photos, real_path
-from geograph_types.records import PhotoRecord
+from geograph_types.photos import SUFFIXES, find_photos
+from geograph_types.records import PhotoRecord, record_key
 from geograph_types.row_files import find_row_files, is_row_file
 
 __all__ = ["FolderSource", "Source", "open_source", "shown_address", "with_labels"]
@@ -152,7 +152,7 @@ def with_labels(
     """
     named = 0
     for item in items:
-        record = records.get(real_path(folder / item.name))
+        record = records.get(record_key(folder / item.name))
         named += record is not None
         known = Known.of(record) if record else None
         yield InputItem(item.raw_name, item.size, item.modified, known)

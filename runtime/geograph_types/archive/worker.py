@@ -26,8 +26,8 @@ from geograph_types.errors import (
     InputError,
     PhotoError,
 )
-from geograph_types.photos import real_path
 from geograph_types.pipeline import EmbeddedPhoto, embed_photos
+from geograph_types.records import record_key
 from geograph_types.score_rows import score_columns
 from geograph_types.scoring import score_batches
 from geograph_types.stored import read_rows
@@ -89,7 +89,7 @@ class ShardWorker:
         settings = self._job.settings
         embedded = list(self._embedded(items, copies))
         records = {
-            real_path(photo.path): item.known.record(photo.path)
+            record_key(photo.path): item.known.record(photo.path)
             for item, photo in zip(items, embedded, strict=True)
             if item.known
         }

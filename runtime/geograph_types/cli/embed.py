@@ -22,9 +22,9 @@ from geograph_types.cli.options import (
 from geograph_types.cli.progress import track
 from geograph_types.distance import bucket_text
 from geograph_types.errors import InputError, PhotoFault, RowFault
-from geograph_types.photos import find_photos, real_path
+from geograph_types.photos import find_photos
 from geograph_types.pipeline import EmbeddedPhoto, embed_photos
-from geograph_types.records import PhotoRecord, read_records
+from geograph_types.records import PhotoRecord, read_records, record_key
 from geograph_types.session import Device
 from geograph_types.tagger import TypeTagger
 from geograph_types.taxonomy import RAW_TAGS
@@ -75,8 +75,8 @@ def embed(
     warn_of_stand_in(tagger.bundle)
     records = read_records(labels)
     found = list(dict.fromkeys(find_photos(photos)))
-    check_outputs([out], [*found, labels])
-    paths = [path for path in found if real_path(path) in records]
+    check_outputs([out], [*found, labels], bundle)
+    paths = [path for path in found if record_key(path) in records]
     if not paths:
         raise InputError(f"{labels} names none of the {len(found)} photos that were given")
     if len(paths) < len(found):
@@ -105,7 +105,7 @@ def write_dataset(
         while some := list(islice(remaining, ROWS_AT_ONCE)):
             good: list[tuple[EmbeddedPhoto, PhotoRecord]] = []
             for photo in some:
-                record = records[real_path(photo.path)]
+                record = records[record_key(photo.path)]
                 fault, detail = _problem(photo, record)
                 if fault:
                     faults[fault] += 1

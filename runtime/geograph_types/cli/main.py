@@ -20,6 +20,11 @@ EXIT_INTERRUPTED: Final = 130
 EXIT_BROKEN_PIPE: Final = 141
 """As a shell shows it for a program that SIGPIPE ended."""
 
+UNIX_MODULES: Final = frozenset({"fcntl", "resource"})
+NO_UNIX: Final = (
+    "geograph-types runs on Linux: on Windows, install it in the Windows Subsystem for Linux (WSL)"
+)
+
 OWN_PACKAGES: Final = ("geograph_types", "geograph_types_trainer", "geograph_types_export")
 
 
@@ -111,6 +116,8 @@ def main(arguments: Sequence[str]) -> int:
     except GeographTypesError as error:
         return _fail(str(error), error.exit_status)
     except ModuleNotFoundError as error:
+        if error.name in UNIX_MODULES:
+            return _fail(NO_UNIX, EXIT_COULD_NOT_RUN)
         missing = _missing_extra(error, entries, arguments)
         if missing is None:
             raise

@@ -70,15 +70,19 @@ class FiniteRange(click.FloatRange):
         return number
 
 
-def check_outputs(outputs: Iterable[Path | None], inputs: Iterable[Path | None]) -> None:
+def check_outputs(
+    outputs: Iterable[Path | None], inputs: Iterable[Path | None], bundle: Path | None = None
+) -> None:
     """Refuse, before any work is done, outputs that would cost something else.
 
     Args:
         outputs: files to write; `None` for those that were not asked for.
         inputs: files and folders that are read.
+        bundle: that is read; with another file in it, it would be refused from then on.
 
     Raises:
-        InputError: an output is an input or another output, or has no folder that can be written.
+        InputError: an output is an input, in the bundle or another output, or has no folder that
+            can be written.
     """
     taken = {real_path(path): "is read by this command" for path in inputs if path is not None}
     for output in filter(None, outputs):
@@ -87,6 +91,8 @@ def check_outputs(outputs: Iterable[Path | None], inputs: Iterable[Path | None])
         place = real_path(output)
         if place in taken:
             raise InputError(f"{output} {taken[place]}: give the output another name")
+        if bundle is not None and place.is_relative_to(real_path(bundle)):
+            raise InputError(f"{output} is in the bundle {bundle}: name a place outside of it")
         if not place.parent.is_dir():
             raise InputError(f"there is no folder {output.parent}: make it first")
         if not os.access(place.parent, os.W_OK):

@@ -6,10 +6,11 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
+from geograph_types.cli.notices import note
 from geograph_types.errors import InputError
 from geograph_types.photos import SUFFIXES, NameFilter, find_photos
 
-__all__ = ["photos_of"]
+__all__ = ["named_paths", "photos_of"]
 
 STANDARD_INPUT: Final = Path("-")
 
@@ -18,17 +19,32 @@ def photos_of(given: Iterable[Path], include: Iterable[str], exclude: Iterable[s
     """List the photos that PHOTOS and patterns name, each once; "-" is a list on standard input.
 
     Raises:
-        InputError: there are none.
+        InputError: there are none, or nothing that is named is there, as where a drive is not.
     """
-    paths = [path for one in given for path in (_listed() if one == STANDARD_INPUT else [one])]
-    found = find_photos(paths, NameFilter(tuple(include), tuple(exclude)))
+    given = list(given)
+    if not any(path == STANDARD_INPUT or os.path.lexists(path) for path in given):
+        more = f" (and {len(given) - 1} more)" if len(given) > 1 else ""
+        raise InputError(f"there is no {given[0]}{more}: mind the spelling, or mount the drive")
+    paths = named_paths(given)
+    links: list[Path] = []
+    found = find_photos(paths, NameFilter(tuple(include), tuple(exclude)), links.append)
     photos = list({os.path.abspath(path): path for path in found}.values())  # noqa: PTH100
+    if links:
+        note(
+            f"note: {len(links)} links to folders are not followed, such as {links[0]}: name those "
+            "folders too if their photos are meant"
+        )
     if not photos:
         raise InputError(
             f"no photos in {', '.join(map(str, given))}: name files, or folders with "
             f"{', '.join(sorted(SUFFIXES))}"
         )
     return photos
+
+
+def named_paths(given: Iterable[Path]) -> list[Path]:
+    """Give files and folders as they are named; "-" is a list of them on standard input."""
+    return [path for one in given for path in (_listed() if one == STANDARD_INPUT else [one])]
 
 
 def _listed() -> Iterator[Path]:

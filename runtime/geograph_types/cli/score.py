@@ -88,7 +88,7 @@ def score(
     files = find_row_files(rows)
     if distances is not None and rows.is_dir():
         raise InputError("--distances goes with one numpy array: name it in place of its folder")
-    check_outputs([out, picture], [rows, distances, *(file.path for file in files)])
+    check_outputs([out, picture], [rows, distances, *(file.path for file in files)], bundle)
     workers = threads or usable_cpus()
     if diff is not None:
         if bundle is not None:

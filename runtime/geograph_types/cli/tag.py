@@ -24,12 +24,11 @@ from geograph_types.cli.progress import track
 from geograph_types.cli.tables import ResultTable
 from geograph_types.cli.tag_sidecars import SidecarOutput
 from geograph_types.cli.tag_summary import TagSummary
-from geograph_types.errors import InputError
+from geograph_types.errors import InputError, OutputError
 from geograph_types.json_results import json_line
 from geograph_types.outputs import check_suffix, new_results
-from geograph_types.photos import real_path
 from geograph_types.pipeline import EmbeddedPhoto, embed_photos
-from geograph_types.records import PhotoRecord, read_records
+from geograph_types.records import PhotoRecord, read_records, record_key
 from geograph_types.report import write_report
 from geograph_types.results import PhotoResult
 from geograph_types.session import Device
@@ -55,7 +54,7 @@ __all__ = ["tag"]
     "--labels",
     type=any_path,
     metavar="CSV",
-    help="Positions or distances of the photos, a row each (column 'photo' names it).",
+    help="Positions or distances, a row a photo: columns photo, camera, subject, distance.",
 )
 @click.option(
     "--include",
@@ -128,7 +127,7 @@ def tag(
     tagger.bundle.find("head")
     warn_of_stand_in(tagger.bundle)
     paths = photos_of(photos, include, exclude)
-    check_outputs([out, report, catalog], [*paths, labels])
+    check_outputs([out, report, catalog], [*paths, labels], bundle)
     if out:
         check_suffix(out)
     sidecars = SidecarOutput(dry_run) if xmp else None
@@ -184,14 +183,17 @@ def has_failed(photo: EmbeddedPhoto | PhotoResult) -> bool:
 def _records(labels: Path, paths: list[Path]) -> dict[Path, PhotoRecord]:
     """Read what is known of the photos, and say for how many it is nothing."""
     records = read_records(labels)
-    missing = sum(real_path(path) not in records for path in paths)
-    if missing == len(paths):
+    missing = [path for path in paths if record_key(path) not in records]
+    if len(missing) == len(paths):
         raise InputError(
             f"{labels} names none of the {len(paths)} photos: its column 'photo' is relative to "
             f"{labels.resolve().parent}"
         )
     if missing:
-        note(f"{missing} of {len(paths)} photos are not in {labels}: their EXIF alone tells")
+        note(
+            f"{len(missing)} of {len(paths)} photos are not in {labels}, such as {missing[0]}: "
+            "their EXIF alone tells"
+        )
     return records
 
 
@@ -209,7 +211,20 @@ def _output(out: Path | None, quiet: bool) -> Iterator[Callable[[PhotoResult], N
         table.show()
     else:
         yield lambda result: _print(json_line(result))
+        with _standard_output():
+            sys.stdout.buffer.flush()
 
 
 def _print(line: bytes) -> None:
-    sys.stdout.buffer.write(line)
+    with _standard_output():
+        sys.stdout.buffer.write(line)
+
+
+@contextmanager
+def _standard_output() -> Iterator[None]:
+    try:
+        yield
+    except BrokenPipeError:  # whoever read it has left
+        raise
+    except OSError as error:
+        raise OutputError(Path("standard output"), error.strerror or str(error)) from None
