@@ -17,6 +17,7 @@ HEAD = "head.pth"
 PHOTO = "photo.jpg"
 PRECISIONS: tuple[Precision, ...] = ("fp32", "int8")
 SEED = 4
+DECIDED = (2.0, -2.0, 2.0, -2.0, 2.0, -2.0, 2.0)
 
 Say = Callable[[str], None]
 
@@ -75,7 +76,11 @@ def _write_head(path: Path) -> None:
 
     if not path.exists():
         torch.manual_seed(SEED)
-        save_checkpoint(TypeHead().eval(), path, epoch=0, loss=0.0)
+        head = TypeHead().eval()
+        with torch.no_grad():
+            # Far from the thresholds: what nobody trained is not to decide how int8 is made.
+            head.last.bias.copy_(torch.tensor(DECIDED))
+        save_checkpoint(head, path, epoch=0, loss=0.0)
 
 
 def _export(weights: EncoderWeights, folder: Path, path: Path, say: Say) -> None:
@@ -86,17 +91,20 @@ def _export(weights: EncoderWeights, folder: Path, path: Path, say: Say) -> None
         export_encoder,
         export_head,
         export_int8_encoder,
+        head_tags,
         load_head,
     )
     from geograph_types_export.photos import drawn_photos
 
+    if not path.exists() or Bundle.open(path).manifest.head is None:
+        write_bundle(path, export_head(load_head(folder / HEAD)))
     for precision in PRECISIONS:
-        if path.exists() and Bundle.open(path).manifest.find("encoder", precision):
+        if Bundle.open(path).manifest.find("encoder", precision):
             continue
         say(f"exporting the {precision} encoder" + " (minutes)" * (precision == "int8"))
         try:
             part = (
-                export_int8_encoder(weights, drawn_photos(), None)
+                export_int8_encoder(weights, drawn_photos(), head_tags(path))
                 if precision == "int8"
                 else export_encoder(weights)
             )
@@ -104,8 +112,6 @@ def _export(weights: EncoderWeights, folder: Path, path: Path, say: Say) -> None
             say(f"error: {error}")
             continue
         write_bundle(path, part)
-    if Bundle.open(path).manifest.head is None:
-        write_bundle(path, export_head(load_head(folder / HEAD)))
 
 
 def make_photo(folder: Path) -> Path:

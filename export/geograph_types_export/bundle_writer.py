@@ -1,14 +1,16 @@
 """Make a bundle, or add to one; the bundle is at all times the old one or the new one, whole."""
 
 import hashlib
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
-from geograph_types.atomic import new_folder
+from geograph_types.atomic import new_folder, sole_writer
 from geograph_types.bundle import MANIFEST_NAME, Bundle
 from geograph_types.errors import BundleError, OutputError
 from geograph_types.manifest import (
@@ -24,11 +26,12 @@ from geograph_types.manifest import (
     PreprocessingContract,
     Role,
     encode_manifest,
+    file_name,
     tensor_contract,
 )
 from geograph_types.taxonomy import CLASSES
-from geograph_types_export.file_names import HEAD_NAME, encoder_name, tagger_name
-from geograph_types_export.model_card import CARD_NAME, model_card
+from geograph_types_export.head_tags import HeadTags
+from geograph_types_export.model_card import model_card
 from geograph_types_export.tagger_graph import join_graphs, verify_tagger
 from geograph_types_trainer.run import DEFAULT_THRESHOLDS
 
@@ -47,12 +50,14 @@ class EncoderPart:
         precision: of its arithmetic.
         source: of its weights.
         fidelity: as measured.
+        judge: the head by whose tags the gate has judged int8, if there was one.
     """
 
     model: bytes
     precision: Precision
     source: EncoderSource
     fidelity: Fidelity
+    judge: HeadTags | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +87,14 @@ def check_place(path: Path, encoder: EncoderSource | None = None) -> None:
     Raises:
         BundleError: what is at `path` is no bundle, a damaged one, or the working directory; or it
             has an encoder of other weights.
+        OutputError: nothing can be written there.
     """
-    _, manifest = _open(path)
+    with _alone(path):
+        _, manifest = _open(path)
+        try:
+            tempfile.TemporaryDirectory(prefix=".geograph-types-", dir=path.parent).cleanup()
+        except OSError as error:
+            raise OutputError(path, error.strerror or str(error)) from None
     if encoder is not None:
         _check_weights(path, manifest, encoder)
 
@@ -101,29 +112,44 @@ def write_bundle(path: Path, *parts: EncoderPart | HeadPart) -> Bundle:
         parts: what to put there.
 
     Raises:
-        BundleError: as `check_place`; what is at `path` is left as it is.
+        BundleError: as `check_place`, or an int8 encoder would stand before a head by whose tags it
+            was not judged; what is at `path` is left as it is.
         DriftError: encoder and head together do not compute what they do apart.
         OutputError: the folder cannot be written.
     """
-    contents, manifest = _open(path)
-    for part in parts:
-        if isinstance(part, EncoderPart):
-            _check_weights(path, manifest, part.source)
-            manifest = _with_encoder(manifest, part)
-            contents |= {encoder_name(part.precision): part.model}
-        else:
-            manifest = _with_head(manifest, part)
-            contents |= {HEAD_NAME: part.model}
-    manifest = _with_taggers(manifest, contents)
-    manifest = _with_card(manifest, contents)
-    try:
-        with new_folder(path) as folder:
-            for file in manifest.files:
-                (folder / file.path).write_bytes(contents[file.path])
-            (folder / MANIFEST_NAME).write_bytes(encode_manifest(manifest))
-    except OSError as error:
-        raise OutputError(path, error.strerror or str(error)) from None
-    return Bundle.open(path)
+    with _alone(path):
+        contents, manifest = _open(path)
+        for part in parts:
+            if isinstance(part, EncoderPart):
+                _check_weights(path, manifest, part.source)
+                manifest = _with_encoder(manifest, part)
+                contents |= {file_name("encoder", part.precision): part.model}
+            else:
+                manifest = _with_head(manifest, part)
+                contents |= {file_name("head"): part.model}
+        _check_judged(path, manifest)
+        manifest = _with_taggers(manifest, contents)
+        manifest = _with_card(manifest, contents)
+        try:
+            with new_folder(path) as folder:
+                for file in manifest.files:
+                    (folder / file.path).write_bytes(contents[file.path])
+                (folder / MANIFEST_NAME).write_bytes(encode_manifest(manifest))
+        except OSError as error:
+            raise OutputError(path, error.strerror or str(error)) from None
+        return Bundle.open(path)
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """Have no other export put parts into the same bundle meanwhile: one of them would be lost."""
+    with ExitStack() as stack:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(sole_writer(path))
+        except OSError as error:
+            raise OutputError(path, error.strerror or str(error)) from None
+        yield
 
 
 def _open(path: Path) -> tuple[dict[str, bytes], Manifest]:
@@ -184,17 +210,32 @@ def _with_encoder(manifest: Manifest, part: EncoderPart) -> Manifest:
         if file.role not in ("encoder", "tagger")
         or (same_weights and file.precision != part.precision)
     )
-    file = _describe(encoder_name(part.precision), "encoder", part.precision, part.model)
-    return _replace(manifest, (*kept, file), part.fidelity, encoder=part.source)
+    file = _describe("encoder", part.precision, part.model)
+    judge, fidelity = part.judge, part.fidelity
+    if judge is None or not judge.is_of(manifest.head, manifest.thresholds):
+        fidelity = msgspec.structs.replace(fidelity, flipped_tags=None)
+    return _replace(manifest, (*kept, file), fidelity, encoder=part.source)
+
+
+def _check_judged(path: Path, manifest: Manifest) -> None:
+    """Hold int8 to the tags of the head that is behind it."""
+    int8 = next((f for f in manifest.fidelity if f.path == file_name("encoder", "int8")), None)
+    if manifest.head is not None and int8 is not None and int8.flipped_tags is None:
+        raise BundleError(
+            path,
+            "its int8 encoder was not judged by the tags of this head: make both anew with "
+            "'geograph-types bundle build --head HEAD --precision int8'",
+        )
 
 
 def _with_head(manifest: Manifest, part: HeadPart) -> Manifest:
     kept = tuple(file for file in manifest.files if file.role not in ("head", "tagger"))
-    file = _describe(HEAD_NAME, "head", None, part.model)
+    file = _describe("head", None, part.model)
     thresholds = {name: float(part.thresholds[name]) for name in CLASSES}
     fidelity = manifest.fidelity
-    if manifest.head is None or manifest.head.sha256 != part.source.sha256:
-        # The tags that flip were those of another head.
+    known = (manifest.head and manifest.head.sha256, manifest.thresholds)
+    if known != (part.source.sha256, thresholds):
+        # The tags that flip were those of another head, or of other thresholds.
         fidelity = tuple(msgspec.structs.replace(f, flipped_tags=None) for f in fidelity)
     manifest = msgspec.structs.replace(manifest, thresholds=thresholds, fidelity=fidelity)
     return _replace(manifest, (*kept, file), part.fidelity, head=part.source)
@@ -206,11 +247,11 @@ def _with_taggers(manifest: Manifest, contents: dict[str, bytes]) -> Manifest:
         return manifest
     for precision in manifest.precisions:
         if manifest.find("tagger", precision) is None:
-            name = tagger_name(precision)
-            encoder, head = contents[encoder_name(precision)], contents[HEAD_NAME]
+            name = file_name("tagger", precision)
+            encoder, head = contents[file_name("encoder", precision)], contents[file_name("head")]
             contents[name] = join_graphs(encoder, head)
             fidelity = verify_tagger(contents[name], name, encoder, head)
-            file = _describe(name, "tagger", precision, contents[name])
+            file = _describe("tagger", precision, contents[name])
             manifest = _replace(manifest, (*manifest.files, file), fidelity)
     return manifest
 
@@ -235,15 +276,15 @@ def _replace(
 
 
 def _with_card(manifest: Manifest, contents: dict[str, bytes]) -> Manifest:
-    contents[CARD_NAME] = model_card(manifest).encode()
-    card = _describe(CARD_NAME, "card", None, contents[CARD_NAME])
+    contents[file_name("card")] = model_card(manifest).encode()
+    card = _describe("card", None, contents[file_name("card")])
     return msgspec.structs.replace(manifest, files=(card, *manifest.files))
 
 
-def _describe(path: str, role: Role, precision: Precision | None, data: bytes) -> BundleFile:
+def _describe(role: Role, precision: Precision | None, data: bytes) -> BundleFile:
     inputs, outputs = tensor_contract(role)
     return BundleFile(
-        path=path,
+        path=file_name(role, precision),
         role=role,
         precision=precision,
         size=len(data),

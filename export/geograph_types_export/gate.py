@@ -15,7 +15,16 @@ from geograph_types_export.int8 import PRODUCTS, QuantisedTower
 from geograph_types_export.onnx_builder import serialise
 from geograph_types_export.tower import Tower
 
-__all__ = ["Accepted", "GateFigures", "Sample", "TagDecider", "compare", "find_accepted", "measure"]
+__all__ = [
+    "BATCH",
+    "Accepted",
+    "GateFigures",
+    "Sample",
+    "TagDecider",
+    "compare",
+    "find_accepted",
+    "measure",
+]
 
 MEAN_COSINE: Final = 0.995
 LOW_COSINE: Final = 0.985

@@ -189,12 +189,14 @@ def _float_weight(graph: GraphBuilder, name: str, product: Linear | RoundedLinea
 def _integer_product(graph: GraphBuilder, name: str, steps: str, product: QuantisedLinear) -> str:
     """uint8 [rows, inputs] times int8 [inputs, outputs], scaled to float32 [rows, outputs]."""
     unit = product.scale.astype(np.float64) * product.input_scale
-    bias = np.rint(product.bias / unit).clip(-(2**31) + 1, 2**31 - 1).astype(np.int32)
+    bias = np.rint(product.bias / unit)
+    if not (np.abs(bias) < 2**31).all():
+        raise ValueError(f"{name}: a bias has more steps than 32 bits can count")
     constants = (
         ("weight", product.weight),
         ("weight_scale", product.scale),
         ("weight_zero", np.zeros(len(product.scale), np.int8)),
-        ("bias", bias),
+        ("bias", bias.astype(np.int32)),
     )
     named = [graph.constant(f"{name}.{key}", values) for key, values in constants]
     inputs = [steps, *_input_steps(graph, name, product), *named]

@@ -5,9 +5,8 @@ from typing import Final
 
 from geograph_types.manifest import EncoderSource, Fidelity, HeadSource, Manifest
 
-__all__ = ["CARD_NAME", "model_card"]
+__all__ = ["model_card"]
 
-CARD_NAME: Final = "MODEL_CARD.md"
 
 STAND_IN: Final = """\
 > **The encoder is a stand-in.** Its weights are random numbers in the architecture of CLIP

@@ -6,21 +6,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
-from numpy.typing import NDArray
-
 from geograph_types.bundle import Bundle
-from geograph_types.distance import UNKNOWN_BUCKET
-from geograph_types.manifest import EncoderSource, Fidelity, HeadSource
-from geograph_types.session import Session
-from geograph_types.taxonomy import CLASSES
+from geograph_types.manifest import EncoderSource, Fidelity, HeadSource, file_name
 from geograph_types_export.bundle_writer import EncoderPart, HeadPart
-from geograph_types_export.file_names import HEAD_NAME, encoder_name
 from geograph_types_export.folding import fold
-from geograph_types_export.gate import GateFigures, Sample, TagDecider, find_accepted
+from geograph_types_export.gate import GateFigures, Sample, find_accepted
 from geograph_types_export.graph import encoder_graph
 from geograph_types_export.half import half_tower
 from geograph_types_export.head_graph import head_graph
+from geograph_types_export.head_tags import HeadTags
 from geograph_types_export.int8 import quantise_tower
 from geograph_types_export.onnx_builder import serialise
 from geograph_types_export.photos import CalibrationPhotos
@@ -37,10 +31,10 @@ __all__ = [
     "export_encoder",
     "export_head",
     "export_int8_encoder",
-    "head_decider",
+    "head_tags",
     "int8_fidelity",
     "load_head",
-    "part_decider",
+    "part_tags",
 ]
 
 
@@ -96,7 +90,7 @@ def export_encoder(
 
 
 def export_int8_encoder(
-    weights: EncoderWeights, photos: CalibrationPhotos, tags: TagDecider | None
+    weights: EncoderWeights, photos: CalibrationPhotos, tags: HeadTags | None
 ) -> EncoderPart:
     """Quantise the encoder on photos, and let the gate judge it on others.
 
@@ -114,7 +108,7 @@ def export_int8_encoder(
     held_out = Sample(photos.held_out, reference.embed(photos.held_out))
     accepted = find_accepted(quantise_tower(tower, photos.fitted), fitted, held_out, tags)
     fidelity = int8_fidelity(accepted.figures, len(photos.held_out), accepted.kept, photos.name)
-    return EncoderPart(accepted.model, "int8", encoder_source(weights), fidelity)
+    return EncoderPart(accepted.model, "int8", encoder_source(weights), fidelity, tags)
 
 
 def int8_fidelity(
@@ -129,7 +123,7 @@ def int8_fidelity(
         calibration: the photos that the encoder was fitted to.
     """
     return Fidelity(
-        path=encoder_name("int8"),
+        path=file_name("encoder", "int8"),
         reference=f"{REFERENCE}, photos held out of calibration",
         samples=samples,
         minimum_cosine=round(figures.plain_cosine, 5),
@@ -142,8 +136,8 @@ def int8_fidelity(
     )
 
 
-def head_decider(bundle: Path) -> TagDecider | None:
-    """Give the tag decisions of a bundle's head at unknown distance; `None` without a head.
+def head_tags(bundle: Path) -> HeadTags | None:
+    """Give the tags of a bundle's head; `None` without a head.
 
     Raises:
         BundleError: the bundle is damaged.
@@ -151,28 +145,15 @@ def head_decider(bundle: Path) -> TagDecider | None:
     if not bundle.is_dir() or not any(bundle.iterdir()):
         return None
     opened = Bundle.open(bundle)
-    file = opened.manifest.find("head")
-    if file is None:
+    manifest = opened.manifest
+    if manifest.head is None:
         return None
-    return _decider(opened.read(file), opened.manifest.thresholds)
+    return HeadTags(opened.read(opened.find("head")), manifest.head, manifest.thresholds)
 
 
-def part_decider(part: HeadPart) -> TagDecider:
-    """Give the tag decisions of a head that no bundle holds yet, at unknown distance."""
-    return _decider(part.model, part.thresholds)
-
-
-def _decider(model: bytes, by_class: Mapping[str, float]) -> TagDecider:
-    session = Session(model, "cpu")
-    thresholds = np.array([by_class[name] for name in CLASSES])
-
-    def decide(embeds: NDArray[np.float32]) -> NDArray[np.bool_]:
-        buckets = np.full(len(embeds), UNKNOWN_BUCKET, np.int64)
-        scores = session.run("probabilities", image_embeds=embeds, distance_bucket=buckets)
-        tags: NDArray[np.bool_] = scores >= thresholds
-        return tags
-
-    return decide
+def part_tags(part: HeadPart) -> HeadTags:
+    """Give the tags of a head that no bundle holds yet."""
+    return HeadTags(part.model, part.source, part.thresholds)
 
 
 def encoder_source(weights: EncoderWeights) -> EncoderSource:
@@ -187,5 +168,5 @@ def export_head(sourced: SourcedHead) -> HeadPart:
         DriftError: it does not compute what torch computes.
     """
     model = serialise(head_graph(sourced.head))
-    fidelity = verify_head(model, HEAD_NAME, sourced.head)
+    fidelity = verify_head(model, file_name("head"), sourced.head)
     return HeadPart(model, sourced.source, fidelity, sourced.thresholds)

@@ -39,6 +39,7 @@ ROUNDED_LIMIT: Final = 127
 """Largest integer weight where the product itself is computed in float32."""
 GROUP: Final = 64
 """Inputs whose weights share a step there."""
+BIAS_LIMIT: Final = 1 << 30
 STEPS: Final = 255
 TRIAL_ROWS: Final = 512
 """Rows on which choices are compared; all rows decide the rounding."""
@@ -86,7 +87,7 @@ def fit_product(
     best = min(ranges, key=lambda choice: _error(weight, few, choice))
     inputs, smoothed = rows / best.factors, weight * best.factors[:, None]
     unit, zero = _input_steps(inputs, best.share)
-    scale = _weight_scale(smoothed)
+    scale = _output_scale(smoothed, linear.bias, unit)
     steps = round_weights(smoothed, scale, WEIGHT_LIMIT, inputs)
     result = (_quantised(inputs, unit, zero) @ steps) * scale
     bias = (inputs @ smoothed - result).mean(dim=0)
@@ -146,7 +147,7 @@ def fit_patches(patches: Linear, rows: torch.Tensor) -> QuantisedLinear:
         rows: float32 [rows, 3072]; patches of calibration photos as `(pixel - 128) / 64`.
     """
     weight = torch.from_numpy(patches.weight)
-    scale = _weight_scale(weight)
+    scale = _output_scale(weight, patches.bias, PIXEL_SCALE)
     steps = round_weights(weight, scale, WEIGHT_LIMIT, rows)
     bias = (rows @ (weight - steps * scale)).mean(dim=0)
     return QuantisedLinear(
@@ -195,6 +196,16 @@ def _weight_scale(weight: torch.Tensor, limit: int = WEIGHT_LIMIT) -> torch.Tens
     """Give the size of a step for each output (and group): [..., inputs, outputs] to one row."""
     scale = weight.abs().amax(dim=-2, keepdim=weight.ndim > 2)
     return scale.clamp(min=1e-12) / limit
+
+
+def _output_scale(weight: torch.Tensor, bias: Floats, unit: float) -> torch.Tensor:
+    """Give the size of a step for each output, large enough for its bias to be a number of them.
+
+    The bias is added to sums of 32 bits. Where it would not fit, the weights are next to nothing
+    beside it, and may round to 0.
+    """
+    least = torch.from_numpy(np.abs(bias).astype(np.float32)) / (unit * BIAS_LIMIT)
+    return torch.maximum(_weight_scale(weight), least)
 
 
 def _input_steps(inputs: torch.Tensor, share: float) -> tuple[float, int]:

@@ -4,15 +4,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from geograph_types.bundle import Bundle
-from geograph_types.manifest import Fidelity
-from geograph_types_export.errors import DriftError, WeightsError
-from geograph_types_export.file_names import encoder_name
+from geograph_types.manifest import Fidelity, file_name
+from geograph_types_export.errors import RecheckError, WeightsError
 from geograph_types_export.gate import measure
-from geograph_types_export.parts import head_decider, int8_fidelity, load_head
-from geograph_types_export.photos import CalibrationPhotos
+from geograph_types_export.parts import head_tags, int8_fidelity, load_head
+from geograph_types_export.photos import CalibrationPhotos, drawn_photos
 from geograph_types_export.reference import ReferenceTower
 from geograph_types_export.tagger_graph import verify_tagger
-from geograph_types_export.verify import check_photos, verify_encoder, verify_head
+from geograph_types_export.verify import verify_encoder, verify_head
 from geograph_types_export.weights import EncoderWeights
 
 __all__ = ["recheck_encoders", "recheck_head", "recheck_taggers"]
@@ -26,7 +25,8 @@ def recheck_encoders(
     Args:
         bundle: opened.
         weights: those that its manifest names.
-        photos: those that int8 was fitted to and judged on; `None` judges it on drawn scenes.
+        photos: those that int8 was fitted to and judged on; `None` judges it on drawn scenes, as
+            where it was fitted to those.
 
     Yields:
         What each file measured.
@@ -36,6 +36,7 @@ def recheck_encoders(
         WeightsError: the weights are not those of the bundle.
         DriftError: an encoder does not compute what torch computes, as nearly as its precision
             allows.
+        RecheckError: int8 does not pass the gate on these photos.
     """
     source = bundle.manifest.encoder
     if source is None or source.sha256 != weights.sha256:
@@ -44,13 +45,17 @@ def recheck_encoders(
     for precision in bundle.manifest.precisions:
         model = bundle.read(bundle.find("encoder", precision))
         if precision == "int8":
-            pixels = check_photos() if photos is None else photos.held_out
+            pixels = (photos or drawn_photos()).held_out
             expected = ReferenceTower(weights.state).embed(pixels)
-            figures = measure(model, pixels, expected, head_decider(bundle.root))
+            figures = measure(model, pixels, expected, head_tags(bundle.root))
+            name = file_name("encoder", "int8")
+            known = next((f for f in bundle.manifest.fidelity if f.path == name), None)
+            fitted_to = (known and known.calibration) or "photos that it does not name"
             if not figures.passes:
-                raise DriftError(encoder_name(precision), str(figures))
-            known = next(f for f in bundle.manifest.fidelity if f.path == encoder_name(precision))
-            yield int8_fidelity(figures, len(pixels), known.kept_float32, known.calibration or "")
+                raise RecheckError(name, str(figures), fitted_to)
+            yield int8_fidelity(
+                figures, len(pixels), known.kept_float32 if known else {}, fitted_to
+            )
         else:
             yield verify_encoder(model, precision, weights.state)
 

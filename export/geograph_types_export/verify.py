@@ -11,13 +11,12 @@ from numpy.typing import NDArray
 
 from geograph_types.distance import BUCKET_COUNT
 from geograph_types.embedding import EMBEDDING_DIMENSION
-from geograph_types.manifest import Fidelity
+from geograph_types.manifest import Fidelity, file_name
 from geograph_types.preprocess import preprocess
 from geograph_types.session import Session
 from geograph_types.taxonomy import CLASSES
 from geograph_types_export.agreement import cosines, embed
 from geograph_types_export.errors import DriftError
-from geograph_types_export.file_names import encoder_name
 from geograph_types_export.reference import REFERENCE, ReferenceTower
 from geograph_types_trainer.head import TypeHead
 from geograph_types_trainer.scenes import draw_scene
@@ -75,7 +74,7 @@ def verify_encoder(
         DriftError: a cosine under 0.99999, a difference over 1e-3, or a vector that depends by
             more than 1e-5 on the rest of its batch; in float16 0.9999, 0.1, and 0.01.
     """
-    path = encoder_name(precision)
+    path = file_name("encoder", precision)
     bounds = FP32 if precision == "fp32" else FP16
     pixels = check_photos()
     expected = ReferenceTower(state).embed(pixels)

@@ -18,7 +18,7 @@ from typing import BinaryIO, Final
 
 from geograph_types.errors import InputError
 
-__all__ = ["new_file", "new_folder", "sync_folder"]
+__all__ = ["new_file", "new_folder", "sole_writer", "sync_folder"]
 
 UMASK: Final = os.umask(0o022)
 os.umask(UMASK)  # it can only be read by setting it
@@ -103,6 +103,35 @@ def new_folder(path: Path) -> Iterator[Path]:
         os.close(descriptor)
 
 
+@contextmanager
+def sole_writer(folder: Path) -> Iterator[None]:
+    """Keep other writers from a folder that is read, changed and then replaced by `new_folder`.
+
+    They wait. Where a writer was killed between taking the old folder away and putting the new one
+    in its place, the old one is put back.
+
+    Raises:
+        OSError: the parent folder cannot be read, or its file system knows no locks.
+    """
+    folder = Path(os.path.abspath(folder))  # noqa: PTH100  "." has no name
+    # Of the parent: it stays when the folder is replaced, and no file is left behind.
+    descriptor = os.open(folder.parent, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        old = _old(folder)
+        if old.is_dir() and not os.path.lexists(folder):
+            old.rename(folder)
+        elif old.is_dir():
+            shutil.rmtree(old)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _old(folder: Path) -> Path:
+    return folder.with_name(f".{folder.name}.old")
+
+
 def _part(path: Path) -> Path:
     """Name the temporary file of `path`, by a digest where its name leaves no room for more."""
     name = os.fsencode(path.name)
@@ -165,7 +194,7 @@ def _replace_folder(part: Path, path: Path) -> None:
         # The old folder takes the temporary name, where other writers leave it alone if locked.
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         if not _exchange(part, path):
-            old = path.with_name(f".{path.name}.old")
+            old = _old(path)
             path.rename(old)
             try:
                 part.rename(path)

@@ -28,6 +28,8 @@ __all__ = ["MANIFEST_NAME", "Bundle"]
 MANIFEST_NAME: Final = "manifest.json"
 MANIFEST_LIMIT: Final = 1 << 20
 """Bytes; a manifest is a few kilobytes."""
+REPLACED_WHILE_OPENED: Final = 3
+"""Tries to open a bundle that others put new parts into."""
 CHUNK: Final = 1 << 24
 """Bytes read at once: large, for a busy interpreter lets this thread go on only between chunks."""
 NO_LINKS: Final = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
@@ -59,6 +61,18 @@ class Bundle:
         if not isinstance(path, str | PathLike):
             raise InputError(f"a bundle is a folder's path, not {type(path).__name__}")
         root = Path(path)
+        for _ in range(REPLACED_WHILE_OPENED):
+            opened = _identity(root)
+            try:
+                return cls._open(root)
+            except BundleError:
+                # Its files are of two bundles where it was replaced meanwhile.
+                if _identity(root) == opened:
+                    raise
+        return cls._open(root)
+
+    @classmethod
+    def _open(cls, root: Path) -> "Bundle":
         if root.is_file():
             raise BundleError(root, "is a file: a bundle is a folder with a manifest.json")
         if not root.is_dir():
@@ -78,7 +92,10 @@ class Bundle:
 
     def _check_listing(self) -> None:
         named = {file.path for file in self.manifest.files} | {MANIFEST_NAME}
-        present = {entry.name for entry in os.scandir(self.root)}
+        try:
+            present = set(os.listdir(self.root))  # noqa: PTH208
+        except OSError as error:
+            raise BundleError(self.root, f"cannot be read ({error.strerror})") from None
         for problem, names, advice in (
             ("missing", named - present, "export or copy the bundle again"),
             ("unknown", present - named, "remove it"),
@@ -115,10 +132,14 @@ class Bundle:
         """Read a file of the bundle and check its digest before anybody parses it.
 
         Raises:
-            BundleError: it is not, byte for byte, the file that the manifest names.
+            BundleError: it is not, byte for byte, the file that the manifest names, or a model that
+                names other files.
         """
         data = _read_regular(self.root, file.path, file.size)
         self._check_digest(file, hashlib.sha256(data).hexdigest())
+        if file.role != "card":
+            with memoryview(data) as content:
+                self._check_self_contained(file, content)
         return data
 
     @contextmanager
@@ -134,27 +155,42 @@ class Bundle:
         """
         with private_file() as (copy, path):
             self._check_digest(file, _copy_regular(self.root, file, copy))
-            try:
-                with (
-                    mmap.mmap(copy.fileno(), 0, access=mmap.ACCESS_READ) as mapped,
-                    memoryview(mapped) as content,
-                ):
-                    external = has_external_data(content)
-            except (OutlineError, ValueError) as error:
-                problem = f"is no ONNX model ({error}); export the bundle again"
-                raise BundleError(self.root / file.path, problem) from None
-            if external:
-                problem = "keeps numbers in other files, which no digest covers; export it again"
-                raise BundleError(self.root / file.path, problem)
+            if file.size == 0:
+                raise BundleError(self.root / file.path, "is empty; export the bundle again")
+            with (
+                mmap.mmap(copy.fileno(), 0, access=mmap.ACCESS_READ) as mapped,
+                memoryview(mapped) as content,
+            ):
+                self._check_self_contained(file, content)
             yield path
 
+    def _check_self_contained(self, file: BundleFile, content: memoryview) -> None:
+        """Refuse a model for which onnxruntime would read further files."""
+        try:
+            external = has_external_data(content)
+        except OutlineError as error:
+            problem = f"is no ONNX model ({error}); export the bundle again"
+            raise BundleError(self.root / file.path, problem) from None
+        if external:
+            problem = "keeps numbers in other files, which no digest covers; export it again"
+            raise BundleError(self.root / file.path, problem)
+
     def _check_digest(self, file: BundleFile, digest: str) -> None:
-        if digest != file.sha256:
-            raise BundleError(
-                self.root / file.path,
-                "its digest differs from the manifest's: it is damaged or was changed; "
-                "export or copy the bundle again",
-            )
+        if digest == file.sha256:
+            return
+        if self._was_replaced():
+            raise BundleError(self.root, "was replaced since it was opened; open it again")
+        raise BundleError(
+            self.root / file.path,
+            "its digest differs from the manifest's: it is damaged or was changed; "
+            "export or copy the bundle again",
+        )
+
+    def _was_replaced(self) -> bool:
+        try:
+            return Bundle.open(self.root).manifest.sha256 != self.manifest.sha256
+        except BundleError:
+            return False
 
     def verify(self) -> None:
         """Check the digest of every file.
@@ -193,10 +229,26 @@ class Bundle:
 
 def _check_regular(path: Path) -> int:
     """Give the size of a plain file; links could lead out of the bundle or be changed elsewhere."""
-    status = path.lstat()
+    try:
+        status = path.lstat()
+    except FileNotFoundError:
+        raise BundleError(
+            path.parent, f"has no {path.name}; export or copy the bundle again"
+        ) from None
+    except OSError as error:
+        raise BundleError(path, f"cannot be read ({error.strerror})") from None
     if not stat.S_ISREG(status.st_mode) or status.st_nlink != 1:
         raise BundleError(path, "is a link or no plain file; copy the bundle's files themselves")
     return status.st_size
+
+
+def _identity(root: Path) -> tuple[int, int] | None:
+    """Tell one folder from another that takes its name."""
+    try:
+        status = root.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
 
 
 def _read_regular(root: Path, name: str, limit: int) -> bytes:

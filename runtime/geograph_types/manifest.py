@@ -25,6 +25,7 @@ __all__ = [
     "TensorSpec",
     "decode_manifest",
     "encode_manifest",
+    "file_name",
     "tensor_contract",
 ]
 
@@ -33,6 +34,9 @@ DIGEST_HEX: Final = 64
 
 Role: TypeAlias = Literal["encoder", "head", "tagger", "card"]
 Precision: TypeAlias = Literal["fp32", "fp16", "int8"]
+STEMS: Final[dict[Role, str]] = {"encoder": "visual", "tagger": "tagger"}
+NAMES: Final[dict[Role, str]] = {"head": "head.onnx", "card": "MODEL_CARD.md"}
+
 Scalar: TypeAlias = str | int | float | bool | None
 
 
@@ -68,11 +72,16 @@ def tensor_contract(role: Role) -> tuple[tuple[TensorSpec, ...], tuple[TensorSpe
             return (), ()
 
 
+def file_name(role: Role, precision: Precision | None = None) -> str:
+    """Name the file of a role, and of a precision where it is an encoder or tagger."""
+    return NAMES[role] if precision is None else f"{STEMS[role]}.{precision}.onnx"
+
+
 class BundleFile(_Strict, frozen=True):
     """One file of the bundle beside the manifest.
 
     Attributes:
-        path: its name in the bundle's folder, without folders.
+        path: its name in the bundle's folder, as `file_name` gives it.
         role: what it is for.
         precision: of the arithmetic of an encoder or tagger; `None` for other roles.
         size: bytes.
@@ -90,12 +99,12 @@ class BundleFile(_Strict, frozen=True):
     outputs: tuple[TensorSpec, ...] = ()
 
     def __post_init__(self) -> None:
-        if not self.path or self.path != self.path.strip("./\\") or set(self.path) & set("/\\\0:"):
-            raise ValueError(f"file name {self.path!r} is not a plain name")
         if len(self.sha256) != DIGEST_HEX or set(self.sha256) - set("0123456789abcdef"):
-            raise ValueError(f"{self.path}: the digest is not a SHA-256 in hexadecimal")
-        if (self.role in ("encoder", "tagger")) != (self.precision is not None):
-            raise ValueError(f"{self.path}: encoders and taggers, nothing else, have a precision")
+            raise ValueError(f"{self.path!r}: the digest is not a SHA-256 in hexadecimal")
+        if (self.role in STEMS) != (self.precision is not None):
+            raise ValueError(f"{self.path!r}: encoders and taggers, nothing else, have a precision")
+        if self.path != (name := file_name(self.role, self.precision)):
+            raise ValueError(f"the file {self.path!r} is not named {name}")
         if (self.inputs, self.outputs) != tensor_contract(self.role):
             raise ValueError(f"{self.path}: its inputs and outputs are not those of a {self.role}")
 

@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 import torch
 from numpy.typing import NDArray
@@ -13,10 +14,12 @@ from geograph_types.cli.main import main
 from geograph_types.distance import UNKNOWN_BUCKET
 from geograph_types.preprocess import preprocess
 from geograph_types.session import Session
+from geograph_types_export.int8 import PRODUCTS
 from geograph_types_trainer.checkpoint import save_checkpoint
 from geograph_types_trainer.head import DISTANCE_DIMENSION, HIDDEN, TypeHead
 from geograph_types_trainer.scenes import draw_scenes
 
+MOST_FLIPPED = 0.01
 STEEP, STEP = 20.0, 1e-5
 LEAST_COSINE = 0.9999
 
@@ -46,6 +49,33 @@ def capricious_head(embeddings: NDArray[np.float32]) -> TypeHead:
         head.last.weight.copy_(torch.cat([signs, -signs]) * STEP)
         head.last.bias.fill_(-STEP / 2)
     return head.eval()
+
+
+def test_what_a_head_needs_stays_in_float32_and_is_said(
+    bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = Path(shutil.copytree(bundle, tmp_path / "bundle"))
+    torch.manual_seed(3)
+    # Its probabilities are near to one half, so that tags turn with small errors.
+    save_checkpoint(TypeHead().eval(), tmp_path / "head.pth", epoch=1, loss=1.0)
+    assert main(["export", "head", str(tmp_path / "head.pth"), "--bundle", str(folder)]) == 0
+    command = ["export", "encoder", "--weights", "random:0", "--precision", "int8"]
+    assert main([*command, "--bundle", str(folder)]) == 0
+    (said,) = [f for f in Bundle.open(folder).manifest.fidelity if f.path == "visual.int8.onnx"]
+    print(said)
+    assert said.flipped_tags is not None
+    assert said.flipped_tags <= MOST_FLIPPED
+    assert said.kept_float32
+    card = (folder / "MODEL_CARD.md").read_text()
+    constants = {i.name for i in onnx.load(folder / "visual.int8.onnx").graph.initializer}
+    assert {f"{name}.input_scale" in constants for name in PRODUCTS} == {True, False}
+    for name in said.kept_float32:
+        assert f"`{name}` (would cost" in card
+        assert f"{name}.input_scale" not in constants
+    capsys.readouterr()
+    command = ["export", "verify", str(folder), "--weights", "random:0"]
+    assert main([*command, "--head", str(tmp_path / "head.pth")]) == 0
+    assert f"{said.centred_cosine_p1} at the 1st percentile" in capsys.readouterr().err
 
 
 def test_where_no_encoder_passes_the_gate_there_is_no_file(

@@ -1,21 +1,27 @@
 """An int8 encoder that has passed its gate, from the command to the vectors that it gives."""
 
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from numpy.typing import NDArray
 
 from geograph_types import Bundle, TypeTagger
 from geograph_types.cli.main import main
 from geograph_types.preprocess import preprocess
 from geograph_types.session import Session
+from geograph_types_trainer.checkpoint import save_checkpoint
+from geograph_types_trainer.head import TypeHead
 from geograph_types_trainer.scenes import draw_scenes
 
 GATE_MEAN, GATE_FIRST_PERCENTILE, GATE_FLIPPED = 0.995, 0.985, 0.01
 UNSEEN_SEED = 77
 LARGEST_FILE = 92_000_000
+MOST_RESIDENT = 220_000_000
 BATCHES, LARGEST_BATCH = 200, 64
 
 
@@ -40,6 +46,37 @@ def test_int8_keeps_to_its_gate_on_scenes_that_it_was_not_fitted_to(
     centred = exact - exact.mean(axis=0), found - exact.mean(axis=0)
     norms = np.linalg.norm(centred[0], axis=1) * np.linalg.norm(centred[1], axis=1)
     assert ((centred[0] * centred[1]).sum(axis=1) / norms).mean() >= GATE_MEAN
+
+
+def test_another_head_judges_the_encoder_that_is_there(
+    int8_bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = Path(shutil.copytree(int8_bundle, tmp_path / "bundle"))
+    before = (folder / "visual.int8.onnx").read_bytes()
+    head = TypeHead().eval()
+    with torch.no_grad():
+        head.last.bias.fill_(4.0)
+    save_checkpoint(head, tmp_path / "sure.pth", epoch=1, loss=0.0)
+    assert main(["export", "head", str(tmp_path / "sure.pth"), "--bundle", str(folder)]) == 0
+    bundle = Bundle.open(folder)
+    said = next(f for f in bundle.manifest.fidelity if f.path == "visual.int8.onnx")
+    assert said.flipped_tags == 0
+    assert (folder / "visual.int8.onnx").read_bytes() == before
+
+
+def test_a_process_that_has_tagged_a_photo_is_small(int8_bundle: Path, tmp_path: Path) -> None:
+    next(iter(draw_scenes(1, UNSEEN_SEED))).save(tmp_path / "photo.jpg")
+    program = (
+        "import sys; from pathlib import Path; from geograph_types import TypeTagger; "
+        "TypeTagger(sys.argv[1], device='cpu', precision='int8').tag(sys.argv[2]); "
+        "print(Path('/proc/self/status').read_text())"
+    )
+    arguments = [str(int8_bundle), str(tmp_path / "photo.jpg")]
+    done = subprocess.run(
+        [sys.executable, "-c", program, *arguments], capture_output=True, text=True, check=True
+    )
+    (resident,) = [line.split()[1] for line in done.stdout.splitlines() if line[:6] == "VmRSS:"]
+    assert int(resident) * 1024 <= MOST_RESIDENT
 
 
 def test_the_same_weights_give_the_same_bytes(int8_bundle: Path, tmp_path: Path) -> None:

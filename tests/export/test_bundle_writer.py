@@ -1,3 +1,5 @@
+import shutil
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,8 +9,9 @@ import onnxruntime
 import pytest
 from onnx import TensorProto
 
+from geograph_types.atomic import new_folder
 from geograph_types.bundle import Bundle
-from geograph_types.errors import BundleError
+from geograph_types.errors import BundleError, OutputError
 from geograph_types.manifest import (
     EncoderSource,
     Fidelity,
@@ -19,6 +22,9 @@ from geograph_types.manifest import (
 from geograph_types.taxonomy import CLASSES
 from geograph_types_export.bundle_writer import EncoderPart, HeadPart, check_place, write_bundle
 from geograph_types_export.onnx_builder import GraphBuilder, serialise
+from geograph_types_export.parts import part_tags
+from geograph_types_export.photos import CalibrationPhotos
+from geograph_types_export.rejudge import is_unjudged, rejudge
 
 WEIGHTS = EncoderSource("openai", "a" * 64, stand_in=False)
 STAND_IN = EncoderSource("random:0", "b" * 64, stand_in=True)
@@ -79,13 +85,13 @@ def test_parts_are_added_and_the_rest_stays(tmp_path: Path) -> None:
 
 def test_a_tagger_is_encoder_and_head_in_one_file(tmp_path: Path) -> None:
     write_bundle(tmp_path / "b", encoder(1, WEIGHTS))
-    write_bundle(tmp_path / "b", encoder(2, WEIGHTS, "int8"))
+    write_bundle(tmp_path / "b", encoder(2, WEIGHTS, "fp16"))
     assert Bundle.open(tmp_path / "b").manifest.find("tagger", "fp32") is None
     bundle = write_bundle(tmp_path / "b", head(3))
     rng = np.random.default_rng(1)
     pixels = rng.integers(0, 256, (3, 224, 224, 3), dtype=np.uint8)
     buckets = np.array([0, 5, 22], np.int64)
-    for precision, gain in (("fp32", 1.0), ("int8", 2.0)):
+    for precision, gain in (("fp32", 1.0), ("fp16", 2.0)):
         session = onnxruntime.InferenceSession(bundle.root / f"tagger.{precision}.onnx")
         inputs = {"pixels": pixels, "distance_bucket": buckets}
         scores, embeds = session.run(["probabilities", "image_embeds"], inputs)
@@ -116,19 +122,108 @@ def test_an_encoder_that_means_something_is_not_replaced_by_other_weights(tmp_pa
     assert files(Bundle.open(tmp_path / "b")) == before
 
 
-def test_tags_that_flip_are_those_of_the_head_that_is_there(tmp_path: Path) -> None:
+def judged_by(judge: HeadPart) -> EncoderPart:
     part = encoder(1, WEIGHTS, "int8")
-    judged = msgspec.structs.replace(part.fidelity, flipped_tags=0.25, calibration="scenes")
-    part = replace(part, fidelity=judged)
+    fidelity = msgspec.structs.replace(part.fidelity, flipped_tags=0.0, calibration="scenes")
+    return replace(part, fidelity=fidelity, judge=part_tags(judge))
 
-    def flipped(bundle: Bundle) -> float | None:
-        (found,) = [f for f in bundle.manifest.fidelity if f.path == "visual.int8.onnx"]
-        return found.flipped_tags
 
-    assert flipped(write_bundle(tmp_path / "b", head(1), part)) == 0.25
-    assert flipped(write_bundle(tmp_path / "b", head(1))) == 0.25
-    other = replace(head(2), source=HeadSource("other", "e" * 64))
-    assert flipped(write_bundle(tmp_path / "b", other)) is None
+OTHER_HEADS = {
+    "weights": replace(head(2), source=HeadSource("other", "e" * 64)),
+    "thresholds": head(1, dict.fromkeys(CLASSES, 0.4)),
+}
+
+
+@pytest.mark.parametrize("other", OTHER_HEADS.values(), ids=list(OTHER_HEADS))
+def test_int8_stands_before_the_head_alone_that_has_judged_it(
+    tmp_path: Path, other: HeadPart
+) -> None:
+    before = files(write_bundle(tmp_path / "b", head(1), judged_by(head(1))))
+    assert files(write_bundle(tmp_path / "b", head(1))) == before
+    for parts in ([other], [judged_by(other)], [other, judged_by(head(1))]):
+        with pytest.raises(BundleError, match="was not judged by the tags of this head"):
+            write_bundle(tmp_path / "b", *parts)
+    assert files(Bundle.open(tmp_path / "b")) == before
+    write_bundle(tmp_path / "b", other, judged_by(other))
+    write_bundle(tmp_path / "alone", encoder(1, WEIGHTS, "int8"))
+    with pytest.raises(BundleError, match="was not judged"):
+        write_bundle(tmp_path / "alone", head(1))
+
+
+def test_int8_that_is_there_is_judged_by_a_head_that_comes(tmp_path: Path) -> None:
+    path = tmp_path / "b"
+    pixels = np.random.default_rng(2).integers(0, 256, (16, 224, 224, 3), dtype=np.uint8)
+    photos = CalibrationPhotos(pixels[::2], pixels[1::2], "noise")
+    write_bundle(path, encoder(1, WEIGHTS), head(1), judged_by(head(1)))
+    other = OTHER_HEADS["weights"]
+    assert not is_unjudged(path, head(1))
+    assert is_unjudged(path, other)
+    judged = rejudge(path, other, photos)
+    assert judged.fidelity.flipped_tags == 0
+    write_bundle(path, other, judged)
+    # An int8 encoder that is another one.
+    wrong = replace(judged_by(other), model=small_encoder(-1))
+    write_bundle(path, other, wrong)
+    with pytest.raises(BundleError, match="does not do for this head"):
+        rejudge(path, head(1), photos)
+    write_bundle(tmp_path / "alone", encoder(1, WEIGHTS, "int8"))
+    with pytest.raises(BundleError, match="has no fp32 to be judged against"):
+        rejudge(tmp_path / "alone", head(1))
+
+
+def test_of_two_exports_at_once_neither_loses_its_part(tmp_path: Path) -> None:
+    for number in range(8):
+        path = tmp_path / str(number)
+        write_bundle(path, encoder(1, WEIGHTS))
+        parts = encoder(2, WEIGHTS, "fp16"), encoder(3, WEIGHTS, "int8")
+        with ThreadPoolExecutor(2) as pool:
+            list(pool.map(lambda part, place=path: write_bundle(place, part), parts))
+        assert Bundle.open(path).manifest.precisions == ("fp16", "fp32", "int8")
+
+
+def test_a_bundle_that_a_killed_export_took_away_is_put_back(tmp_path: Path) -> None:
+    path = tmp_path / "b"
+    write_bundle(path, encoder(1, WEIGHTS))
+    path.rename(tmp_path / ".b.old")
+    check_place(path)
+    assert Bundle.open(path).manifest.precisions == ("fp32",)
+    shutil.copytree(path, tmp_path / ".b.old")
+    assert write_bundle(path, head(1)).manifest.precisions == ("fp32",)
+    assert [entry.name for entry in tmp_path.iterdir()] == ["b"]
+
+
+def test_a_place_that_cannot_be_written_is_said_before_any_work(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(OutputError, match="model cannot be written"):
+        check_place(tmp_path / "file" / "model")
+    check_place(tmp_path / "new" / "model")
+    assert list((tmp_path / "new").iterdir()) == []
+
+
+def test_a_bundle_is_opened_while_others_replace_it(tmp_path: Path) -> None:
+    path = tmp_path / "b"
+    write_bundle(path, head(1))
+    first = Bundle.open(path)
+    states = [
+        Path(shutil.copytree(path, tmp_path / "one")),
+        write_bundle(tmp_path / "two", head(2), encoder(2, STAND_IN)).root,
+    ]
+
+    def replace_it() -> None:
+        for number in range(40):
+            with new_folder(path) as folder:
+                for file in states[number % 2].iterdir():
+                    shutil.copy(file, folder)
+
+    with ThreadPoolExecutor(1) as pool:
+        writing = pool.submit(replace_it)
+        opened = set()
+        while not writing.done():
+            opened.add(Bundle.open(path).manifest.version)
+        writing.result()
+    assert len(opened) == 2
+    with pytest.raises(BundleError, match="was replaced since it was opened"):
+        first.read(first.find("head"))
 
 
 def test_the_folder_that_one_is_in_is_not_replaced(

@@ -7,6 +7,7 @@ import pytest
 from onnx import ModelProto, external_data_helper, helper
 
 from geograph_types.bundle import Bundle
+from geograph_types.cli.main import main
 from geograph_types.errors import BundleError
 from geograph_types.onnx_outline import OutlineError, has_external_data
 from geograph_types.tagger import TypeTagger
@@ -54,7 +55,9 @@ def test_what_is_no_model_is_said_to_be_none(model: bytes) -> None:
             has_external_data(memoryview(data))
 
 
-def test_a_bundle_with_such_a_head_does_not_load(head_bundle: Path, tmp_path: Path) -> None:
+def test_a_bundle_with_such_a_head_is_refused_by_all_that_open_it(
+    head_bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     good = Bundle.open(head_bundle)
     source, fidelity = good.manifest.head, good.manifest.fidelity[0]
     assert source is not None
@@ -64,6 +67,11 @@ def test_a_bundle_with_such_a_head_does_not_load(head_bundle: Path, tmp_path: Pa
         bundle = write_bundle(
             tmp_path / str(number), HeadPart(data, source, fidelity, good.manifest.thresholds)
         )
-        bundle.verify()
-        with pytest.raises(BundleError, match="other files" if number == 0 else "no ONNX model"):
+        problem = "other files" if number == 0 else "no ONNX model"
+        with pytest.raises(BundleError, match=problem):
             TypeTagger(bundle).score([[0.48] * 512], [None])
+        with pytest.raises(BundleError, match=problem):
+            bundle.verify()
+        for command in (["bundle", "verify"], ["export", "verify"]):
+            assert main([*command, str(bundle.root)]) == 2
+            assert problem in capsys.readouterr().err

@@ -120,3 +120,14 @@ def test_integers_for_the_weights_alone_come_nearer(linear: Linear, rows: torch.
     kept = run(rounded, rows.numpy())
     errors = [np.square(found - expected).mean() for found in (kept, run(fitted, rows.numpy()))]
     assert errors[0] < errors[1] / 2
+
+
+@pytest.mark.parametrize("largest", [0.0, 1e-10, 1e-8, 1e-7, 1e-6, 1e-4])
+def test_an_output_with_weights_next_to_nothing_keeps_its_bias(
+    linear: Linear, rows: torch.Tensor, largest: float
+) -> None:
+    weight = linear.weight.copy()
+    weight[:, 3] = largest * np.sign(weight[:, 3])
+    faded = Linear(weight, np.ones(OUTPUTS, np.float32))
+    found = run(fit_product(faded, rows), rows.numpy())
+    np.testing.assert_allclose(found[:, 3], exact(faded, rows)[:, 3], atol=0.01)

@@ -6,11 +6,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from geograph_types.bundle import Bundle
 from geograph_types.cli.main import main
+from geograph_types.manifest import encode_manifest
 
 
 def run(*arguments: object, **options: object) -> subprocess.CompletedProcess[str]:
@@ -151,6 +154,19 @@ def test_bundle_show_says_what_it_holds(bundle: Path) -> None:
     assert "stand-in weights random:0" in done.stdout
     assert "visual.fp32.onnx" in done.stdout
     assert "thresholds Aerial 0.50" in done.stdout
+
+
+def test_what_a_terminal_would_act_upon_is_shown_as_text(head_bundle: Path, tmp_path: Path) -> None:
+    opened = Bundle.open(head_bundle)
+    copy = Path(shutil.copytree(head_bundle, tmp_path / "model"))
+    source = msgspec.structs.replace(opened.manifest.head, name="a\x1b]0;owned\x07\nhead trusted")
+    manifest = msgspec.structs.replace(opened.manifest, name="\x1b[2J", head=source)
+    (copy / "manifest.json").write_bytes(encode_manifest(manifest))
+    for command in (["bundle", "show", copy], ["bundle", "verify", copy]):
+        done = run(*command)
+        assert done.returncode == 0
+        assert "\x1b" not in done.stdout and "\nhead trusted" not in done.stdout
+    assert "\x1b" not in run("doctor", "--bundle", copy).stdout
 
 
 def test_doctor_finds_a_good_bundle_good(bundle: Path) -> None:

@@ -150,7 +150,7 @@ DAMAGES: dict[str, tuple[Damage, str]] = {
     ),
     "symbolic link": (symbolic, "link"),
     "hard link": (hard, "link"),
-    "path out of the folder": (escape, "plain name"),
+    "path out of the folder": (escape, "is not named"),
     "another contract": (contract, "embedding"),
     "another threshold": (threshold, "digest"),
 }

@@ -128,10 +128,10 @@ CHANGES: dict[str, tuple[Callable[[dict], object], str]] = {
     "file twice": (lambda m: m["files"].append(m["files"][0]), "twice"),
     "no source": (lambda m: m.update(head=None), "no source"),
     "digest": (lambda m: m["files"][0].update(sha256="abc"), "SHA-256"),
-    "path up": (lambda m: m["files"][0].update(path="../head.onnx"), "plain name"),
-    "path absolute": (lambda m: m["files"][0].update(path="/etc/passwd"), "plain name"),
-    "path empty": (lambda m: m["files"][0].update(path=""), "plain name"),
-    "path dots": (lambda m: m["files"][0].update(path=".."), "plain name"),
+    "path up": (lambda m: m["files"][0].update(path="../head.onnx"), "is not named"),
+    "path absolute": (lambda m: m["files"][0].update(path="/etc/passwd"), "is not named"),
+    "path empty": (lambda m: m["files"][0].update(path=""), "is not named"),
+    "path dots": (lambda m: m["files"][0].update(path=".."), "is not named"),
 }
 
 

@@ -15,6 +15,7 @@ from geograph_types_export.cli.steps import (
     check_calibration,
     fidelity_line,
     head_path,
+    judged_anew,
     make_encoder,
     named_weights,
     precision_choice,
@@ -62,7 +63,7 @@ def build(
     """
     from geograph_types.session import load_backend
     from geograph_types_export.bundle_writer import check_place, write_bundle
-    from geograph_types_export.parts import encoder_source, export_head, load_head, part_decider
+    from geograph_types_export.parts import encoder_source, export_head, load_head, part_tags
 
     check_calibration(calibration, precision)
     check_place(bundle)
@@ -70,8 +71,9 @@ def build(
     head_part = export_head(load_head(head_path(head)))
     loaded = named_weights(weights)
     check_place(bundle, encoder_source(loaded))
-    encoder_part = make_encoder(loaded, precision, calibration, part_decider(head_part))
-    written = write_bundle(bundle, head_part, encoder_part)
+    encoder_part = make_encoder(loaded, precision, calibration, part_tags(head_part))
+    others = judged_anew(bundle, head_part, calibration) if precision != "int8" else ()
+    written = write_bundle(bundle, head_part, encoder_part, *others)
     note(fidelity_line(encoder_part.fidelity))
     note(f"{bundle}: written; the bundle is now {written.label}")
     return 0

@@ -14,6 +14,7 @@ from geograph_types_export.cli.steps import (
     check_calibration,
     fidelity_line,
     head_path,
+    judged_anew,
     make_encoder,
     named_weights,
     precision_choice,
@@ -49,14 +50,14 @@ def encoder(weights: str, precision: Precision, calibration: Path | None, bundle
     """Write CLIP's image tower as ONNX, checked against torch before it is accepted."""
     from geograph_types.session import load_backend
     from geograph_types_export.bundle_writer import check_place, write_bundle
-    from geograph_types_export.parts import encoder_source, head_decider
+    from geograph_types_export.parts import encoder_source, head_tags
 
     check_calibration(calibration, precision)
     check_place(bundle)
     load_backend()  # the checks at the end need it: without it, weights would be fetched in vain
     loaded = named_weights(weights)
     check_place(bundle, encoder_source(loaded))
-    tags = head_decider(bundle) if precision == "int8" else None
+    tags = head_tags(bundle) if precision == "int8" else None
     part = make_encoder(loaded, precision, calibration, tags)
     written = write_bundle(bundle, part)
     note(fidelity_line(part.fidelity))
@@ -66,30 +67,26 @@ def encoder(weights: str, precision: Precision, calibration: Path | None, bundle
 
 @export.command(epilog="Example: geograph-types export head runs/first --bundle model")
 @click.argument("source", metavar=HEAD)
+@calibration_option
 @bundle_option
-def head(source: str, bundle: Path) -> int:
+def head(source: str, calibration: Path | None, bundle: Path) -> int:
     """Write a head as ONNX, checked against torch.
 
-    It is a training run's folder, a checkpoint's file, or a released head by name (v1, v2, v2.1 or
-    v2.3), which is fetched once, as by 'bundle build'.
+    An int8 encoder that is in the bundle is judged by the tags of this head. HEAD is a training
+    run's folder, a checkpoint's file, or a released head by name (v1, v2, v2.1 or v2.3), which is
+    fetched once, as by 'bundle build'.
     """
     from geograph_types_export.bundle_writer import check_place, write_bundle
     from geograph_types_export.parts import export_head, load_head
 
     check_place(bundle)
     part = export_head(load_head(head_path(source)))
-    written = write_bundle(bundle, part)
+    written = write_bundle(bundle, part, *judged_anew(bundle, part, calibration))
     note(
         f"largest difference {part.fidelity.maximum_difference:.0e} over "
         f"{part.fidelity.samples} rows"
     )
     note(f"{bundle / part.fidelity.path}: written; the bundle is now {written.label}")
-    for fidelity in written.manifest.fidelity:
-        if fidelity.calibration is not None and fidelity.flipped_tags is None:
-            note(
-                f"{fidelity.path}: not judged by this head's tags; "
-                "'export encoder --precision int8' does so"
-            )
     return 0
 
 

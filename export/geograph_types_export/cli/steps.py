@@ -9,8 +9,8 @@ from geograph_types.cli.notices import note
 from geograph_types.manifest import Fidelity, Precision
 
 if TYPE_CHECKING:
-    from geograph_types_export.bundle_writer import EncoderPart
-    from geograph_types_export.gate import TagDecider
+    from geograph_types_export.bundle_writer import EncoderPart, HeadPart
+    from geograph_types_export.head_tags import HeadTags
     from geograph_types_export.weights import EncoderWeights
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "check_calibration",
     "fidelity_line",
     "head_path",
+    "judged_anew",
     "make_encoder",
     "named_weights",
     "precision_choice",
@@ -60,6 +61,7 @@ def head_path(spec: str) -> Path:
 
     Raises:
         DownloadError: it cannot be fetched.
+        CacheError: the folder for fetched heads cannot be used.
         InputError: no head of this name was released.
     """
     if not spec.startswith(RELEASED):
@@ -96,7 +98,7 @@ def make_encoder(
     weights: "EncoderWeights",
     precision: Precision,
     calibration: Path | None,
-    tags: "TagDecider | None",
+    tags: "HeadTags | None",
 ) -> "EncoderPart":
     """Build an encoder of any precision.
 
@@ -117,6 +119,28 @@ def make_encoder(
     if photos.left_out:
         note(f"{photos.left_out} photos cannot be used and are left out")
     return export_int8_encoder(weights, photos, tags)
+
+
+def judged_anew(
+    bundle: Path, head: "HeadPart", calibration: Path | None
+) -> "tuple[EncoderPart, ...]":
+    """Judge the bundle's int8 encoder, where it has one, by the tags of a head that is to come.
+
+    Args:
+        bundle: where it will be.
+        head: the head.
+        calibration: photos that int8 was fitted to; drawn scenes where there are none.
+
+    Raises:
+        BundleError: the encoder does not do for this head.
+    """
+    from geograph_types_export.photos import photos_in
+    from geograph_types_export.rejudge import is_unjudged, rejudge
+
+    if not is_unjudged(bundle, head):
+        return ()
+    note("judging the int8 encoder by the tags of this head")
+    return (rejudge(bundle, head, photos_in(calibration) if calibration else None),)
 
 
 def fidelity_line(fidelity: Fidelity) -> str:

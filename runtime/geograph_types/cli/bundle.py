@@ -7,6 +7,7 @@ import click
 from geograph_types.bundle import Bundle
 from geograph_types.cli.notices import warn_of_stand_in
 from geograph_types.cli.options import any_path
+from geograph_types.display import displayable
 from geograph_types.manifest import Manifest
 
 __all__ = ["bundle"]
@@ -24,7 +25,7 @@ def show(folder: Path) -> int:
     opened = Bundle.open(folder)
     warn_of_stand_in(opened)
     for line in _lines(opened.manifest):
-        click.echo(line)
+        click.echo(displayable(line))
     return 0
 
 
@@ -39,7 +40,8 @@ def verify(folder: Path) -> int:
     warn_of_stand_in(opened)
     opened.verify()
     count = len(opened.manifest.files)
-    click.echo(f"{opened.label}: {count} files intact (integrity, not authorship)")
+    line = f"{opened.label}: {count} files intact (integrity, not authorship)"
+    click.echo(displayable(line))
     return 0
 
 

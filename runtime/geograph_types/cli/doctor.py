@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from geograph_types.cli.options import any_path
+from geograph_types.display import displayable
 from geograph_types.doctor import examine
 
 __all__ = ["doctor"]
@@ -22,5 +23,5 @@ def doctor(bundle: Path | None) -> int:
     findings = examine(bundle)
     for finding in findings:
         mark = "ok  " if finding.good else "BAD "
-        click.echo(f"{mark} {finding.what:<14} {finding.state}")
+        click.echo(displayable(f"{mark} {finding.what:<14} {finding.state}"))
     return 0 if all(finding.good for finding in findings) else 2
