@@ -1,11 +1,24 @@
 """Errors of the export; each is one line that says what to do next."""
 
+import re
 from pathlib import Path
-from urllib.parse import urlsplit
+from typing import Final
 
 from geograph_types.errors import GeographTypesError
 
-__all__ = ["DigestError", "DownloadError", "DriftError", "GateError", "WeightsError"]
+__all__ = [
+    "CacheError",
+    "DigestError",
+    "DownloadError",
+    "DriftError",
+    "GateError",
+    "RecheckError",
+    "WeightsError",
+    "without_password",
+]
+
+CREDENTIALS: Final = re.compile(r"(//|(?<!\S))[^/?#\s]*@")
+"""Of addresses in a text, also of those that lack their scheme."""
 
 
 class WeightsError(GeographTypesError):
@@ -35,6 +48,21 @@ class DriftError(GeographTypesError):
         self.part = part
 
 
+class RecheckError(GeographTypesError):
+    """An int8 encoder does not pass the gate on the photos that it was judged on again.
+
+    Attributes:
+        part: the file that was checked.
+    """
+
+    def __init__(self, part: str, figures: str, fitted_to: str) -> None:
+        super().__init__(
+            f"{part} is not near enough to float32 on these photos ({figures}): it was fitted to "
+            f"{fitted_to}, so name the folder of those with --calibration, or export it anew"
+        )
+        self.part = part
+
+
 class GateError(GeographTypesError):
     """No int8 version of these weights is near enough to float32; none was written."""
 
@@ -43,6 +71,18 @@ class GateError(GeographTypesError):
             f"no int8 version is near enough to float32 ({figures}): give more photos like your "
             "own with --calibration DIR, or use --precision fp32"
         )
+
+
+class CacheError(GeographTypesError):
+    """The folder for fetched heads cannot be used.
+
+    Attributes:
+        folder: as it was given.
+    """
+
+    def __init__(self, folder: Path, problem: str) -> None:
+        super().__init__(f"cache {folder} {problem}")
+        self.folder = folder
 
 
 class DownloadError(GeographTypesError):
@@ -55,8 +95,9 @@ class DownloadError(GeographTypesError):
     """
 
     def __init__(self, url: str, file: Path, problem: str) -> None:
+        problem = without_password(problem)
         super().__init__(
-            f"{file.name} cannot be fetched from {_without_password(url)} ({problem}): connect to "
+            f"{file.name} cannot be fetched from {without_password(url)} ({problem}): connect to "
             f"a network and run again, or copy it into {file.parent}, or give its path in place "
             "of its name"
         )
@@ -77,7 +118,7 @@ class DigestError(GeographTypesError):
 
     def __init__(self, url: str, file: Path, expected: str, got: str) -> None:
         super().__init__(
-            f"{_without_password(url)} gave another file than {file.name} (SHA-256 {got} and not "
+            f"{without_password(url)} gave another file than {file.name} (SHA-256 {got} and not "
             f"{expected}), which was not kept: look at your mirror or proxy, or copy the published "
             f"file into {file.parent}, or give its path in place of its name"
         )
@@ -87,7 +128,6 @@ class DigestError(GeographTypesError):
         self.got = got
 
 
-def _without_password(url: str) -> str:
-    """Leave out what a mirror's address may carry before its host; errors end up in logs."""
-    credentials, at, _ = urlsplit(url).netloc.rpartition("@")
-    return url.replace(f"{credentials}{at}", "", 1) if at else url
+def without_password(text: str) -> str:
+    """Leave out what addresses carry before their hosts; errors end up in logs."""
+    return CREDENTIALS.sub(r"\1", text)

@@ -3,17 +3,18 @@
 import fcntl
 import os
 import re
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import Final
+from typing import BinaryIO, Final
 from urllib.parse import urlsplit
 
 from geograph_types.errors import InputError, MissingExtraError
 from geograph_types_export.download import Limits, ResumingDownload, file_sha256
-from geograph_types_export.errors import DownloadError
+from geograph_types_export.errors import CacheError, DownloadError
 from geograph_types_trainer.checkpoint_archive import ARCHIVE_LIMIT
 
 try:
@@ -38,6 +39,17 @@ FILE_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 SHA256: Final = re.compile(r"[0-9a-f]{64}")
 LIMITS: Final = Limits(size=ARCHIVE_LIMIT)
 """A larger file would be refused as a checkpoint in any case."""
+
+UP_TO_LAST_AT: Final = re.compile(r"^([\w+.-]*://)?.*@", re.DOTALL)
+"""Of what is no address; where they end is then anybody's guess, so it is the last @."""
+
+LOCK: Final = ".lock"
+LOCK_POLL_SECONDS: Final = 0.1
+
+CACHE_ADVICE: Final = (
+    f"name a folder that can be written in {CACHE_VARIABLE}, or give the head's path in place of "
+    "its name"
+)
 
 pooch.get_logger().setLevel("WARNING")  # it would report each download on standard error
 
@@ -79,13 +91,14 @@ class Source:
         """Refuse what is no address."""
         try:
             parts = urlsplit(self.address)
-            good = parts.scheme in ("http", "https") and bool(parts.hostname)
+            good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
         except ValueError:
             good = False
         if not good:
+            shown = UP_TO_LAST_AT.sub(r"\1", self.address)
             raise InputError(
-                f"{self.address!r} is no address of heads: give one that starts with http:// or "
-                f"https:// in {MIRROR_VARIABLE}, or leave it unset"
+                f"{shown!r} is no address of heads: give one like https://mirror.example/heads "
+                f"(http or https) in {MIRROR_VARIABLE}, or leave it unset"
             )
 
     def url(self, head: ReleasedHead) -> str:
@@ -130,9 +143,17 @@ def released_source() -> Source:
 
 
 def cache_folder() -> Path:
-    """Give the folder for fetched heads: GEOGRAPH_TYPES_CACHE, or the platform's for this user."""
-    folder = os.environ.get(CACHE_VARIABLE)
-    return Path(folder).expanduser() if folder else Path(pooch.os_cache("geograph-types"))
+    """Give the folder for fetched heads: GEOGRAPH_TYPES_CACHE, or the platform's for this user.
+
+    Raises:
+        CacheError: it is in the home folder of a user who has none.
+    """
+    named = os.environ.get(CACHE_VARIABLE)
+    try:
+        return Path(named or pooch.os_cache("geograph-types")).expanduser()
+    except RuntimeError:
+        problem = f"names a home folder that is not known: {CACHE_ADVICE}"
+        raise CacheError(Path(named or "~"), problem) from None
 
 
 def fetch_head(name: str, source: Source, cache: Path, limits: Limits = LIMITS) -> Path:
@@ -151,7 +172,7 @@ def fetch_head(name: str, source: Source, cache: Path, limits: Limits = LIMITS) 
         InputError: there is no release of this name.
         DownloadError: the file cannot be fetched.
         DigestError: what was fetched is another file; it was not kept.
-        OSError: the cache cannot be written.
+        CacheError: the cache cannot be written, or another process does not let go of it.
     """
     head = source.heads.get(name)
     if head is None:
@@ -159,11 +180,14 @@ def fetch_head(name: str, source: Source, cache: Path, limits: Limits = LIMITS) 
             f"no head {name!r} has been released: there are {', '.join(source.heads)}; for a file "
             "of your own, give its path"
         )
-    path = cache.absolute() / head.file
-    if path.is_file() and file_sha256(path) == head.sha256:
-        return path
-    with _locked(path.parent):
-        _retrieve(source.url(head), path, head.sha256, limits)
+    try:
+        path = cache.absolute() / head.file
+        if not path.is_file() or file_sha256(path) != head.sha256:
+            with _locked(path.parent, limits.lock_seconds):
+                _retrieve(source.url(head), path, head.sha256, limits)
+    except OSError as error:
+        problem = f"cannot be used ({error.strerror or error})"
+        raise CacheError(cache, f"{problem}: make room there, or {CACHE_ADVICE}") from None
     return path
 
 
@@ -184,9 +208,26 @@ def _retrieve(url: str, path: Path, sha256: str, limits: Limits) -> None:
 
 
 @contextmanager
-def _locked(folder: Path) -> Iterator[None]:
+def _locked(folder: Path, seconds: float) -> Iterator[None]:
     """Let one process at a time download into a folder; whoever waited finds the file there."""
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".lock").open("ab") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+    deadline = time.monotonic() + seconds
+    with (folder / LOCK).open("ab") as file:
+        while not _lock(file):
+            if time.monotonic() >= deadline:
+                raise CacheError(
+                    folder,
+                    f"is in use: another process holds {folder / LOCK} and has not let go of it "
+                    f"within {seconds:g} s: run again when that one has ended, or {CACHE_ADVICE}",
+                )
+            time.sleep(LOCK_POLL_SECONDS)
         yield
+
+
+def _lock(file: BinaryIO) -> bool:
+    """Lock a file until it is closed; give whether nobody else has."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
