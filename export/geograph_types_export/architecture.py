@@ -25,6 +25,7 @@ __all__ = [
     "TOKENS",
     "TOWER_SHAPES",
     "WIDTH",
+    "check_plain",
     "check_tower",
 ]
 
@@ -46,6 +47,9 @@ TOKENS: Final = GRID * GRID + 1
 LAYER_NORM_EPSILON: Final = 1e-5
 QUICK_GELU: Final = 1.702
 """The activation is x * sigmoid(1.702 x)."""
+
+FLOATS: Final = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+"""Types that weights come in; the numbers of others (int8, float8) mean nothing without a scale."""
 
 
 def _tower_shapes() -> dict[str, tuple[int, ...]]:
@@ -90,9 +94,11 @@ def check_tower(source: str, tower: Mapping[str, torch.Tensor]) -> None:
         tower: tensors by open_clip's keys of the image tower.
 
     Raises:
-        WeightsError: another architecture, a tensor missing or unknown, or not finite.
+        WeightsError: another architecture, a tensor missing or unknown, not plain (see
+            `check_plain`), or not finite in float32.
     """
-    shapes = {key: tuple(tensor.shape) for key, tensor in tower.items()}
+    # A nested tensor has no shape, and fails where it is asked for one.
+    shapes = {key: () if t.is_nested else tuple(t.shape) for key, t in tower.items()}
     if shapes != TOWER_SHAPES:
         raise WeightsError(
             source,
@@ -100,8 +106,30 @@ def check_tower(source: str, tower: Mapping[str, torch.Tensor]) -> None:
             f"(open_clip's {MODEL_NAME}, OpenAI's ViT-B-32.pt)",
         )
     for key, tensor in tower.items():
-        if not bool(torch.isfinite(tensor).all()):
+        check_plain(source, key, tensor)
+        if not bool(torch.isfinite(tensor.float()).all()):
             raise WeightsError(source, f"{key} holds NaN or infinity; fetch the file again")
+
+
+def check_plain(source: str, key: str, tensor: torch.Tensor) -> None:
+    """Refuse a tensor that does not hold its values one by one, as floats.
+
+    Args:
+        source: names the weights in messages.
+        key: names the tensor in messages.
+        tensor: of any shape.
+
+    Raises:
+        WeightsError: quantised, complex, sparse, nested, or without values (meta).
+    """
+    dense = tensor.layout == torch.strided and not tensor.is_nested
+    if not dense or tensor.dtype not in FLOATS or tensor.device.type != "cpu":
+        kind = "nested" if tensor.is_nested else tensor.layout
+        raise WeightsError(
+            source,
+            f"{key} is not plain ({tensor.dtype}, {kind}, on {tensor.device}); save the weights as "
+            "dense tensors of float16, bfloat16, float32 or float64",
+        )
 
 
 def _difference(shapes: Mapping[str, tuple[int, ...]]) -> str:

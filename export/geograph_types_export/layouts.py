@@ -3,6 +3,8 @@
 * openai and open_clip: the whole model, the tower under `visual.`
 * open_clip, the tower alone: no prefix
 * Hugging Face: `vision_model.*` and `visual_projection.weight`, queries, keys and values apart
+
+Each may be under `module.`, as distributed training saves it.
 """
 
 from collections.abc import Mapping
@@ -10,6 +12,7 @@ from typing import Final
 
 import torch
 
+from geograph_types_export.architecture import WIDTH, check_plain
 from geograph_types_export.errors import WeightsError
 
 __all__ = [
@@ -20,6 +23,8 @@ __all__ = [
     "to_open_clip",
 ]
 
+DISTRIBUTED_PREFIX: Final = "module."
+"""torch's DistributedDataParallel puts the whole model under it."""
 OPEN_CLIP_PREFIX: Final = "visual."
 HUGGING_FACE_PREFIX: Final = "vision_model."
 BARE_KEY: Final = "class_embedding"
@@ -44,6 +49,8 @@ IN_BLOCK: Final = {
 }
 BLOCK_PREFIX: Final = "vision_model.encoder.layers."
 IN_PROJECTIONS: Final = ("q_proj", "k_proj", "v_proj")
+IN_PROJECTION_SHAPES: Final = {"weight": (WIDTH, WIDTH), "bias": (WIDTH,)}
+PROJECTION: Final = "visual_projection.weight"
 
 
 def to_open_clip(source: str, tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
@@ -54,8 +61,11 @@ def to_open_clip(source: str, tensors: Mapping[str, torch.Tensor]) -> dict[str, 
         tensors: of a file, in any of the layouts.
 
     Raises:
-        WeightsError: none of the layouts.
+        WeightsError: none of the layouts, or a tensor that has to be rearranged is missing or not
+            plain (see `architecture.check_plain`).
     """
+    if all(key.startswith(DISTRIBUTED_PREFIX) for key in tensors):
+        tensors = {key.removeprefix(DISTRIBUTED_PREFIX): t for key, t in tensors.items()}
     if any(key.startswith(OPEN_CLIP_PREFIX) for key in tensors):
         return {
             key.removeprefix(OPEN_CLIP_PREFIX): tensor
@@ -74,13 +84,15 @@ def to_open_clip(source: str, tensors: Mapping[str, torch.Tensor]) -> dict[str, 
 
 
 def _from_hugging_face(source: str, tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    if "visual_projection.weight" not in tensors:
+    if PROJECTION not in tensors:
         raise WeightsError(
             source,
             "it has no visual_projection.weight; save a CLIPModel or CLIPVisionModelWithProjection",
         )
     tower = {ours: tensors[theirs] for theirs, ours in OUTSIDE_BLOCKS.items() if theirs in tensors}
-    tower["proj"] = tensors["visual_projection.weight"].T
+    projection = tensors[PROJECTION]
+    check_plain(source, PROJECTION, projection)
+    tower["proj"] = projection.T if projection.ndim == 2 else projection
     for key, tensor in tensors.items():
         if key.startswith(BLOCK_PREFIX):
             layer, _, rest = key.removeprefix(BLOCK_PREFIX).partition(".")
@@ -101,4 +113,10 @@ def _joined(
     missing = [name for name in names if name not in tensors]
     if missing:
         raise WeightsError(source, f"it has no {missing[0]}; fetch the file again, in full")
-    return torch.cat([tensors[name] for name in names])
+    for name in names:
+        check_plain(source, name, tensors[name])
+    parts = [tensors[name] for name in names]
+    # Others are left for the check of the architecture to name: a file of a few bytes can declare
+    # tensors of any size, and joining them would take the memory.
+    fitting = all(tuple(part.shape) == IN_PROJECTION_SHAPES.get(kind) for part in parts)
+    return torch.cat(parts) if fitting else parts[0]

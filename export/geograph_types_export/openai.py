@@ -1,6 +1,7 @@
 """OpenAI's weights through open_clip: its cache, its hub, and whether the hub can be reached."""
 
 import queue
+import re
 import threading
 from pathlib import Path
 from typing import Final
@@ -24,6 +25,7 @@ SOURCE: Final = open_clip.pretrained.get_pretrained_cfg(MODEL_NAME, OPENAI)
 REPOSITORY: Final[str] = SOURCE["hf_hub"].rstrip("/")
 ARCHIVE_URL: Final[str] = SOURCE["url"]
 """OpenAI's own address; the part before the file's name is its SHA-256."""
+SHA256: Final = re.compile("[0-9a-f]{64}")
 
 ADVICE: Final = (
     f"connect to huggingface.co, or copy open_clip_model.safetensors of {REPOSITORY} (or OpenAI's "
@@ -34,19 +36,14 @@ ADVICE: Final = (
 def cached_weights() -> Path | None:
     """Find the weights in the cache of the hub's client or of open_clip.
 
+    Returns:
+        The file, of the published SHA-256 where its cache tells one; `None` where there is none.
+
     Raises:
-        WeightsError: open_clip's cached archive is not the published one.
+        WeightsError: the cached file is not the published one, or cannot be read.
     """
-    for name in (HF_SAFE_WEIGHTS_NAME, HF_WEIGHTS_NAME):
-        found = huggingface_hub.try_to_load_from_cache(REPOSITORY, name)
-        if isinstance(found, str):
-            return Path(found)
-    archive = Path.home() / ".cache" / "clip" / Path(ARCHIVE_URL).name
-    if not archive.is_file():
-        return None
-    if file_sha256(archive) != ARCHIVE_URL.split("/")[-2]:
-        raise WeightsError(OPENAI, f"{archive} is cut off or damaged; delete it, and run again")
-    return archive
+    found = _in_hub_cache() or _in_open_clip_cache()
+    return _as_published(found) if found is not None else None
 
 
 def why_unreachable() -> str | None:
@@ -79,10 +76,58 @@ def download_weights() -> Path:
     """Fetch the weights through open_clip, which keeps them in its cache.
 
     Raises:
-        WeightsError: they cannot be fetched.
+        WeightsError: they cannot be fetched, or are not the published ones.
     """
     try:
-        return Path(open_clip.download_pretrained(SOURCE))
+        fetched = Path(open_clip.download_pretrained(SOURCE))
     except (OSError, RuntimeError, ValueError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise WeightsError(OPENAI, f"cannot be downloaded ({reason}); {ADVICE}") from None
+    return _as_published(fetched)
+
+
+def _in_hub_cache() -> Path | None:
+    try:
+        for name in (HF_SAFE_WEIGHTS_NAME, HF_WEIGHTS_NAME):
+            found = huggingface_hub.try_to_load_from_cache(REPOSITORY, name)
+            if isinstance(found, str):
+                return Path(found)
+    except (OSError, ValueError) as error:
+        raise WeightsError(
+            OPENAI,
+            f"the hub's cache cannot be read ({error}); mend {hub_constants.HF_HUB_CACHE}, or set "
+            "HF_HUB_CACHE to another folder, and run again",
+        ) from None
+    return None
+
+
+def _in_open_clip_cache() -> Path | None:
+    try:
+        archive = Path.home() / ".cache" / "clip" / Path(ARCHIVE_URL).name
+        return archive if archive.is_file() else None
+    except (OSError, RuntimeError):  # a user without a home, as in containers, or in another's
+        return None
+
+
+def _as_published(path: Path) -> Path:
+    """Hold a cached file to its digest: a cache wins over the hub for ever, whatever is in it."""
+    digest = _published_digest(path)
+    try:
+        if digest is None or file_sha256(path) == digest:
+            return path
+        problem = "is cut off or damaged"
+    except OSError as error:
+        problem = f"cannot be read ({error.strerror or error})"
+    raise WeightsError(OPENAI, f"its cached file {problem}; delete {path.resolve()}, and run again")
+
+
+def _published_digest(path: Path) -> str | None:
+    """Give the SHA-256 that a cache knows its file by.
+
+    The hub's client links to a blob that is named by its digest; a cache that was copied without
+    links tells none.
+    """
+    if path.name == Path(ARCHIVE_URL).name:
+        return ARCHIVE_URL.split("/")[-2]
+    blob = path.resolve().name
+    return blob if SHA256.fullmatch(blob) else None

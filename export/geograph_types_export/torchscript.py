@@ -9,6 +9,7 @@ Source: PyTorch, `torch/csrc/jit/docs/serialization.md`.
 """
 
 import pickle
+import pickletools
 import zipfile
 from collections import OrderedDict
 from collections.abc import Iterator
@@ -22,6 +23,8 @@ __all__ = ["ScriptArchive", "is_script_archive", "read_script_archive"]
 
 MODULE_PREFIX: Final = "__torch__."
 PICKLE: Final = "data.pkl"
+MEMO_PLACES: Final = ("PUT", "LONG_BINPUT")
+"""Opcodes that keep a value under a number of the pickle's own choice."""
 
 STORAGES: Final = {
     "HalfStorage": torch.float16,
@@ -54,17 +57,16 @@ def is_script_archive(archive: zipfile.ZipFile) -> bool:
 
 
 def read_script_archive(archive: zipfile.ZipFile) -> ScriptArchive:
-    """Read every tensor of the module tree.
+    """Read every tensor of the module tree; of a module that is shared, under its first path.
 
     Raises:
         pickle.UnpicklingError: the archive names something else than modules and tensors.
-        zipfile.BadZipFile: a part is damaged.
-        KeyError: a part is missing.
+        Exception: it is damaged; what `zipfile`, `pickle` and torch then raise is no closed list.
     """
     root = next(name for name in archive.namelist() if name.count("/") == 1).partition("/")[0]
     reader = _ModuleReader(archive, root)
     tree = reader.load()
-    return ScriptArchive(dict(_walk(tree, "")), frozenset(reader.modules))
+    return ScriptArchive(dict(_walk(tree, "", set())), frozenset(reader.modules))
 
 
 class _Module:
@@ -78,7 +80,9 @@ class _ModuleReader(pickle.Unpickler):
     """Builds modules and tensors, and refuses every other global."""
 
     def __init__(self, archive: zipfile.ZipFile, root: str) -> None:
-        super().__init__(BytesIO(archive.read(f"{root}/{PICKLE}")))
+        pickled = archive.read(f"{root}/{PICKLE}")
+        _check_memo(pickled)
+        super().__init__(BytesIO(pickled))
         self._archive = archive
         self._folder = f"{root}/data"
         self.modules: set[str] = set()
@@ -107,6 +111,16 @@ class _ModuleReader(pickle.Unpickler):
         return torch.frombuffer(data, dtype=dtype) if data else torch.empty(0, dtype=dtype)
 
 
+def _check_memo(pickled: bytes) -> None:
+    """Refuse numbers beyond the pickle's length: the unpickler fills a table up to the largest.
+
+    Five bytes could make it take 64 GB.
+    """
+    for opcode, place, _ in pickletools.genops(pickled):
+        if opcode.name in MEMO_PLACES and isinstance(place, int) and place > len(pickled):
+            raise pickle.UnpicklingError(f"it keeps a value under the number {place}")
+
+
 def _rebuild(
     storage: torch.Tensor, offset: int, shape: tuple[int, ...], stride: tuple[int, ...], *_: object
 ) -> torch.Tensor:
@@ -118,9 +132,19 @@ def _first_argument(value: object, *_: object) -> object:
     return value
 
 
-def _walk(module: _Module, prefix: str) -> Iterator[tuple[str, torch.Tensor]]:
+def _walk(
+    module: _Module, prefix: str, entered: set[_Module]
+) -> Iterator[tuple[str, torch.Tensor]]:
+    """Name the tensors by their paths, entering each module once: paths can double at each level.
+
+    Args:
+        module: where to start.
+        prefix: its path, with the dot.
+        entered: modules that were entered before; added to.
+    """
+    entered.add(module)
     for name, value in vars(module).items():
         if isinstance(value, torch.Tensor):
             yield prefix + name, value
-        elif isinstance(value, _Module):
-            yield from _walk(value, f"{prefix}{name}.")
+        elif isinstance(value, _Module) and value not in entered:
+            yield from _walk(value, f"{prefix}{name}.", entered)

@@ -67,7 +67,7 @@ def load_weights(spec: str) -> EncoderWeights:
     from geograph_types_export import openai
 
     if spec == OPENAI:
-        return _load_file(openai.cached_weights() or _download(), OPENAI)
+        return _load_cached(openai.cached_weights() or _download())
     path = Path(spec)
     return _load_file(path, path.name)
 
@@ -90,11 +90,11 @@ def _load_auto() -> EncoderWeights:
 
     cached = openai.cached_weights()
     if cached is not None:
-        return _load_file(cached, OPENAI)
+        return _load_cached(cached)
     reason = openai.why_unreachable()
     if reason is None:
         try:
-            return _load_file(openai.download_weights(), OPENAI)
+            return _load_cached(openai.download_weights())
         except WeightsError as error:
             reason = str(error)
     notice = (
@@ -122,11 +122,27 @@ def _load_stand_in(spec: str, notice: str | None = None) -> EncoderWeights:
     return EncoderWeights(spec, state, weights_digest(state), stand_in=True, notice=notice)
 
 
+def _load_cached(path: Path) -> EncoderWeights:
+    """Load OpenAI's weights; nothing fetches a cached file again before it is deleted."""
+    try:
+        return _load_file(path, OPENAI)
+    except WeightsError as error:
+        raise WeightsError(
+            OPENAI,
+            f"the cached file is of no use ({error}); delete {path.resolve()}, and run again",
+        ) from error
+
+
 def _load_file(path: Path, name: str) -> EncoderWeights:
     file = read_weight_file(path)
     tower = to_open_clip(str(path), file.tensors)
     check_tower(str(path), tower)
     stated = check_activation(path, file) or name == OPENAI
-    state = {key: tensor.detach().float().contiguous() for key, tensor in tower.items()}
+    state = {key: _as_float32(tensor) for key, tensor in tower.items()}
     notice = None if stated else f"{path}: {UNSTATED}"
     return EncoderWeights(name, state, weights_digest(state), notice=notice)
+
+
+def _as_float32(tensor: torch.Tensor) -> torch.Tensor:
+    # A saved tensor may be a view that negates its values when they are read; numpy has none such.
+    return tensor.detach().resolve_neg().float().contiguous()
