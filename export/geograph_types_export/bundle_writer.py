@@ -1,16 +1,17 @@
 """Make a bundle, or add to one; the bundle is at all times the old one or the new one, whole."""
 
 import hashlib
+import os
+import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
-from geograph_types.atomic import new_folder, sole_writer
+from geograph_types.atomic import new_folder, old_folder, sole_writer
 from geograph_types.bundle import MANIFEST_NAME, Bundle
 from geograph_types.errors import BundleError, OutputError
 from geograph_types.manifest import (
@@ -30,51 +31,15 @@ from geograph_types.manifest import (
     tensor_contract,
 )
 from geograph_types.taxonomy import CLASSES
-from geograph_types_export.head_tags import HeadTags
+from geograph_types_export.bundle_parts import EncoderPart, HeadPart, Rejudged
 from geograph_types_export.model_card import model_card
 from geograph_types_export.tagger_graph import join_graphs, verify_tagger
 from geograph_types_trainer.run import DEFAULT_THRESHOLDS
 
-__all__ = ["EncoderPart", "HeadPart", "check_place", "write_bundle"]
+__all__ = ["check_place", "write_bundle"]
 
 BUNDLE_NAME: Final = "geograph-types"
 VERSION_HEX: Final = 12
-
-
-@dataclass(frozen=True, slots=True)
-class EncoderPart:
-    """A verified encoder.
-
-    Attributes:
-        model: the ONNX file's bytes.
-        precision: of its arithmetic.
-        source: of its weights.
-        fidelity: as measured.
-        judge: the head by whose tags the gate has judged int8, if there was one.
-    """
-
-    model: bytes
-    precision: Precision
-    source: EncoderSource
-    fidelity: Fidelity
-    judge: HeadTags | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class HeadPart:
-    """A verified head.
-
-    Attributes:
-        model: the ONNX file's bytes.
-        source: where it comes from.
-        fidelity: as measured.
-        thresholds: by class.
-    """
-
-    model: bytes
-    source: HeadSource
-    fidelity: Fidelity
-    thresholds: Mapping[str, float]
 
 
 def check_place(path: Path, encoder: EncoderSource | None = None) -> None:
@@ -89,17 +54,17 @@ def check_place(path: Path, encoder: EncoderSource | None = None) -> None:
             has an encoder of other weights.
         OutputError: nothing can be written there.
     """
-    with _alone(path):
-        _, manifest = _open(path)
-        try:
-            tempfile.TemporaryDirectory(prefix=".geograph-types-", dir=path.parent).cleanup()
-        except OSError as error:
-            raise OutputError(path, error.strerror or str(error)) from None
+    _, manifest = _open(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryDirectory(prefix=".geograph-types-", dir=path.parent).cleanup()
+    except OSError as error:
+        raise OutputError(path, error.strerror or str(error)) from None
     if encoder is not None:
         _check_weights(path, manifest, encoder)
 
 
-def write_bundle(path: Path, *parts: EncoderPart | HeadPart) -> Bundle:
+def write_bundle(path: Path, *parts: EncoderPart | HeadPart | Rejudged) -> Bundle:
     """Put parts into a bundle, all of them at once; the rest of it stays, byte for byte.
 
     A head replaces the head. An encoder replaces the one of its precision, and all of a stand-in
@@ -124,6 +89,8 @@ def write_bundle(path: Path, *parts: EncoderPart | HeadPart) -> Bundle:
                 _check_weights(path, manifest, part.source)
                 manifest = _with_encoder(manifest, part)
                 contents |= {file_name("encoder", part.precision): part.model}
+            elif isinstance(part, Rejudged):
+                manifest = _with_judgement(path, manifest, part)
             else:
                 manifest = _with_head(manifest, part)
                 contents |= {file_name("head"): part.model}
@@ -147,9 +114,25 @@ def _alone(path: Path) -> Iterator[None]:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             stack.enter_context(sole_writer(path))
+            _put_back(path)
         except OSError as error:
             raise OutputError(path, error.strerror or str(error)) from None
         yield
+
+
+def _put_back(path: Path) -> None:
+    """Undo what a killed export left: a bundle taken away, with no new one in its place."""
+    if not path.name:
+        return
+    old = old_folder(path)
+    try:
+        Bundle.open(old)
+    except BundleError:
+        return  # there is none, or it is somebody else's
+    if os.path.lexists(path):
+        shutil.rmtree(old)
+    else:
+        old.rename(path)
 
 
 def _open(path: Path) -> tuple[dict[str, bytes], Manifest]:
@@ -215,6 +198,19 @@ def _with_encoder(manifest: Manifest, part: EncoderPart) -> Manifest:
     if judge is None or not judge.is_of(manifest.head, manifest.thresholds):
         fidelity = msgspec.structs.replace(fidelity, flipped_tags=None)
     return _replace(manifest, (*kept, file), fidelity, encoder=part.source)
+
+
+def _with_judgement(path: Path, manifest: Manifest, part: Rejudged) -> Manifest:
+    file = manifest.find("encoder", "int8")
+    if file is None or not part.judge.is_of(manifest.head, manifest.thresholds):
+        return manifest
+    if file.sha256 != part.sha256:
+        raise BundleError(path, "its int8 encoder was replaced meanwhile: run this again")
+    fidelity = tuple(
+        msgspec.structs.replace(f, flipped_tags=part.flipped_tags) if f.path == file.path else f
+        for f in manifest.fidelity
+    )
+    return msgspec.structs.replace(manifest, fidelity=fidelity)
 
 
 def _check_judged(path: Path, manifest: Manifest) -> None:

@@ -58,7 +58,8 @@ class Limits:
         total_seconds: for all tries and pauses together, however slowly the server goes on.
         tries: that are made.
         pause_seconds: before the second try; it doubles with each.
-        lock_seconds: for another process that downloads into the same folder.
+        lock_seconds: for another process that downloads into the same folder; longer than that may
+            take.
     """
 
     size: int
@@ -67,7 +68,7 @@ class Limits:
     total_seconds: float = 900.0
     tries: int = 4
     pause_seconds: float = 1.0
-    lock_seconds: float = 30.0
+    lock_seconds: float = 960.0
 
     def __post_init__(self) -> None:
         """Refuse limits under which nothing could be fetched."""

@@ -8,7 +8,7 @@ from typing import Literal
 
 from geograph_types.bundle import Bundle
 from geograph_types.manifest import EncoderSource, Fidelity, HeadSource, file_name
-from geograph_types_export.bundle_writer import EncoderPart, HeadPart
+from geograph_types_export.bundle_parts import EncoderPart, HeadPart
 from geograph_types_export.folding import fold
 from geograph_types_export.gate import GateFigures, Sample, find_accepted
 from geograph_types_export.graph import encoder_graph

@@ -5,12 +5,14 @@ The name is always the same, so that the next writer clears away what a killed o
 """
 
 import ctypes
+import errno
 import fcntl
 import hashlib
 import os
 import shutil
 import stat
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,13 +20,17 @@ from typing import BinaryIO, Final
 
 from geograph_types.errors import InputError
 
-__all__ = ["new_file", "new_folder", "sole_writer", "sync_folder"]
+__all__ = ["new_file", "new_folder", "old_folder", "sole_writer", "sync_folder"]
 
 UMASK: Final = os.umask(0o022)
 os.umask(UMASK)  # it can only be read by setting it
 
 LONGEST_NAME: Final = 236
 """Bytes, of 255 that file systems have: a temporary name has 14 more where its first is in use."""
+
+LOCK_SECONDS: Final = 60.0
+LOCK_PAUSE_SECONDS: Final = 0.05
+NO_LOCKS: Final = frozenset({errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP})
 
 HERE: Final = -100
 """AT_FDCWD: paths are relative to the working directory."""
@@ -107,29 +113,41 @@ def new_folder(path: Path) -> Iterator[Path]:
 def sole_writer(folder: Path) -> Iterator[None]:
     """Keep other writers from a folder that is read, changed and then replaced by `new_folder`.
 
-    They wait. Where a writer was killed between taking the old folder away and putting the new one
-    in its place, the old one is put back.
+    They wait for some time. On a file system without locks nobody is kept away.
 
     Raises:
-        OSError: the parent folder cannot be read, or its file system knows no locks.
+        OSError: the parent folder cannot be read, or another writer keeps it locked.
     """
-    folder = Path(os.path.abspath(folder))  # noqa: PTH100  "." has no name
     # Of the parent: it stays when the folder is replaced, and no file is left behind.
     descriptor = os.open(folder.parent, os.O_RDONLY)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        old = _old(folder)
-        if old.is_dir() and not os.path.lexists(folder):
-            old.rename(folder)
-        elif old.is_dir():
-            shutil.rmtree(old)
+        _lock_in_time(descriptor)
         yield
     finally:
         os.close(descriptor)
 
 
-def _old(folder: Path) -> Path:
-    return folder.with_name(f".{folder.name}.old")
+def _lock_in_time(descriptor: int) -> None:
+    end = time.monotonic() + LOCK_SECONDS
+    while True:
+        try:
+            return fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            if time.monotonic() > end:
+                raise OSError(error.errno, "another program keeps its folder locked") from None
+            time.sleep(LOCK_PAUSE_SECONDS)
+        except OSError as error:
+            if error.errno in NO_LOCKS:
+                return None
+            raise
+
+
+def old_folder(path: Path) -> Path:
+    """Name the place of the old folder while `new_folder` cannot exchange it for the new one.
+
+    It is left there where a writer is killed at that moment.
+    """
+    return path.with_name(f".{path.name}.old")
 
 
 def _part(path: Path) -> Path:
@@ -194,7 +212,11 @@ def _replace_folder(part: Path, path: Path) -> None:
         # The old folder takes the temporary name, where other writers leave it alone if locked.
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         if not _exchange(part, path):
-            old = _old(path)
+            old = old_folder(path)
+            if os.path.lexists(old):
+                old = Path(
+                    tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.", suffix=".old")
+                )
             path.rename(old)
             try:
                 part.rename(path)

@@ -177,6 +177,9 @@ def _decode(file: BinaryIO, size: int, name: str, exact: bool) -> DecodedPhoto:
             name, PhotoFault.TOO_MUCH_MEMORY, "decoding takes too much memory: export it smaller"
         ) from None
     except Exception as error:  # decoders raise a dozen unrelated classes on damaged files
+        if isinstance(error, OSError) and error.errno is not None:
+            # The system's, where decoders' own have no number: the next reading may go well.
+            raise PhotoError(name, PhotoFault.UNREADABLE, error.strerror or str(error)) from None
         _read_through(file, size, name)
         detail = " ".join(str(error).split()) or type(error).__name__
         raise PhotoError(name, PhotoFault.DAMAGED, detail) from None

@@ -7,7 +7,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Final
 
-__all__ = ["RAW_SUFFIXES", "SUFFIXES", "NameFilter", "find_photos", "real_path"]
+__all__ = ["RAW_SUFFIXES", "SUFFIXES", "NameFilter", "find_photos", "is_passed_over", "real_path"]
 
 SUFFIXES: Final = frozenset(
     {
@@ -103,7 +103,7 @@ def _in_folder(
     unreadable: list[Path] = []
     for root, folders, files in os.walk(folder, onerror=lambda e: unreadable.append(e.filename)):
         here = Path(root)
-        folders[:] = [name for name in folders if not _is_passed_over(name)]
+        folders[:] = [name for name in folders if not is_passed_over(name)]
         files = [name for name in files if not name.startswith(".")]
         yield from map(Path, unreadable)
         unreadable.clear()
@@ -127,7 +127,8 @@ def _in_folder(
     yield from map(Path, unreadable)
 
 
-def _is_passed_over(folder: str) -> bool:
+def is_passed_over(folder: str) -> bool:
+    """Whether a folder of this name is not searched: a hidden one, or a drive's own."""
     return folder.startswith(".") or folder.casefold() in SYSTEM_FOLDERS
 
 

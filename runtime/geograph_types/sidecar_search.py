@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from geograph_types.errors import InputError
+from geograph_types.photos import is_passed_over
 from geograph_types.sidecars import sidecar_path
 from geograph_types.xmp_tags import OWN_NAMESPACE
 
@@ -21,7 +22,7 @@ def find_sidecars(paths: Iterable[Path]) -> Iterator[Path]:
     """List sidecars: of photos, named themselves, and in folders those with tags of ours.
 
     The photo need not be there any more. What cannot be read in a folder is listed: opening it
-    says why. Hidden folders are passed over.
+    says why. Hidden folders and a drive's own are passed over.
 
     Raises:
         InputError: a path at which there is neither photo nor sidecar.
@@ -41,7 +42,7 @@ def _in_folder(folder: Path) -> Iterator[Path]:
     for root, folders, files in os.walk(
         folder, onerror=lambda error: unreadable.append(Path(error.filename))
     ):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        folders[:] = sorted(name for name in folders if not is_passed_over(name))
         here = Path(root)
         for name in sorted(files):
             if name.casefold().endswith(SUFFIX) and _may_be_ours(here / name):

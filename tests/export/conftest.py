@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from geograph_types_export.bundle_writer import EncoderPart
+from geograph_types_export.bundle_parts import EncoderPart
 from geograph_types_export.parts import export_encoder
 from geograph_types_export.reference import ReferenceTower
 from geograph_types_export.weights import EncoderWeights, load_weights

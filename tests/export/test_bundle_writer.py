@@ -9,6 +9,7 @@ import onnxruntime
 import pytest
 from onnx import TensorProto
 
+from geograph_types import atomic
 from geograph_types.atomic import new_folder
 from geograph_types.bundle import Bundle
 from geograph_types.errors import BundleError, OutputError
@@ -20,7 +21,8 @@ from geograph_types.manifest import (
     tensor_contract,
 )
 from geograph_types.taxonomy import CLASSES
-from geograph_types_export.bundle_writer import EncoderPart, HeadPart, check_place, write_bundle
+from geograph_types_export.bundle_parts import EncoderPart, HeadPart
+from geograph_types_export.bundle_writer import check_place, write_bundle
 from geograph_types_export.onnx_builder import GraphBuilder, serialise
 from geograph_types_export.parts import part_tags
 from geograph_types_export.photos import CalibrationPhotos
@@ -150,25 +152,59 @@ def test_int8_stands_before_the_head_alone_that_has_judged_it(
         write_bundle(tmp_path / "alone", head(1))
 
 
-def test_int8_that_is_there_is_judged_by_a_head_that_comes(tmp_path: Path) -> None:
-    path = tmp_path / "b"
-    pixels = np.random.default_rng(2).integers(0, 256, (16, 224, 224, 3), dtype=np.uint8)
-    photos = CalibrationPhotos(pixels[::2], pixels[1::2], "noise")
+@pytest.fixture
+def photos() -> CalibrationPhotos:
+    """From black to white."""
+    greys = np.arange(0, 256, 17, dtype=np.uint8)[:, None, None, None]
+    pixels = np.broadcast_to(greys, (len(greys), 224, 224, 3))
+    return CalibrationPhotos(pixels[::2], pixels[1::2], "scenes")
+
+
+def test_int8_that_is_there_is_judged_by_a_head_that_comes(
+    tmp_path: Path, photos: CalibrationPhotos
+) -> None:
+    path, other = tmp_path / "b", OTHER_HEADS["weights"]
     write_bundle(path, encoder(1, WEIGHTS), head(1), judged_by(head(1)))
-    other = OTHER_HEADS["weights"]
     assert not is_unjudged(path, head(1))
     assert is_unjudged(path, other)
     judged = rejudge(path, other, photos)
-    assert judged.fidelity.flipped_tags == 0
-    write_bundle(path, other, judged)
-    # An int8 encoder that is another one.
-    wrong = replace(judged_by(other), model=small_encoder(-1))
-    write_bundle(path, other, wrong)
+    assert judged.flipped_tags == 0
+    newer = replace(judged_by(head(1)), model=small_encoder(1.001))
+    write_bundle(path, newer)
+    before = files(Bundle.open(path))
+    with pytest.raises(BundleError, match="was replaced meanwhile: run this again"):
+        write_bundle(path, other, judged)
+    assert files(Bundle.open(path)) == before
+    bundle = write_bundle(path, other, rejudge(path, other, photos))
+    assert bundle.read(bundle.find("encoder", "int8")) == small_encoder(1.001)
+    assert not is_unjudged(path, other)
+    # An int8 encoder that is another one, and other photos.
+    write_bundle(path, other, replace(judged_by(other), model=small_encoder(-1)))
     with pytest.raises(BundleError, match="does not do for this head"):
         rejudge(path, head(1), photos)
-    write_bundle(tmp_path / "alone", encoder(1, WEIGHTS, "int8"))
+    with pytest.raises(BundleError, match=r"was fitted to scenes, .* with --calibration"):
+        rejudge(path, head(1), replace(photos, name="40 photos"))
+
+
+def test_int8_alone_is_judged_against_the_encoder_that_comes_with_the_head(
+    tmp_path: Path, photos: CalibrationPhotos
+) -> None:
+    path, other = tmp_path / "b", OTHER_HEADS["weights"]
+    write_bundle(path, head(1), judged_by(head(1)))
     with pytest.raises(BundleError, match="has no fp32 to be judged against"):
-        rejudge(tmp_path / "alone", head(1))
+        rejudge(path, other, photos)
+    exact = encoder(1, WEIGHTS)
+    bundle = write_bundle(path, other, exact, rejudge(path, other, photos, exact))
+    assert bundle.manifest.precisions == ("fp32", "int8")
+
+
+def test_a_stand_in_that_goes_need_not_be_judged(tmp_path: Path) -> None:
+    path, other = tmp_path / "b", OTHER_HEADS["weights"]
+    write_bundle(path, head(1), replace(judged_by(head(1)), source=STAND_IN))
+    assert is_unjudged(path, other, encoder(1, STAND_IN))
+    assert not is_unjudged(path, other, encoder(1, WEIGHTS))
+    bundle = write_bundle(path, other, encoder(1, WEIGHTS))
+    assert (bundle.manifest.encoder, bundle.manifest.precisions) == (WEIGHTS, ("fp32",))
 
 
 def test_of_two_exports_at_once_neither_loses_its_part(tmp_path: Path) -> None:
@@ -185,11 +221,38 @@ def test_a_bundle_that_a_killed_export_took_away_is_put_back(tmp_path: Path) -> 
     path = tmp_path / "b"
     write_bundle(path, encoder(1, WEIGHTS))
     path.rename(tmp_path / ".b.old")
-    check_place(path)
-    assert Bundle.open(path).manifest.precisions == ("fp32",)
+    assert write_bundle(path, head(1)).manifest.precisions == ("fp32",)
     shutil.copytree(path, tmp_path / ".b.old")
     assert write_bundle(path, head(1)).manifest.precisions == ("fp32",)
     assert [entry.name for entry in tmp_path.iterdir()] == ["b"]
+
+
+def test_what_only_looks_like_a_killed_exports_is_left_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine = tmp_path / ".b.old" / "mine.txt"
+    mine.parent.mkdir()
+    mine.write_text("mine")
+    # As on file systems that cannot exchange two names.
+    monkeypatch.setattr(atomic, "_exchange", lambda *_: False)
+    write_bundle(tmp_path / "b", head(1))
+    check_place(tmp_path / "b")
+    assert write_bundle(tmp_path / "b", encoder(1, WEIGHTS)).manifest.head is not None
+    assert mine.read_text() == "mine"
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == [".b.old", "b"]
+    with pytest.raises(BundleError):
+        check_place(Path("/"))
+
+
+def test_a_folder_that_others_keep_locked_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(atomic, "LOCK_SECONDS", 0.2)
+    with atomic.sole_writer(tmp_path / "other"):
+        check_place(tmp_path / "b")
+        with pytest.raises(OutputError, match="another program keeps its folder locked"):
+            write_bundle(tmp_path / "b", head(1))
+    write_bundle(tmp_path / "b", head(1))
 
 
 def test_a_place_that_cannot_be_written_is_said_before_any_work(tmp_path: Path) -> None:

@@ -11,7 +11,8 @@ from geograph_types.cli.main import main
 from geograph_types.errors import BundleError
 from geograph_types.onnx_outline import OutlineError, has_external_data
 from geograph_types.tagger import TypeTagger
-from geograph_types_export.bundle_writer import HeadPart, write_bundle
+from geograph_types_export.bundle_parts import HeadPart
+from geograph_types_export.bundle_writer import write_bundle
 
 
 @pytest.fixture(scope="module")

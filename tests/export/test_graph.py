@@ -3,7 +3,7 @@ import onnx
 import pytest
 
 from geograph_types.session import Session
-from geograph_types_export.bundle_writer import EncoderPart
+from geograph_types_export.bundle_parts import EncoderPart
 from geograph_types_export.folding import fold
 from geograph_types_export.graph import encoder_graph
 from geograph_types_export.reference import ReferenceTower

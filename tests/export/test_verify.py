@@ -4,7 +4,7 @@ import pytest
 import torch
 from onnx import numpy_helper
 
-from geograph_types_export.bundle_writer import EncoderPart
+from geograph_types_export.bundle_parts import EncoderPart
 from geograph_types_export.errors import DriftError
 from geograph_types_export.head_graph import head_graph
 from geograph_types_export.verify import check_photos, verify_encoder, verify_head

@@ -154,6 +154,8 @@ def test_a_drive_that_is_away_costs_no_embedding(
     assert out.read_bytes() == before
     assert main(command) == 1
     assert [row.get("reason") for row in rows(out)] == ["not_found"] * 12 + [None]
+    assert main(["tag", str(photos), str(other), *command[-6:]]) == 2
+    assert len(rows(out)) == 13
     away.rename(photos)
     for photo in photos.iterdir():
         replaced(photo, b"what nobody reads")

@@ -17,8 +17,10 @@ import pytest
 from PIL import Image
 
 from geograph_types.cli.main import main
+from geograph_types.sidecar_search import find_sidecars
 from geograph_types.sidecars import sidecar_path
 from geograph_types.xmp_check import read_xmp
+from geograph_types.xmp_tags import OWN_NAMESPACE
 
 GPS_IFD = 0x8825
 CAMERA = {1: "N", 2: (51.0, 30.0, 0.0), 3: "W", 4: (0.0, 7.0, 0.0)}
@@ -163,6 +165,8 @@ def test_what_is_passed_over_in_folders(
     for name in ("a.jfif", "b.jpe", "$RECYCLE.BIN/c.jpg", "lost+found/d.jpg", ".hidden/e.jpg"):
         (folder / name).parent.mkdir(exist_ok=True, parents=True)
         draw(tmp_path / "drawn.jpg", len(name)).rename(folder / name)
+    (folder / "lost+found" / "d.jpg.xmp").write_text(OWN_NAMESPACE)
+    assert list(find_sidecars([folder])) == []
     draw(tmp_path / "elsewhere" / "f.jpg", 6)
     (folder / "link").symlink_to(tmp_path / "elsewhere")
     capsys.readouterr()

@@ -65,15 +65,17 @@ def build(
     from geograph_types_export.bundle_writer import check_place, write_bundle
     from geograph_types_export.parts import encoder_source, export_head, load_head, part_tags
 
-    check_calibration(calibration, precision)
+    check_calibration(calibration, precision, bundle)
     check_place(bundle)
     load_backend()  # the checks need it: without it, everything would be fetched in vain
     head_part = export_head(load_head(head_path(head)))
     loaded = named_weights(weights)
     check_place(bundle, encoder_source(loaded))
     encoder_part = make_encoder(loaded, precision, calibration, part_tags(head_part))
-    others = judged_anew(bundle, head_part, calibration) if precision != "int8" else ()
-    written = write_bundle(bundle, head_part, encoder_part, *others)
+    judged = (
+        () if precision == "int8" else judged_anew(bundle, head_part, calibration, encoder_part)
+    )
+    written = write_bundle(bundle, head_part, encoder_part, *judged)
     note(fidelity_line(encoder_part.fidelity))
     note(f"{bundle}: written; the bundle is now {written.label}")
     return 0

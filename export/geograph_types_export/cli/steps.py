@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from geograph_types.cli.notices import note
-from geograph_types.manifest import Fidelity, Precision
+from geograph_types.manifest import Fidelity, Precision, file_name
 
 if TYPE_CHECKING:
-    from geograph_types_export.bundle_writer import EncoderPart, HeadPart
+    from geograph_types_export.bundle_parts import EncoderPart, HeadPart, Rejudged
     from geograph_types_export.head_tags import HeadTags
     from geograph_types_export.weights import EncoderWeights
 
@@ -50,9 +50,19 @@ calibration_option = click.option(
 )
 
 
-def check_calibration(calibration: Path | None, precision: Precision) -> None:
-    """Refuse photos that nothing would be fitted to."""
-    if calibration is not None and precision != "int8":
+def check_calibration(
+    calibration: Path | None, precision: Precision, bundle: Path | None = None
+) -> None:
+    """Refuse photos that nothing would be fitted to, nor judged on.
+
+    Args:
+        calibration: the photos.
+        precision: of the encoder that is made.
+        bundle: whose int8 encoder, where it has one, may have to be judged by another head.
+    """
+    if calibration is None or precision == "int8":
+        return
+    if bundle is None or not (bundle / file_name("encoder", "int8")).exists():
         raise click.UsageError("--calibration goes with --precision int8")
 
 
@@ -122,25 +132,30 @@ def make_encoder(
 
 
 def judged_anew(
-    bundle: Path, head: "HeadPart", calibration: Path | None
-) -> "tuple[EncoderPart, ...]":
+    bundle: Path,
+    head: "HeadPart",
+    calibration: Path | None,
+    encoder: "EncoderPart | None" = None,
+) -> "tuple[Rejudged, ...]":
     """Judge the bundle's int8 encoder, where it has one, by the tags of a head that is to come.
 
     Args:
         bundle: where it will be.
         head: the head.
         calibration: photos that int8 was fitted to; drawn scenes where there are none.
+        encoder: that comes with the head.
 
     Raises:
-        BundleError: the encoder does not do for this head.
+        BundleError: int8 does not do for this head, or the photos are not those it was fitted to.
     """
     from geograph_types_export.photos import photos_in
     from geograph_types_export.rejudge import is_unjudged, rejudge
 
-    if not is_unjudged(bundle, head):
+    if not is_unjudged(bundle, head, encoder):
         return ()
     note("judging the int8 encoder by the tags of this head")
-    return (rejudge(bundle, head, photos_in(calibration) if calibration else None),)
+    photos = photos_in(calibration) if calibration else None
+    return (rejudge(bundle, head, photos, encoder),)
 
 
 def fidelity_line(fidelity: Fidelity) -> str:

@@ -8,7 +8,7 @@ from typing import Final
 
 from geograph_types.cli.notices import note
 from geograph_types.errors import InputError
-from geograph_types.photos import SUFFIXES, NameFilter, find_photos
+from geograph_types.photos import RAW_SUFFIXES, SUFFIXES, NameFilter, find_photos
 
 __all__ = ["named_paths", "photos_of"]
 
@@ -19,12 +19,17 @@ def photos_of(given: Iterable[Path], include: Iterable[str], exclude: Iterable[s
     """List the photos that PHOTOS and patterns name, each once; "-" is a list on standard input.
 
     Raises:
-        InputError: there are none, or nothing that is named is there, as where a drive is not.
+        InputError: there are none, or a folder or all that is named is not there, as where a drive
+            is not.
     """
     given = list(given)
-    if not any(path == STANDARD_INPUT or os.path.lexists(path) for path in given):
-        more = f" (and {len(given) - 1} more)" if len(given) > 1 else ""
-        raise InputError(f"there is no {given[0]}{more}: mind the spelling, or mount the drive")
+    away = [path for path in given if path != STANDARD_INPUT and not os.path.lexists(path)]
+    # A photo that has gone is a row that says so. A folder would be one in place of its photos.
+    folders = [path for path in away if path.suffix.casefold() not in SUFFIXES | RAW_SUFFIXES]
+    if folders or len(away) == len(given):
+        missing = folders or away
+        more = f" (and {len(missing) - 1} more)" if len(missing) > 1 else ""
+        raise InputError(f"there is no {missing[0]}{more}: mind the spelling, or mount the drive")
     paths = named_paths(given)
     links: list[Path] = []
     found = find_photos(paths, NameFilter(tuple(include), tuple(exclude)), links.append)
