@@ -42,8 +42,10 @@ lint: $(INSTALLED)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# In the order of files: by their numbers of tests, the longest test of all would come last, alone.
 test: lint
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadscope --cov --cov-report=term
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadscope --no-loadscope-reorder \
+		--cov --cov-report=term
 
 # The long versions of tests that have a short one in `make test`, and those that need Chromium, for
 # the pages, or a network, for the wheel's extras.
