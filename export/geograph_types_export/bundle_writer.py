@@ -74,7 +74,7 @@ def write_bundle(path: Path, *parts: EncoderPart | HeadPart | Rejudged) -> Bundl
 
     Args:
         path: the bundle's folder; it is made where there is none.
-        parts: what to put there.
+        parts: what to put there; a judgement goes behind its head.
 
     Raises:
         BundleError: as `check_place`, or an int8 encoder would stand before a head by whose tags it

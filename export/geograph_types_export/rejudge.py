@@ -64,7 +64,11 @@ def rejudge(
     bundle = Bundle.open(path)
     anew = "make both anew with 'geograph-types bundle build --head HEAD --precision int8'"
     file, exact = bundle.find("encoder", "int8"), bundle.manifest.find("encoder", "fp32")
-    if exact is None and encoder is None:
+    if exact is not None:
+        reference = bundle.read(exact)
+    elif encoder is not None:
+        reference = encoder.model
+    else:
         raise BundleError(path, f"its int8 encoder has no fp32 to be judged against: {anew}")
     photos = photos or drawn_photos()
     known = next((f for f in bundle.manifest.fidelity if f.path == file.path), None)
@@ -75,7 +79,6 @@ def rejudge(
             f"its int8 encoder was fitted to {fitted_to}, and is judged on such: name their folder "
             f"with --calibration, or {anew}",
         )
-    reference = bundle.read(exact) if exact else encoder.model if encoder else b""
     expected = embed(Session(reference, "cpu"), photos.held_out, BATCH)
     tags = part_tags(head)
     figures = measure(bundle.read(file), photos.held_out, expected, tags)

@@ -281,7 +281,5 @@ def _open_regular(root: Path, name: str) -> Iterator[BinaryIO]:
         _check_regular(path)
         with open(os.open(path, os.O_RDONLY | NO_LINKS), "rb") as stream:
             yield stream
-    except FileNotFoundError:
-        raise BundleError(root, f"has no {name}; export or copy the bundle again") from None
     except OSError as error:
         raise BundleError(path, f"cannot be read ({error.strerror})") from None

@@ -7,7 +7,6 @@ Both are written in batches; a batch that was written outlasts a kill and a powe
 import hashlib
 import os
 import sqlite3
-import stat
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,6 +23,7 @@ from geograph_types.errors import PhotoError, PhotoFault
 from geograph_types.exif_position import ExifWhereabouts
 from geograph_types.pending import Encoding, FileStamp, PendingPhoto
 from geograph_types.pipeline import EmbeddedPhoto
+from geograph_types.presence import is_gone, was_moved
 from geograph_types.results import PhotoResult
 from geograph_types.sqlite_file import open_database, reported, transaction
 
@@ -132,7 +132,7 @@ class Catalog:
         if digest is None or not found:
             return False
         key = _key(photo.path)
-        gone = [path for (path,) in found if path != key and _was_moved(path)]
+        gone = [path for (path,) in found if path != key and was_moved(path)]
         with transaction(self.path, CATALOG, self._connection):
             self._connection.execute(
                 "INSERT OR REPLACE INTO photos SELECT ?, ?, ?, sha256, encoder, exact, embedding, "
@@ -148,7 +148,7 @@ class Catalog:
         with reported(self.path, CATALOG):
             query = "SELECT path FROM photos UNION SELECT path FROM results"
             paths = [row[0] for row in self._connection.execute(query)]
-        gone = [path for path in paths if _is_gone(path)]
+        gone = [path for path in paths if is_gone(path)]
         with transaction(self.path, CATALOG, self._connection):
             self._forget(gone)
         return len(gone)
@@ -290,22 +290,6 @@ def open_catalog(path: Path, read_only: bool = False) -> Iterator[Catalog]:
 
 def _key(path: Path) -> bytes:
     return os.fsencode(os.path.abspath(path))  # noqa: PTH100  Path.absolute keeps ".."
-
-
-def _is_gone(path: bytes) -> bool:
-    """Whether there is no such file, or a folder; one that cannot be looked at may be there."""
-    try:
-        return stat.S_ISDIR(os.lstat(path).st_mode)
-    except OSError as error:
-        return isinstance(error, FileNotFoundError | NotADirectoryError)
-
-
-def _was_moved(path: bytes) -> bool:
-    """Whether a file has gone and its drive has not: other things are beside its place."""
-    try:
-        return _is_gone(path) and bool(os.listdir(os.path.dirname(path)))  # noqa: PTH120, PTH208
-    except OSError:
-        return False
 
 
 def _sha256(path: Path) -> bytes | None:
