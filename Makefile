@@ -57,8 +57,8 @@ acceptance: $(INSTALLED)
 		GEOGRAPH_TYPES_FUZZ_PHOTOS=2000 GEOGRAPH_TYPES_SOAK_SECONDS=1800 \
 		GEOGRAPH_TYPES_RAY_PHOTOS=5000 GEOGRAPH_TYPES_RAY_KILLS=10 \
 		$(BIN)/python -m pytest --durations=3 -rP \
-		tests/trainer/test_training.py::test_kill_and_resume tests/runtime/test_sidecars.py \
-		tests/integration/test_tampering.py tests/runtime/test_hostile.py \
+		tests/trainer/training/test_training.py::test_kill_and_resume tests/runtime/sidecars/test_sidecars.py \
+		tests/integration/test_tampering.py tests/runtime/decoding/test_hostile.py \
 		tests/integration/test_kills.py tests/integration/test_full_disk.py \
 		tests/integration/test_ray.py tests/runtime/worker/test_kills.py tests/acceptance
 

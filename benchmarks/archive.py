@@ -28,7 +28,7 @@ from typing import Final
 import click
 import numpy as np
 
-from archive_results import (
+from reporting.archive import (
     JSON,
     LOOP,
     PARQUET,
@@ -40,9 +40,9 @@ from archive_results import (
     rates_ratio,
     summary,
 )
-from child import run_child
-from command_line import json_option, own_work_option, report, rounds_option, say, work_folder
-from machine import this_machine
+from measuring.child import run_child
+from measuring.command_line import json_option, own_work_option, report, rounds_option, say, work_folder
+from measuring.machine import this_machine
 from train import DISTANCES, peak_megabytes, seconds_to_unzip, write_rows
 
 BYTES_A_ROW: Final = 1100
@@ -125,7 +125,7 @@ def make_head(folder: Path) -> tuple[Path, Path]:
     import torch
 
     from geograph_types.cli.main import main as program
-    from geograph_types_trainer.checkpoint import save_checkpoint
+    from geograph_types_trainer.checkpoint.file import save_checkpoint
     from geograph_types_trainer.head import TypeHead
 
     checkpoint, bundle = folder / "head.pth", folder / "bundle"
@@ -140,7 +140,7 @@ def make_head(folder: Path) -> tuple[Path, Path]:
 def make_parquet(folder: Path, rows: int) -> Path:
     """Write rows of float16 embeddings, noise about a common vector."""
     from geograph_types.dataset_batch import DatasetBatch
-    from geograph_types.parquet import new_dataset
+    from geograph_types.stored.parquet import new_dataset
 
     path = folder / f"{rows}.parquet"
     if path.exists():
@@ -187,9 +187,9 @@ def run_loop(rows: Path, checkpoint: Path) -> dict[str, float]:
     """Score the first rows as they come, each by itself."""
     import torch
 
-    from geograph_types.distance import Distance
-    from geograph_types.parquet import read_dataset
-    from geograph_types_trainer.checkpoint import load_checkpoint
+    from geograph_types.distance.distance import Distance
+    from geograph_types.stored.parquet import read_dataset
+    from geograph_types_trainer.checkpoint.file import load_checkpoint
 
     torch.set_num_threads(1)
     head = load_checkpoint(checkpoint).head.eval()

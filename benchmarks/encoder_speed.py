@@ -9,13 +9,13 @@ from numpy.typing import NDArray
 from contenders import CONTENDERS, OPEN_CLIP, OURS
 from contenders.interface import Given
 from contenders.process import ContenderError, ContenderProcess
-from encoder_results import EncoderResults, Fidelity, Speed, speeds
+from reporting.encoder import EncoderResults, Fidelity, Speed, speeds
 from geograph_types import Bundle
-from geograph_types_export.gate import compare
-from geograph_types_export.verify import check_photos
-from machine import this_machine
-from machine_rates import MachineRates, measure_rates
-from rounds import alternate
+from geograph_types_export.int8.gate import compare
+from geograph_types_export.verify.graphs import check_photos
+from measuring.machine import this_machine
+from measuring.machine_rates import MachineRates, measure_rates
+from measuring.rounds import alternate
 
 __all__ = ["measure_speed"]
 

@@ -19,11 +19,11 @@ from typing import Final
 import click
 import msgspec
 
-from command_line import json_option, report, rounds_option, say
+from measuring.command_line import json_option, report, rounds_option, say
 from geograph_types.archive.sample import draw_sample
-from geograph_types.cpu import usable_cpus
-from machine import Machine, this_machine
-from spread import Spread, ratio, spread
+from geograph_types.system.cpu import usable_cpus
+from measuring.machine import Machine, this_machine
+from measuring.spread import Spread, ratio, spread
 
 DRAWN_SHARE: Final = 10
 LOCAL: Final = "local, one worker with all cores"

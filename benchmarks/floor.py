@@ -6,8 +6,8 @@ python benchmarks/floor.py [--threads 2] [--batch 8]
 import click
 
 from encoder_work import bytes_moved, multiplications
-from geograph_types.cpu import usable_cpus
-from machine_rates import MachineRates, measure_rates
+from geograph_types.system.cpu import usable_cpus
+from measuring.machine_rates import MachineRates, measure_rates
 
 __all__ = ["floor_milliseconds"]
 

@@ -17,8 +17,8 @@ import msgspec
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from command_line import json_option, report
-from machine import Machine, this_machine
+from measuring.command_line import json_option, report
+from measuring.machine import Machine, this_machine
 
 __all__ = ["SizeResults"]
 

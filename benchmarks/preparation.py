@@ -17,9 +17,9 @@ from typing import Final
 import click
 import msgspec
 
-from command_line import json_option, report, rounds_option, say, work_option
-from machine import Machine, this_machine
-from spread import Spread, ratio, spread
+from measuring.command_line import json_option, report, rounds_option, say, work_option
+from measuring.machine import Machine, this_machine
+from measuring.spread import Spread, ratio, spread
 from tagging import SIZES, make_photos
 
 __all__ = ["PreparationResults"]
@@ -79,7 +79,7 @@ def _ways(paths: list[Path]) -> dict[str, Callable[[int], object]]:
     import open_clip
     from PIL import Image
 
-    from geograph_types.images import open_photo
+    from geograph_types.decoding.open import open_photo
     from geograph_types.preprocess import preprocess
 
     transform = open_clip.image_transform(224, is_train=False)

@@ -25,7 +25,7 @@ from typing import Final
 
 import click
 
-from command_line import (
+from measuring.command_line import (
     bundle_option,
     errors_as_lines,
     json_option,
@@ -35,14 +35,14 @@ from command_line import (
     work_option,
 )
 from contenders.interface import Given
-from machine import this_machine
-from process_memory import run_watched
+from measuring.machine import this_machine
+from measuring.memory import run_watched
 from service.results import Overload, OverloadResults, ServerResults, ServiceResults, Starts
 from service.running import Running, started, write_requests
 from service.sustained import search_together
-from spread import ratio
+from measuring.spread import ratio
 from tagging import SIZES, list_photos, make_photos
-from workspace import make_workspace
+from measuring.workspace import make_workspace
 
 HERE: Final = Path(__file__).parent
 OURS: Final = "ours, int8"

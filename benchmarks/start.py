@@ -15,9 +15,9 @@ from contenders.interface import Given
 from contenders.traced_file import traced_tower
 from geograph_types import Bundle
 from geograph_types.errors import BackendError, InputError
-from machine import Machine, this_machine
-from spread import Spread, ratio, spread
-from workspace import HEAD, make_photo
+from measuring.machine import Machine, this_machine
+from measuring.spread import Spread, ratio, spread
+from measuring.workspace import HEAD, make_photo
 
 __all__ = ["Start", "StartResults", "measure_start", "start_markdown"]
 

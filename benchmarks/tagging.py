@@ -19,7 +19,7 @@ import msgspec
 import numpy as np
 from PIL import Image
 
-from command_line import (
+from measuring.command_line import (
     bundle_option,
     errors_as_lines,
     json_option,
@@ -32,11 +32,11 @@ from command_line import (
 from contenders.fastembed_folder import MODEL, fastembed_folder
 from contenders.interface import Given, unless_installed
 from contenders.traced_file import traced_tower
-from geograph_types.atomic import new_file
-from machine import Machine, this_machine
-from process_memory import run_watched
-from spread import Spread, ratio, spread
-from workspace import HEAD, make_workspace
+from geograph_types.files.atomic import new_file
+from measuring.machine import Machine, this_machine
+from measuring.memory import run_watched
+from measuring.spread import Spread, ratio, spread
+from measuring.workspace import HEAD, make_workspace
 
 SCRIPTS = Path(__file__).parent / "whole_way"
 SIZES = {"640 px": (640, 480), "12 MP": (4000, 3000)}

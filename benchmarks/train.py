@@ -22,10 +22,10 @@ from typing import Any, Final
 import click
 import numpy as np
 
-from child import run_child
-from command_line import json_option, own_work_option, report, say, work_folder
-from machine import this_machine
-from train_results import TrainResults
+from measuring.child import run_child
+from measuring.command_line import json_option, own_work_option, report, say, work_folder
+from measuring.machine import this_machine
+from reporting.train import TrainResults
 
 CONVERT: Final = "convert"
 TRAIN: Final = "train"
@@ -153,9 +153,9 @@ def measure_train(dataset: Path, folder: Path) -> dict[str, float]:
 def measure_epoch(dataset: Path, source: Path) -> dict[str, float]:
     import torch
 
-    from geograph_types_trainer.data import TrainingData
+    from geograph_types_trainer.dataset.memory import TrainingData
     from geograph_types_trainer.recipe import RECIPES
-    from geograph_types_trainer.training import Training
+    from geograph_types_trainer.training.loop import Training
 
     recipe = RECIPES["released"].with_settings({"batch_size": BATCH_SIZE}, "benchmark")
     data = TrainingData.load(dataset)

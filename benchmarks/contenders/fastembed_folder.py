@@ -5,7 +5,7 @@ from pathlib import Path
 
 from contenders.interface import Given
 from contenders.traced_file import traced_tower
-from geograph_types.atomic import new_file
+from geograph_types.files.atomic import new_file
 from geograph_types.preprocess import CROP, MEAN, STD
 
 __all__ = ["MODEL", "fastembed_folder"]

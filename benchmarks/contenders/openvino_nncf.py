@@ -34,7 +34,7 @@ def quantise(traced: Path, path: Path) -> None:
     import nncf
     import openvino
 
-    from geograph_types_export.photos import drawn_photos
+    from geograph_types_export.int8.photos import drawn_photos
 
     photos = [photo[None] for photo in drawn_photos().fitted]
     quantised = nncf.quantize(

@@ -32,7 +32,7 @@ def traced_tower(given: Given) -> Path:
     if not path.exists():
         import torch
 
-        from geograph_types_export.reference import ReferenceTower
+        from geograph_types_export.verify.reference import ReferenceTower
 
         state = torch.load(given.weights, weights_only=True)
         _trace(ReferenceTower(state).module, torch.zeros(2, 3, 224, 224), "inputs", path)

@@ -16,8 +16,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from geograph_types.distance import Distance
-from geograph_types_trainer.checkpoint import load_checkpoint
+from geograph_types.distance.distance import Distance
+from geograph_types_trainer.checkpoint.file import load_checkpoint
 
 _, rows, checkpoint, count = sys.argv
 torch.set_num_threads(1)  # more make it slower

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 import msgspec
 
-from machine import Machine
+from measuring.machine import Machine
 from service.answers import Load
-from spread import Spread, spread
+from measuring.spread import Spread, spread
 
 __all__ = ["Overload", "OverloadResults", "ServerResults", "ServiceResults", "Starts"]
 

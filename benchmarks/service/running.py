@@ -15,7 +15,7 @@ from typing import Final
 import msgspec
 
 from geograph_types.errors import BackendError
-from process_memory import resident_megabytes
+from measuring.memory import resident_megabytes
 from service.answers import Load
 
 __all__ = ["Running", "started", "write_requests"]

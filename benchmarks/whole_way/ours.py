@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 
 from geograph_types import TypeTagger
-from geograph_types.pipeline import embed_photos
+from geograph_types.photos.embed import embed_photos
 
 _, bundle, listed = sys.argv
 paths = [Path(line) for line in Path(listed).read_text().splitlines()]

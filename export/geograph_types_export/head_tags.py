@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from geograph_types.distance import UNKNOWN_BUCKET
+from geograph_types.distance.distance import UNKNOWN_BUCKET
 from geograph_types.manifest import HeadSource
 from geograph_types.session import Session
 from geograph_types.taxonomy import CLASSES

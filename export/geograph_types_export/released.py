@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from geograph_types.errors import InputError, MissingExtraError
 from geograph_types_export.download import Limits, ResumingDownload, file_sha256
 from geograph_types_export.errors import CacheError, DownloadError
-from geograph_types_trainer.checkpoint_archive import ARCHIVE_LIMIT
+from geograph_types_trainer.checkpoint.archive import ARCHIVE_LIMIT
 
 try:
     import pooch

@@ -3,7 +3,7 @@
 from typing import Final
 
 from geograph_types.errors import CatalogError
-from geograph_types.sqlite_file import DatabaseKind
+from geograph_types.files.sqlite import DatabaseKind
 
 __all__ = ["CATALOG"]
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from geograph_types.distance import Distance
+from geograph_types.distance.distance import Distance
 from geograph_types.prediction import Prediction
 
 __all__ = ["prediction_columns", "read_prediction"]

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import BinaryIO
 
-from geograph_types.columns import COLUMNS, Cell, as_cells
-from geograph_types.results import PhotoResult
+from geograph_types.photos.columns import COLUMNS, Cell, as_cells
+from geograph_types.photos.result import PhotoResult
 
 __all__ = ["csv_writer"]
 

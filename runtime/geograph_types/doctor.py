@@ -9,7 +9,7 @@ from typing import Final
 
 from geograph_types import cgroups
 from geograph_types.bundle import Bundle
-from geograph_types.cpu import usable_cpus
+from geograph_types.system.cpu import usable_cpus
 from geograph_types.errors import GeographTypesError
 from geograph_types.session import BACKENDS, CUDA, available_providers, pick_device
 

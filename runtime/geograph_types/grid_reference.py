@@ -9,7 +9,7 @@ import re
 from typing import Final
 
 from geograph_types.errors import GridError
-from geograph_types.grid import EXTENT_METRES, Grid, GridPosition
+from geograph_types.distance.grid import EXTENT_METRES, Grid, GridPosition
 
 __all__ = ["parse_grid_reference"]
 

@@ -6,8 +6,8 @@ from typing import BinaryIO
 
 import msgspec
 
-from geograph_types.display import without_surrogates
-from geograph_types.results import PhotoResult
+from geograph_types.files.text import without_surrogates
+from geograph_types.photos.result import PhotoResult
 
 __all__ = ["json_line", "json_writer"]
 

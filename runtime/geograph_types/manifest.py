@@ -5,7 +5,7 @@ from typing import Final, Literal, TypeAlias
 
 import msgspec
 
-from geograph_types.distance import BUCKET_COUNT, UNKNOWN_BUCKET
+from geograph_types.distance.distance import BUCKET_COUNT, UNKNOWN_BUCKET
 from geograph_types.embedding import EMBEDDING_DIMENSION
 from geograph_types.preprocess import CROP, MEAN, STD
 from geograph_types.taxonomy import CLASSES

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from geograph_types.distance import Distance
+from geograph_types.distance.distance import Distance
 from geograph_types.taxonomy import CROSS_GRID
 
 __all__ = ["Prediction"]

@@ -10,11 +10,11 @@ from numpy.typing import ArrayLike, NDArray
 from PIL import Image
 
 from geograph_types.bundle import Bundle
-from geograph_types.cpu import usable_cpus
-from geograph_types.distance import BUCKET_COUNT, Distance, DistanceLike, buckets_of
+from geograph_types.system.cpu import usable_cpus
+from geograph_types.distance.distance import BUCKET_COUNT, Distance, DistanceLike, buckets_of
 from geograph_types.embedding import EMBEDDING_DIMENSION, as_embeddings
 from geograph_types.errors import InputError
-from geograph_types.images import PhotoLike, open_photo
+from geograph_types.decoding.open import PhotoLike, open_photo
 from geograph_types.manifest import Precision
 from geograph_types.prediction import Prediction
 from geograph_types.preprocess import CROP, preprocess

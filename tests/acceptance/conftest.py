@@ -14,7 +14,7 @@ from sklearn.datasets import load_sample_images
 from geograph_types import Bundle, Distance, Prediction
 from geograph_types.cli.main import main
 from geograph_types.errors import PhotoError, PhotoFault
-from geograph_types.results import PhotoResult
+from geograph_types.photos.result import PhotoResult
 from geograph_types.tags import final_tags
 from geograph_types.taxonomy import CLASSES
 

@@ -10,7 +10,7 @@ from PIL import Image
 from sklearn.datasets import load_sample_images
 
 from geograph_types import TypeTagger
-from geograph_types.images import decode_photo, open_photo
+from geograph_types.decoding.open import decode_photo, open_photo
 from geograph_types_trainer.scenes import draw_scenes
 
 DRAWN = 14

@@ -17,16 +17,16 @@ IN_THE_MAKEFILE: Final = {"bench", "dev"}
 OWN_MODULES: Final = {
     "cpu": ["onnxruntime"],
     "gpu": ["onnxruntime"],
-    "parquet": ["geograph_types.parquet", "geograph_types.parquet_tables"],
+    "parquet": ["geograph_types.stored.parquet", "geograph_types.files.parquet_table"],
     "archive": ["geograph_types.archive.object_storage", "isal"],
     "ray": ["geograph_types.archive.ray_engine", "ray.data"],
-    "geo": ["geograph_types.geodesy"],
+    "geo": ["geograph_types.distance.geodesy"],
     "heif": ["geograph_types.heif"],
-    "xmp": ["geograph_types.xmp_check"],
+    "xmp": ["geograph_types.sidecars.check"],
     "worker": ["geograph_types.worker.transport", "geograph_types.worker.retry"],
     "serve": ["geograph_types.serve.app"],
-    "train": ["geograph_types_trainer.training", "geograph_types_trainer.evaluation_plots"],
-    "export": ["geograph_types_export.parts", "geograph_types_export.released"],
+    "train": ["geograph_types_trainer.training.loop", "geograph_types_trainer.evaluation.plots"],
+    "export": ["geograph_types_export.bundle.make", "geograph_types_export.released"],
 }
 """What each extra is for, which has to be importable with nothing else."""
 

@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 
 from geograph_types import Bundle, TypeTagger
 from geograph_types.cli.main import main
-from geograph_types.distance import UNKNOWN_BUCKET
+from geograph_types.distance.distance import UNKNOWN_BUCKET
 from geograph_types.preprocess import preprocess
 from geograph_types.session import Session
-from geograph_types_export.int8 import PRODUCTS
-from geograph_types_trainer.checkpoint import save_checkpoint
+from geograph_types_export.int8.tower import PRODUCTS
+from geograph_types_trainer.checkpoint.file import save_checkpoint
 from geograph_types_trainer.head import DISTANCE_DIMENSION, HIDDEN, TypeHead
 from geograph_types_trainer.scenes import draw_scenes
 

@@ -14,7 +14,7 @@ from geograph_types import Bundle, TypeTagger
 from geograph_types.cli.main import main
 from geograph_types.preprocess import preprocess
 from geograph_types.session import Session
-from geograph_types_trainer.checkpoint import save_checkpoint
+from geograph_types_trainer.checkpoint.file import save_checkpoint
 from geograph_types_trainer.head import TypeHead
 from geograph_types_trainer.scenes import draw_scenes
 

@@ -19,7 +19,7 @@ from placed_photos import placed_a_minute_apart
 from playwright.sync_api import Browser, Locator, Page, Route, expect
 
 from geograph_types import TypeTagger
-from geograph_types.distance import BUCKET_COUNT, UNKNOWN_BUCKET
+from geograph_types.distance.distance import BUCKET_COUNT, UNKNOWN_BUCKET
 from geograph_types.tags import final_tags
 from geograph_types.taxonomy import CLASSES
 

@@ -3,10 +3,10 @@
 import pytest
 import torch
 
-from geograph_types_export.bundle_parts import EncoderPart
-from geograph_types_export.parts import export_encoder
-from geograph_types_export.reference import ReferenceTower
-from geograph_types_export.weights import EncoderWeights, load_weights
+from geograph_types_export.bundle.parts import EncoderPart
+from geograph_types_export.bundle.make import export_encoder
+from geograph_types_export.verify.reference import ReferenceTower
+from geograph_types_export.weights.load import EncoderWeights, load_weights
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from geograph_types.catalog import open_catalog
+from geograph_types.photos.catalog import open_catalog
 
 PHOTOS = 64
 POINTS = int(os.environ.get("GEOGRAPH_TYPES_FULL_DISK", "3"))

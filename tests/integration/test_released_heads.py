@@ -8,7 +8,7 @@ import pytest
 
 from geograph_types import CLASSES
 from geograph_types.cli.main import main
-from geograph_types.distance import bucket_text
+from geograph_types.distance.distance import bucket_text
 
 
 @pytest.mark.parametrize("version", ["v1", "v2"])

@@ -17,10 +17,10 @@ import pytest
 from PIL import Image
 
 from geograph_types.cli.main import main
-from geograph_types.sidecar_search import find_sidecars
-from geograph_types.sidecars import sidecar_path
-from geograph_types.xmp_check import read_xmp
-from geograph_types.xmp_tags import OWN_NAMESPACE
+from geograph_types.sidecars.search import find_sidecars
+from geograph_types.sidecars.plan import sidecar_path
+from geograph_types.sidecars.check import read_xmp
+from geograph_types.sidecars.tags import OWN_NAMESPACE
 
 GPS_IFD = 0x8825
 CAMERA = {1: "N", 2: (51.0, 30.0, 0.0), 3: "W", 4: (0.0, 7.0, 0.0)}

@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 
 from geograph_types import CLASSES, Distance, DistanceBasis, Grid, GridPosition, TypeTagger
-from geograph_types.distance import UNKNOWN_BUCKET
+from geograph_types.distance.distance import UNKNOWN_BUCKET
 from geograph_types.errors import (
     BundleError,
     DeviceError,
@@ -20,7 +20,7 @@ from geograph_types.errors import (
     PhotoError,
     PhotoFault,
 )
-from geograph_types_trainer.checkpoint import load_checkpoint
+from geograph_types_trainer.checkpoint.file import load_checkpoint
 
 
 @pytest.fixture(scope="module")

@@ -68,7 +68,7 @@ def dataset(
     tmp_path_factory: pytest.TempPathFactory, write_lines: Callable[[Path, Iterable[Row]], Path]
 ) -> Path:
     """800 rows as Parquet."""
-    from geograph_types_trainer.dataset_convert import convert_dataset
+    from geograph_types_trainer.dataset.convert import convert_dataset
 
     folder = tmp_path_factory.mktemp("dataset")
     source = write_lines(folder / "rows.jsonl.gz", synthetic_rows(800))

@@ -14,8 +14,8 @@ from sklearn.metrics import (
     precision_recall_fscore_support,
 )
 
-from geograph_types_trainer.bootstrap import bootstrap_f1
-from geograph_types_trainer.calibration import (
+from geograph_types_trainer.evaluation.bootstrap import bootstrap_f1
+from geograph_types_trainer.evaluation.calibration import (
     expected_calibration_error,
     fit_platt,
     reliability,

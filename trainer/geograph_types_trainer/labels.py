@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from geograph_types.distance import Distance
+from geograph_types.distance.distance import Distance
 from geograph_types.errors import DistanceError, RowError, RowFault
 from geograph_types.taxonomy import (
     CLASS_INDEX,

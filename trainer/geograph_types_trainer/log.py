@@ -5,7 +5,7 @@ import io
 from collections.abc import Sequence
 from typing import Final
 
-from geograph_types_trainer.training import EpochRecord
+from geograph_types_trainer.training.loop import EpochRecord
 
 __all__ = ["log_table"]
 

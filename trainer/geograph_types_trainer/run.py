@@ -10,7 +10,7 @@ import msgspec
 import safetensors
 import safetensors.torch
 
-from geograph_types.atomic import new_file, new_folder
+from geograph_types.files.atomic import new_file, new_folder
 from geograph_types.errors import InputError
 from geograph_types.taxonomy import CLASSES
 from geograph_types_trainer.head import TypeHead

@@ -62,8 +62,8 @@ def build(
     of this head. Whatever fails before leaves the bundle as it was.
     """
     from geograph_types.session import load_backend
-    from geograph_types_export.bundle_writer import check_place, write_bundle
-    from geograph_types_export.parts import encoder_source, export_head, load_head, part_tags
+    from geograph_types_export.bundle.write import check_place, write_bundle
+    from geograph_types_export.bundle.make import encoder_source, export_head, load_head, part_tags
 
     check_calibration(calibration, precision, bundle)
     check_place(bundle)

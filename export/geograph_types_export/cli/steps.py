@@ -9,9 +9,9 @@ from geograph_types.cli.notices import note
 from geograph_types.manifest import Fidelity, Precision, file_name
 
 if TYPE_CHECKING:
-    from geograph_types_export.bundle_parts import EncoderPart, HeadPart, Rejudged
+    from geograph_types_export.bundle.parts import EncoderPart, HeadPart, Rejudged
     from geograph_types_export.head_tags import HeadTags
-    from geograph_types_export.weights import EncoderWeights
+    from geograph_types_export.weights.load import EncoderWeights
 
 __all__ = [
     "HEAD",
@@ -93,7 +93,7 @@ def released_spec(sha256: str) -> str | None:
 
 def named_weights(spec: str) -> "EncoderWeights":
     """Load the weights that the user named, and say so where they are a stand-in."""
-    from geograph_types_export.weights import load_weights
+    from geograph_types_export.weights.load import load_weights
 
     note(f"loading weights {spec}")
     loaded = load_weights(spec)
@@ -118,8 +118,8 @@ def make_encoder(
         calibration: photos for int8; drawn scenes where there are none.
         tags: of the bundle's head, for the gate of int8.
     """
-    from geograph_types_export.parts import export_encoder, export_int8_encoder
-    from geograph_types_export.photos import drawn_photos, photos_in
+    from geograph_types_export.bundle.make import export_encoder, export_int8_encoder
+    from geograph_types_export.int8.photos import drawn_photos, photos_in
 
     note(f"building the {precision} encoder and checking it against torch")
     if precision != "int8":
@@ -148,8 +148,8 @@ def judged_anew(
     Raises:
         BundleError: int8 does not do for this head, or the photos are not those it was fitted to.
     """
-    from geograph_types_export.photos import photos_in
-    from geograph_types_export.rejudge import is_unjudged, rejudge
+    from geograph_types_export.int8.photos import photos_in
+    from geograph_types_export.bundle.rejudge import is_unjudged, rejudge
 
     if not is_unjudged(bundle, head, encoder):
         return ()

@@ -9,12 +9,12 @@ from typing import BinaryIO, Final
 
 import msgspec
 
-from geograph_types.coordinates import Coordinates
-from geograph_types.distance import Distance
+from geograph_types.distance.coordinates import Coordinates
+from geograph_types.distance.distance import Distance
 from geograph_types.errors import InputError
-from geograph_types.grid import Grid, GridPosition
-from geograph_types.records import PhotoRecord
-from geograph_types.whereabouts import Place, Whereabouts
+from geograph_types.distance.grid import Grid, GridPosition
+from geograph_types.photos.labels import PhotoRecord
+from geograph_types.distance.sources import Place, Whereabouts
 
 __all__ = ["InputItem", "Known", "Shard", "read_items", "write_shards"]
 

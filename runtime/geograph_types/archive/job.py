@@ -7,7 +7,7 @@ from typing import Any, Final, Literal, TypeAlias
 import msgspec
 
 from geograph_types.bundle import Bundle
-from geograph_types.score_shards import provenance
+from geograph_types.stored.shards import provenance
 from geograph_types.tagger import PrecisionChoice, TypeTagger, choose_precision
 
 __all__ = ["Job", "Kind", "Outcome", "Settings", "StoredType", "open_tagger"]

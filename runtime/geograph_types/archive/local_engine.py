@@ -10,7 +10,7 @@ from multiprocessing import active_children, get_context, parent_process
 
 from geograph_types.archive.items import Shard
 from geograph_types.archive.job import Job, Outcome
-from geograph_types.archive.worker import ShardWorker
+from geograph_types.archive.shard_maker import ShardWorker
 from geograph_types.errors import EngineError
 
 __all__ = ["run_locally"]

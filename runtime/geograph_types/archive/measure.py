@@ -15,14 +15,14 @@ from geograph_types.archive.items import InputItem
 from geograph_types.archive.photo_table import photo_table
 from geograph_types.archive.sample import draw_sample
 from geograph_types.bundle import Bundle
-from geograph_types.cpu import usable_cpus
-from geograph_types.decoder import DecoderPool
+from geograph_types.system.cpu import usable_cpus
+from geograph_types.decoding.pool import DecoderPool
 from geograph_types.embedding import EMBEDDING_DIMENSION
 from geograph_types.manifest import Precision
-from geograph_types.pipeline import EmbeddedPhoto, embed_photos
-from geograph_types.results import PhotoResult
+from geograph_types.photos.embed import EmbeddedPhoto, embed_photos
+from geograph_types.photos.result import PhotoResult
 from geograph_types.tagger import ENCODER_BATCH, TypeTagger
-from geograph_types.tagging import tag_photos
+from geograph_types.photos.tag import tag_photos
 
 __all__ = ["Measured", "measure_decoding", "measure_rate", "measure_result_bytes"]
 
@@ -99,7 +99,7 @@ def measure_result_bytes(bundle: Bundle) -> float:
         BundleError: the bundle lacks the head.
         MissingExtraError: pyarrow is not installed.
     """
-    from geograph_types.parquet_tables import new_table
+    from geograph_types.files.parquet_table import new_table
 
     vectors = np.random.default_rng(0).normal(0, 0.5, (RESULT_ROWS, EMBEDDING_DIMENSION))
     said = TypeTagger(bundle, device="cpu").predict(vectors, [None] * RESULT_ROWS)

@@ -10,8 +10,8 @@ from typing import Final
 from geograph_types.archive.items import InputItem
 from geograph_types.archive.job import Kind
 from geograph_types.errors import InputError, MissingExtraError, PhotoError, PhotoFault
-from geograph_types.photos import SUFFIXES
-from geograph_types.row_files import is_row_file
+from geograph_types.photos.find import SUFFIXES
+from geograph_types.stored.files import is_row_file
 
 try:
     import pyarrow as pa

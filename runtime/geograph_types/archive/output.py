@@ -10,7 +10,7 @@ import msgspec
 from geograph_types.archive.items import InputItem, Shard, write_shards
 from geograph_types.archive.job import Kind
 from geograph_types.archive.source import shown_address
-from geograph_types.atomic import new_file, sync_folder
+from geograph_types.files.atomic import new_file, sync_folder
 from geograph_types.errors import InputError, OutputError
 
 __all__ = ["JobNote", "claim_output", "lists_of", "plan_shards", "remove_superseded"]

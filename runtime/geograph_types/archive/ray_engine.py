@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from geograph_types.archive.items import Shard
 from geograph_types.archive.job import Job, Outcome
-from geograph_types.archive.worker import ShardWorker
-from geograph_types.cpu import usable_cpus
+from geograph_types.archive.shard_maker import ShardWorker
+from geograph_types.system.cpu import usable_cpus
 from geograph_types.errors import EngineError, InputError, MissingExtraError
 
 __all__ = ["ray_session", "run_on_ray"]

@@ -10,10 +10,10 @@ import msgspec
 from geograph_types.archive.items import Shard
 from geograph_types.archive.job import Job
 from geograph_types.errors import InputError, OutputError
-from geograph_types.score_shards import ShardCounts
+from geograph_types.stored.shards import ShardCounts
 
 if TYPE_CHECKING:
-    from geograph_types.parquet_tables import TableWriter
+    from geograph_types.files.parquet_table import TableWriter
 
 __all__ = ["finished_counts", "new_shard"]
 
@@ -25,7 +25,7 @@ def finished_counts(job: Job, shard: Shard) -> ShardCounts | None:
 
     Anything else at its place is to be made again: the name is the shard's own.
     """
-    from geograph_types.parquet import dataset_metadata
+    from geograph_types.stored.parquet import dataset_metadata
 
     path = job.output / shard.file_name
     if not path.exists():
@@ -49,7 +49,7 @@ def new_shard(job: Job, shard: Shard) -> Iterator["TableWriter"]:
         OutputError: it cannot be written.
         InputError: what stands at its place is no file.
     """
-    from geograph_types.parquet_tables import new_table
+    from geograph_types.files.parquet_table import new_table
 
     path = job.output / shard.file_name
     try:

@@ -9,9 +9,9 @@ from urllib.parse import unquote, urlsplit
 from geograph_types.archive.items import InputItem, Known
 from geograph_types.archive.job import Kind
 from geograph_types.errors import InputError
-from geograph_types.photos import SUFFIXES, find_photos
-from geograph_types.records import PhotoRecord, record_key
-from geograph_types.row_files import find_row_files, is_row_file
+from geograph_types.photos.find import SUFFIXES, find_photos
+from geograph_types.photos.labels import PhotoRecord, record_key
+from geograph_types.stored.files import find_row_files, is_row_file
 
 __all__ = ["FolderSource", "Source", "open_source", "shown_address", "with_labels"]
 

@@ -21,7 +21,7 @@ from geograph_types.archive.measure import (
 from geograph_types.bundle import Bundle
 from geograph_types.cli.notices import note
 from geograph_types.cli.options import FiniteRange, any_path
-from geograph_types.cpu import usable_cpus
+from geograph_types.system.cpu import usable_cpus
 from geograph_types.errors import InputError
 from geograph_types.manifest import Precision
 

@@ -24,13 +24,13 @@ from geograph_types.bundle import Bundle
 from geograph_types.cli.notices import note, warn_of_stand_in
 from geograph_types.cli.options import any_path, bundle_option, exact_option
 from geograph_types.cli.progress import track
-from geograph_types.cli.shard_tally import ShardTally
-from geograph_types.cpu import usable_cpus
+from geograph_types.cli.tally import ShardTally
+from geograph_types.system.cpu import usable_cpus
 from geograph_types.errors import InputError
-from geograph_types.photos import real_path
-from geograph_types.records import read_records
+from geograph_types.photos.find import real_path
+from geograph_types.photos.labels import read_records
 from geograph_types.session import pick_device
-from geograph_types.stop import Stop
+from geograph_types.system.signals import Stop
 from geograph_types.tagger import PrecisionChoice
 
 __all__ = ["run"]

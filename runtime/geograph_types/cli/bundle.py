@@ -7,7 +7,7 @@ import click
 from geograph_types.bundle import Bundle
 from geograph_types.cli.notices import warn_of_stand_in
 from geograph_types.cli.options import any_path
-from geograph_types.display import displayable
+from geograph_types.files.text import displayable
 from geograph_types.manifest import Manifest
 
 __all__ = ["bundle"]

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from geograph_types.cli.options import any_path
-from geograph_types.display import displayable
+from geograph_types.files.text import displayable
 from geograph_types.doctor import examine
 
 __all__ = ["doctor"]

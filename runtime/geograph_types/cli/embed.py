@@ -20,15 +20,15 @@ from geograph_types.cli.options import (
     threads_option,
 )
 from geograph_types.cli.progress import track
-from geograph_types.distance import bucket_text
+from geograph_types.distance.distance import bucket_text
 from geograph_types.errors import InputError, PhotoFault, RowFault
-from geograph_types.photos import find_photos
-from geograph_types.pipeline import EmbeddedPhoto, embed_photos
-from geograph_types.records import PhotoRecord, read_records, record_key
+from geograph_types.photos.find import find_photos
+from geograph_types.photos.embed import EmbeddedPhoto, embed_photos
+from geograph_types.photos.labels import PhotoRecord, read_records, record_key
 from geograph_types.session import Device
 from geograph_types.tagger import TypeTagger
 from geograph_types.taxonomy import RAW_TAGS
-from geograph_types.whereabouts import best_distance
+from geograph_types.distance.sources import best_distance
 
 if TYPE_CHECKING:
     from geograph_types.dataset_batch import DatasetBatch
@@ -96,7 +96,7 @@ def write_dataset(
     tagger: TypeTagger,
 ) -> Counter[str]:
     """Write the photos that could be embedded, and count the others by reason."""
-    from geograph_types.parquet import new_dataset
+    from geograph_types.stored.parquet import new_dataset
 
     faults: Counter[str] = Counter()
     encoder = tagger.bundle.find("encoder", tagger.precision)

@@ -10,7 +10,7 @@ from typing import Any, Final
 import click
 
 from geograph_types.cli.command import CommandEntry, installed_commands, load_command
-from geograph_types.display import displayable
+from geograph_types.files.text import displayable
 from geograph_types.errors import GeographTypesError, MissingExtraError
 
 __all__ = ["main", "run"]

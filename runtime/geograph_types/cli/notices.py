@@ -7,7 +7,7 @@ from contextlib import contextmanager
 import click
 
 from geograph_types.bundle import Bundle
-from geograph_types.display import displayable
+from geograph_types.files.text import displayable
 
 __all__ = ["failures", "note", "spoken_by", "warn_of_stand_in"]
 

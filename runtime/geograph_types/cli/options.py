@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from geograph_types.errors import InputError
-from geograph_types.photos import real_path
+from geograph_types.photos.find import real_path
 
 __all__ = [
     "FiniteRange",

@@ -8,7 +8,7 @@ from typing import Final
 
 from geograph_types.cli.notices import note
 from geograph_types.errors import InputError
-from geograph_types.photos import RAW_SUFFIXES, SUFFIXES, NameFilter, find_photos
+from geograph_types.photos.find import RAW_SUFFIXES, SUFFIXES, NameFilter, find_photos
 
 __all__ = ["named_paths", "photos_of"]
 

@@ -4,7 +4,7 @@ from collections import Counter
 
 from geograph_types.cli.notices import failures, note
 from geograph_types.errors import InputError
-from geograph_types.row_batch import RowBatch
+from geograph_types.stored.batch import RowBatch
 
 __all__ = ["RowTally"]
 

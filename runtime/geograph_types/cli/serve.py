@@ -91,7 +91,7 @@ def serve(
 
     from geograph_types.bundle import Bundle
     from geograph_types.cli.notices import note, warn_of_stand_in
-    from geograph_types.memory import keep_little_memory
+    from geograph_types.system.memory import keep_little_memory
     from geograph_types.serve.model import Model
     from geograph_types.serve.settings import MEBIBYTE, Limits, ServeSettings
     from geograph_types.session import load_backend

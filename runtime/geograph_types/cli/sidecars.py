@@ -28,8 +28,8 @@ def undo(photos: tuple[Path, ...], dry_run: bool) -> int:
     PHOTOS are photos, which need not be there any more, their sidecars, and folders, or "-" for a
     list of them on standard input. A sidecar that holds nothing else is removed.
     """
-    from geograph_types.sidecar_search import find_sidecars
-    from geograph_types.sidecars import apply_plan, plan_undo
+    from geograph_types.sidecars.search import find_sidecars
+    from geograph_types.sidecars.plan import apply_plan, plan_undo
 
     changed = failed = 0
     paths = list(dict.fromkeys(find_sidecars(named_paths(photos))))

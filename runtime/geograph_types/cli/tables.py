@@ -1,7 +1,7 @@
 """Tables for people at a terminal."""
 
-from geograph_types.display import displayable
-from geograph_types.results import PhotoResult
+from geograph_types.files.text import displayable
+from geograph_types.photos.result import PhotoResult
 
 __all__ = ["ResultTable"]
 

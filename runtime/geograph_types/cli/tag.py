@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from geograph_types.catalog import Catalog, open_catalog
+from geograph_types.photos.catalog import Catalog, open_catalog
 from geograph_types.cli.notices import note, warn_of_stand_in
 from geograph_types.cli.options import (
     FiniteRange,
@@ -26,14 +26,14 @@ from geograph_types.cli.tag_sidecars import SidecarOutput
 from geograph_types.cli.tag_summary import TagSummary
 from geograph_types.errors import InputError, OutputError
 from geograph_types.json_results import json_line
-from geograph_types.outputs import check_suffix, new_results
-from geograph_types.pipeline import EmbeddedPhoto, embed_photos
-from geograph_types.records import PhotoRecord, read_records, record_key
-from geograph_types.report import write_report
-from geograph_types.results import PhotoResult
+from geograph_types.photos.outputs import check_suffix, new_results
+from geograph_types.photos.embed import EmbeddedPhoto, embed_photos
+from geograph_types.photos.labels import PhotoRecord, read_records, record_key
+from geograph_types.report.write import write_report
+from geograph_types.photos.result import PhotoResult
 from geograph_types.session import Device
 from geograph_types.tagger import TypeTagger
-from geograph_types.tagging import embed_into, encoding_of, keep_results, tag_photos
+from geograph_types.photos.tag import embed_into, encoding_of, keep_results, tag_photos
 
 __all__ = ["tag"]
 

@@ -5,12 +5,12 @@ from typing import TYPE_CHECKING
 import click
 
 from geograph_types.cli.notices import note
-from geograph_types.display import displayable
+from geograph_types.files.text import displayable
 from geograph_types.errors import SidecarError
-from geograph_types.results import PhotoResult
+from geograph_types.photos.result import PhotoResult
 
 if TYPE_CHECKING:
-    from geograph_types.sidecars import SidecarPlan
+    from geograph_types.sidecars.plan import SidecarPlan
 
 __all__ = ["SidecarOutput", "show_plan"]
 
@@ -29,7 +29,7 @@ class SidecarOutput:
         Raises:
             MissingExtraError: exiv2, which checks what is written, is not installed.
         """
-        import geograph_types.sidecars  # noqa: F401
+        import geograph_types.sidecars.plan  # noqa: F401
 
         self._dry_run = dry_run
         self.changed = 0
@@ -37,7 +37,7 @@ class SidecarOutput:
 
     def write(self, result: PhotoResult) -> None:
         """Have the photo's certain tags, and no earlier ones of ours, in its sidecar."""
-        from geograph_types.sidecars import apply_plan, plan_tags
+        from geograph_types.sidecars.plan import apply_plan, plan_tags
 
         if result.prediction is None:
             return

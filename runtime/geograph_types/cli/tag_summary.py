@@ -4,7 +4,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from geograph_types.cli.notices import failures, note
-from geograph_types.results import PhotoResult
+from geograph_types.photos.result import PhotoResult
 
 __all__ = ["TagSummary"]
 

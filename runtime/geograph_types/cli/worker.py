@@ -103,7 +103,7 @@ def worker(
     Results are on disk before they are sent. A run that was stopped, by whatever, leaves them to
     the next one; SIGTERM and Ctrl-C end it with status 130 and a summary.
     """
-    from geograph_types.stop import Stop
+    from geograph_types.system.signals import Stop
     from geograph_types.tagger import TypeTagger
     from geograph_types.worker.address import is_practice, server_url
     from geograph_types.worker.identity import host_identity, unique_number

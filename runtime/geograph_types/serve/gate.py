@@ -4,7 +4,7 @@ import hmac
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Final
 
-from geograph_types.loopback import is_loopback
+from geograph_types.system.hosts import is_loopback
 from geograph_types.serve.admission import Admission
 from geograph_types.serve.assets import ASSET_PATHS
 from geograph_types.serve.bodies import body_too_large, declared_size

@@ -5,7 +5,7 @@ from http import HTTPStatus
 
 import msgspec
 
-from geograph_types.display import as_utf_8
+from geograph_types.files.text import as_utf_8
 from geograph_types.errors import PhotoError, PhotoFault
 
 __all__ = ["MEDIA_TYPE", "ProblemDetails", "ProblemError", "Reason", "photo_problem"]

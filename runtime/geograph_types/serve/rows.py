@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from geograph_types.distance import Distance
+from geograph_types.distance.distance import Distance
 from geograph_types.embedding import EMBEDDING_DIMENSION
 from geograph_types.errors import DistanceError
 from geograph_types.serve.forms import media_type, read_form

@@ -11,7 +11,7 @@ from time import monotonic
 import uvicorn
 
 from geograph_types.errors import InputError
-from geograph_types.memory import return_freed_memory
+from geograph_types.system.memory import return_freed_memory
 from geograph_types.serve.app import make_app
 from geograph_types.serve.connections import guarded
 from geograph_types.serve.gate import Gate

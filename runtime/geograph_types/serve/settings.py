@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from geograph_types.errors import InputError
-from geograph_types.loopback import is_loopback
+from geograph_types.system.hosts import is_loopback
 
 __all__ = ["MEBIBYTE", "Limits", "ServeSettings", "host_name"]
 

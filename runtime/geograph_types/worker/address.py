@@ -13,7 +13,7 @@ from typing import Final
 from urllib.parse import SplitResult, parse_qsl, urlencode, urljoin, urlsplit, urlunsplit
 
 from geograph_types.errors import InputError
-from geograph_types.loopback import is_loopback
+from geograph_types.system.hosts import is_loopback
 from geograph_types.worker.faults import FetchError, FetchFault
 
 __all__ = [

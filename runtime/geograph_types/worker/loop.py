@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Final, TypeVar
 
-from geograph_types.stop import Stop
+from geograph_types.system.signals import Stop
 from geograph_types.worker.faults import FetchFault, ServerRefusalError, ServerUnavailableError
 from geograph_types.worker.labeller import Labeller, RowResult
 from geograph_types.worker.outbox import KINDS, Batch, Outbox

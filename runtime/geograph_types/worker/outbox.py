@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal, TypeAlias
 
-from geograph_types.sqlite_file import open_database, reported, transaction
+from geograph_types.files.sqlite import open_database, reported, transaction
 from geograph_types.worker.faults import StateError
 from geograph_types.worker.labeller import RowResult
 from geograph_types.worker.protocol import encode_entries, encode_list

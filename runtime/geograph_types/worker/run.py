@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from geograph_types.stop import Stop
+from geograph_types.system.signals import Stop
 from geograph_types.tagger import TypeTagger
 from geograph_types.worker.address import is_practice
 from geograph_types.worker.images import ImageFetcher, image_folder

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from geograph_types.sqlite_file import DatabaseKind
+from geograph_types.files.sqlite import DatabaseKind
 from geograph_types.worker.faults import StateError
 
 __all__ = ["STATE"]

@@ -8,7 +8,7 @@ import pytest
 import requests
 
 from geograph_types.cli.main import main
-from geograph_types.loopback import is_loopback
+from geograph_types.system.hosts import is_loopback
 
 TOKEN = "a-token-of-some-length"
 

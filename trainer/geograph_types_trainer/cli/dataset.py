@@ -12,7 +12,7 @@ from geograph_types.cli.options import check_outputs, output_path
 from geograph_types_trainer.cli.bad_rows import status_of_bad_rows
 
 if TYPE_CHECKING:
-    from geograph_types_trainer.dataset_source import BadLines
+    from geograph_types_trainer.dataset.source import BadLines
 
 __all__ = ["dataset"]
 
@@ -52,7 +52,7 @@ def convert(
 
     Bad rows are left out and counted by reason; the exit status is then 1.
     """
-    from geograph_types_trainer.dataset_convert import convert_dataset
+    from geograph_types_trainer.dataset.convert import convert_dataset
 
     check_outputs([target], [source])
     with _progress_bar(f"converting {source.name}") as on_progress:
@@ -71,15 +71,15 @@ def stats(data: Path, picture: Path | None) -> int:
     DATA is Parquet or JSON Lines. The exit status is 1 where photos leak or some rows cannot be
     used.
     """
-    from geograph_types.atomic import new_file
-    from geograph_types_trainer.dataset_stats import measure_dataset
-    from geograph_types_trainer.dataset_table import stats_table
+    from geograph_types.files.atomic import new_file
+    from geograph_types_trainer.dataset.stats import measure_dataset
+    from geograph_types_trainer.dataset.stats_table import stats_table
 
     check_outputs([picture], [data])
     measured = measure_dataset(data)
     click.echo(stats_table(measured), nl=False)
     if picture is not None:
-        from geograph_types_trainer.dataset_picture import draw_stats
+        from geograph_types_trainer.dataset.stats_picture import draw_stats
 
         with new_file(picture) as stream:
             stream.write(draw_stats(measured))
@@ -106,7 +106,7 @@ def sample(source: Path, target: Path, rows: int, seed: int) -> int:
     All rows of classes below 2 % are kept, the others by split and labels in proportion. The exit
     status is 1 where some rows cannot be used.
     """
-    from geograph_types_trainer.dataset_sample import sample_dataset
+    from geograph_types_trainer.dataset.sample import sample_dataset
 
     check_outputs([target], [source])
     chosen = sample_dataset(source, target, rows, seed)

@@ -10,7 +10,7 @@ from geograph_types.cli.options import any_path, check_outputs, output_path
 from geograph_types_trainer.cli.bad_rows import status_of_bad_rows
 
 if TYPE_CHECKING:
-    from geograph_types_trainer.evaluation_form import Split
+    from geograph_types_trainer.evaluation.results import Split
 
 __all__ = ["evaluate"]
 
@@ -55,11 +55,11 @@ def evaluate(
     """
     import msgspec
 
-    from geograph_types.atomic import new_file
-    from geograph_types_trainer.data import TrainingData
-    from geograph_types_trainer.evaluation import evaluate as judge
-    from geograph_types_trainer.evaluation_table import show_evaluation
-    from geograph_types_trainer.predictor import open_predictor
+    from geograph_types.files.atomic import new_file
+    from geograph_types_trainer.dataset.memory import TrainingData
+    from geograph_types_trainer.evaluation.judge import evaluate as judge
+    from geograph_types_trainer.evaluation.table import show_evaluation
+    from geograph_types_trainer.evaluation.predictor import open_predictor
 
     check_outputs([json_file, html_file], [data, head, *against])
     if keep and not (head / "model.safetensors").is_file():
@@ -76,14 +76,14 @@ def evaluate(
             stream.write(msgspec.json.format(msgspec.json.encode(evaluation), indent=2) + b"\n")
         note(f"written: {json_file}")
     if html_file:
-        from geograph_types_trainer.evaluation_page import evaluation_page
+        from geograph_types_trainer.evaluation.page import evaluation_page
 
         with new_file(html_file) as stream:
             stream.write(evaluation_page(evaluation).encode())
         note(f"written: {html_file}")
     show_evaluation(evaluation)
     if keep:
-        from geograph_types_trainer.calibrated_head import keep_fitted
+        from geograph_types_trainer.evaluation.keep import keep_fitted
         from geograph_types_trainer.run import Run
 
         keep_fitted(Run.load(head), evaluation.heads[0])

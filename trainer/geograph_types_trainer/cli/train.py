@@ -12,7 +12,7 @@ from geograph_types_trainer.cli.bad_rows import status_of_bad_rows
 
 if TYPE_CHECKING:
     from geograph_types_trainer.recipe import Recipe
-    from geograph_types_trainer.training import EpochRecord
+    from geograph_types_trainer.training.loop import EpochRecord
 
 __all__ = ["train"]
 
@@ -71,8 +71,8 @@ def train(
     """
     import torch
 
-    from geograph_types.cpu import usable_cpus
-    from geograph_types_trainer.fitting import resume_run, start_run
+    from geograph_types.system.cpu import usable_cpus
+    from geograph_types_trainer.training.start import resume_run, start_run
 
     torch.set_num_threads(min(torch.get_num_threads(), usable_cpus()))
     if resume is not None:

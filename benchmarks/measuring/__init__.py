@@ -1,0 +1,1 @@
+"""What is measured, and how: rounds, spread, memory, child processes, the machine."""

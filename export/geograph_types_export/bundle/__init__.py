@@ -1,0 +1,1 @@
+"""Make a bundle, add to it, and check it again."""

@@ -1,0 +1,88 @@
+"""Repeat a bundle's checks: its parts against torch, its taggers against its parts."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from geograph_types.bundle import Bundle
+from geograph_types.manifest import Fidelity, file_name
+from geograph_types_export.errors import RecheckError, WeightsError
+from geograph_types_export.int8.gate import measure
+from geograph_types_export.bundle.make import head_tags, int8_fidelity, load_head
+from geograph_types_export.int8.photos import CalibrationPhotos, drawn_photos
+from geograph_types_export.verify.reference import ReferenceTower
+from geograph_types_export.graphs.tagger import verify_tagger
+from geograph_types_export.verify.graphs import verify_encoder, verify_head
+from geograph_types_export.weights.load import EncoderWeights
+
+__all__ = ["recheck_encoders", "recheck_head", "recheck_taggers"]
+
+
+def recheck_encoders(
+    bundle: Bundle, weights: EncoderWeights, photos: CalibrationPhotos | None = None
+) -> Iterator[Fidelity]:
+    """Hold every encoder of a bundle against torch again.
+
+    Args:
+        bundle: opened.
+        weights: those that its manifest names.
+        photos: those that int8 was fitted to and judged on; `None` judges it on drawn scenes, as
+            where it was fitted to those.
+
+    Yields:
+        What each file measured.
+
+    Raises:
+        BundleError: a file is damaged.
+        WeightsError: the weights are not those of the bundle.
+        DriftError: an encoder does not compute what torch computes, as nearly as its precision
+            allows.
+        RecheckError: int8 does not pass the gate on these photos.
+    """
+    source = bundle.manifest.encoder
+    if source is None or source.sha256 != weights.sha256:
+        named = "no encoder" if source is None else source.weights
+        raise WeightsError(weights.name, f"the bundle has {named}; give its own with --weights")
+    for precision in bundle.manifest.precisions:
+        model = bundle.read(bundle.find("encoder", precision))
+        if precision == "int8":
+            pixels = (photos or drawn_photos()).held_out
+            expected = ReferenceTower(weights.state).embed(pixels)
+            figures = measure(model, pixels, expected, head_tags(bundle.root))
+            name = file_name("encoder", "int8")
+            known = next((f for f in bundle.manifest.fidelity if f.path == name), None)
+            fitted_to = (known and known.calibration) or "photos that it does not name"
+            if not figures.passes:
+                raise RecheckError(name, str(figures), fitted_to)
+            yield int8_fidelity(
+                figures, len(pixels), known.kept_float32 if known else {}, fitted_to
+            )
+        else:
+            yield verify_encoder(model, precision, weights.state)
+
+
+def recheck_head(bundle: Bundle, path: Path) -> Fidelity:
+    """Hold a bundle's head against the run or checkpoint that it came from.
+
+    Raises:
+        BundleError: there is no head, or it is damaged.
+        DriftError: it is another head.
+    """
+    file = bundle.find("head")
+    return verify_head(bundle.read(file), file.path, load_head(path).head)
+
+
+def recheck_taggers(bundle: Bundle) -> Iterator[Fidelity]:
+    """Hold every tagger of a bundle against its encoder and head, one run after the other.
+
+    Yields:
+        What each file measured.
+
+    Raises:
+        BundleError: a file is damaged.
+        DriftError: a tagger does not compute what its parts compute.
+    """
+    for file in bundle.manifest.files:
+        if file.role == "tagger":
+            encoder, head = bundle.find("encoder", file.precision), bundle.find("head")
+            parts = bundle.read(encoder), bundle.read(head)
+            yield verify_tagger(bundle.read(file), file.path, *parts)

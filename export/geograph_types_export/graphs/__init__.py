@@ -1,0 +1,1 @@
+"""The visual tower, the head and both together as ONNX graphs."""

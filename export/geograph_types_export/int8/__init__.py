@@ -1,0 +1,1 @@
+"""The encoder in int8: which products, how rounded, and whether it is accurate enough."""

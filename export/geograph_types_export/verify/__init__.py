@@ -1,0 +1,1 @@
+"""Check every graph against an independent reference."""

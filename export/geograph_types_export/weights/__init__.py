@@ -1,0 +1,1 @@
+"""CLIP's visual weights, by name or from a file."""

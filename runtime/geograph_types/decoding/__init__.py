@@ -1,0 +1,1 @@
+"""One file to an upright image, in a process of its own; no model is loaded here."""

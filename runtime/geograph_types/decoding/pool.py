@@ -1,0 +1,209 @@
+"""Decode photos in processes of their own: a photo that kills or stops its decoder costs itself."""
+
+import os
+import signal
+import subprocess
+import sys
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from multiprocessing import Pipe
+from multiprocessing.connection import Connection
+from pathlib import Path
+from queue import LifoQueue
+from threading import Lock
+from typing import Final
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from geograph_types.decoding.process import READY, Refusal, Reply
+from geograph_types.errors import DecoderError, PhotoError, PhotoFault
+from geograph_types.distance.exif import ExifWhereabouts
+from geograph_types.preprocess import CROP
+
+__all__ = ["TIME_LIMIT", "DecoderPool", "PhotoPixels"]
+
+TIME_LIMIT: Final = 60.0
+"""Seconds that a photo may take; the largest that is allowed takes a few."""
+
+START_LIMIT: Final = 60.0
+
+REAP_LIMIT: Final = 1.0
+"""Seconds to wait for a killed process: one that hangs in the kernel may never end."""
+
+ENVIRONMENT: Final = {
+    # Resizing and decoding use one thread here, and need no memory for more.
+    "OPENBLAS_NUM_THREADS": "1",
+    "MALLOC_ARENA_MAX": "1",
+    # Large buffers go back to the system after each photo, smaller ones are used again.
+    "MALLOC_MMAP_THRESHOLD_": str(8 << 20),
+    "MALLOC_TRIM_THRESHOLD_": str(16 << 20),
+}
+"""Settings of a worker's libraries. Source: glibc `mallopt(3)`."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PhotoPixels:
+    """A photo as the encoder reads it.
+
+    Attributes:
+        pixels: uint8 [224, 224, 3].
+        truncated: the file was cut off, and is used as far as it goes.
+        exif: where camera and subject stood, as the file says.
+        sha256: of the file, where the pool was asked for it.
+    """
+
+    pixels: NDArray[np.uint8]
+    truncated: bool
+    exif: ExifWhereabouts
+    sha256: bytes | None
+
+
+class DecoderPool:
+    """Processes that decode photos beside one another.
+
+    Each is started when it is first needed. One that dies or takes too long is replaced, and the
+    photo that it had is refused.
+    """
+
+    def __init__(
+        self,
+        jobs: int,
+        exact: bool = False,
+        time_limit: float = TIME_LIMIT,
+        digest: bool = False,
+    ) -> None:
+        """Prepare the pool; nothing is started yet.
+
+        Args:
+            jobs: how many processes.
+            exact: decode large JPEG files in full.
+            time_limit: seconds that a photo may take.
+            digest: compute the SHA-256 of each file as well.
+        """
+        self._workers = [_Worker(exact, time_limit, digest) for _ in range(jobs)]
+        # The last one that was used is the next: few photos start few processes.
+        self._idle: LifoQueue[_Worker] = LifoQueue()
+        for worker in self._workers:
+            self._idle.put(worker)
+        self._threads = ThreadPoolExecutor(jobs, "decoder")
+
+    def submit(self, path: Path) -> Future[PhotoPixels]:
+        """Begin to decode a photo.
+
+        Returns:
+            What will be its pixels, or raise `PhotoError`, or `DecoderError` where no process can
+            be started.
+        """
+        return self._threads.submit(self._decode, path)
+
+    def close(self) -> None:
+        """Stop all processes at once; photos that are not decoded yet are given up."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        for worker in self._workers:
+            worker.kill()
+        self._threads.shutdown()
+        for worker in self._workers:
+            worker.stop()
+
+    def _decode(self, path: Path) -> PhotoPixels:
+        worker = self._idle.get()
+        try:
+            return worker.decode(path)
+        finally:
+            self._idle.put(worker)
+
+
+class _Worker:
+    """One process, started anew when it was lost."""
+
+    def __init__(self, exact: bool, time_limit: float, digest: bool) -> None:
+        self._options = ["exact"] * exact + ["digest"] * digest
+        self._time_limit = time_limit
+        self._running: tuple[subprocess.Popen[bytes], Connection] | None = None
+        self._closed = False
+        self._lock = Lock()
+
+    def decode(self, path: Path) -> PhotoPixels:
+        process, connection = self._running or self._start()
+        try:
+            connection.send_bytes(os.fsencode(path.absolute()))
+            if not connection.poll(self._time_limit):
+                self.stop()
+                detail = (
+                    f"not decoded within {self._time_limit:g} seconds: export it smaller, as JPEG"
+                )
+                raise PhotoError(str(path), PhotoFault.TOO_SLOW, detail)
+            answer = connection.recv_bytes()
+        except (EOFError, OSError):
+            self.stop()
+            detail = (
+                f"its decoder ended ({_ending(process)}): open it elsewhere and export it again"
+            )
+            raise PhotoError(str(path), PhotoFault.DECODER_DIED, detail) from None
+        reply = msgspec.msgpack.decode(answer, type=Reply)
+        if isinstance(reply, Refusal):
+            raise PhotoError(str(path), reply.fault, reply.detail)
+        pixels = np.frombuffer(reply.data, np.uint8).reshape(CROP, CROP, 3)
+        return PhotoPixels(pixels, reply.truncated, reply.exif, reply.sha256)
+
+    def kill(self) -> None:
+        """End the process for good, from any thread; `decode` then fails."""
+        with self._lock:
+            self._closed = True
+            if self._running:
+                self._running[0].kill()
+
+    def stop(self) -> None:
+        """End the process and clean up; only while no thread decodes."""
+        if self._running is None:
+            return
+        (process, connection), self._running = self._running, None
+        process.kill()
+        connection.close()
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(REAP_LIMIT)
+
+    def _start(self) -> tuple[subprocess.Popen[bytes], Connection]:
+        ours, theirs = Pipe()
+        # -P: a module in the current folder, where strangers' photos may lie, is never imported.
+        command = [sys.executable, "-P", "-m", "geograph_types.decoding.process"]
+        command += [str(theirs.fileno()), str(self._time_limit), *self._options]
+        search_path = os.pathsep.join(filter(None, sys.path))
+        with self._lock, theirs:
+            if self._closed:
+                raise DecoderError("photos are no longer decoded: the run was ended")
+            try:
+                process = subprocess.Popen(
+                    command,
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    pass_fds=[theirs.fileno()],
+                    env={**os.environ, **ENVIRONMENT, "PYTHONPATH": search_path},
+                )
+            except OSError as error:
+                raise DecoderError(f"{sys.executable} cannot be run ({error.strerror})") from None
+            self._running = process, ours
+        if not _is_ready(ours):
+            self.stop()
+            raise DecoderError(
+                f"the process that decodes photos did not start ({_ending(process)}): "
+                "see what it printed, and 'geograph-types doctor'"
+            )
+        return process, ours
+
+
+def _is_ready(connection: Connection) -> bool:
+    try:
+        return connection.poll(START_LIMIT) and connection.recv_bytes() == READY
+    except (EOFError, OSError):
+        return False
+
+
+def _ending(process: subprocess.Popen[bytes]) -> str:
+    status = process.returncode
+    if status is None:
+        return "it does not end"
+    return signal.Signals(-status).name if status < 0 else f"exit status {status}"

@@ -1,0 +1,141 @@
+"""Where camera and subject stood, from the best source there is.
+
+Two sources can tell: a row of a CSV file, and the photo's own EXIF. Each gives what it knows as
+`Whereabouts`; `best_distance` makes the distance of the two, and the distance says which it used.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Final, TypeAlias
+
+from geograph_types.distance.coordinates import Coordinates
+from geograph_types.distance.crossing import Crossing
+from geograph_types.distance.distance import Distance, DistanceSource
+from geograph_types.errors import GridError, MissingExtraError
+from geograph_types.distance.grid import Grid, GridPosition
+from geograph_types.grid_reference import parse_grid_reference
+
+__all__ = ["NOWHERE", "BestDistance", "Place", "Whereabouts", "best_distance", "parse_place"]
+
+Place: TypeAlias = GridPosition | Coordinates
+"""A position on a grid, or latitude and longitude."""
+
+
+def parse_place(text: str) -> Place | None:
+    """Read a grid reference ("TQ 299 804") or "latitude, longitude"; nothing is `None`.
+
+    Raises:
+        GridError: it is neither.
+    """
+    stripped = text.strip()
+    if not stripped:
+        return None
+    latitude, comma, longitude = stripped.partition(",")
+    return Coordinates.parse(latitude, longitude) if comma else parse_grid_reference(stripped)
+
+
+@dataclass(frozen=True, slots=True)
+class Whereabouts:
+    """What one source says.
+
+    Attributes:
+        camera: where it stood; `None` if unknown.
+        subject: where it was; `None` if unknown.
+        metres: the distance between them where it is stated; `None` if it is not.
+    """
+
+    camera: Place | None = None
+    subject: Place | None = None
+    metres: float | None = None
+
+
+NOWHERE: Final = Whereabouts()
+"""A source that says nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class BestDistance:
+    """The distance, and what could not be used for it.
+
+    Attributes:
+        distance: with its basis, its source, and whether the grid is crossed.
+        problem: why positions in EXIF that were needed could not be used; `None` if all is well.
+    """
+
+    distance: Distance
+    problem: str | None = None
+
+
+def best_distance(csv: Whereabouts, exif: Whereabouts = NOWHERE) -> BestDistance:
+    """Make the distance from what the sources say.
+
+    Three readings are tried in turn: the CSV alone; the CSV completed by EXIF, where each knows one
+    of the two places; EXIF alone. The metres are those of the first reading that has any, and
+    whether the grid is crossed is taken from the first that decides it. Within a reading a stated
+    distance goes before one measured between positions. Both places are brought to one grid: that
+    of the place which is given on a grid, else the subject's.
+
+    Raises:
+        GridError: the CSV's places are on different grids, or on none.
+        DistanceError: the CSV's distance is below 0.
+        MissingExtraError: the CSV has latitudes and longitudes, and pyproj is not installed.
+    """
+    readings = [_reading(csv, DistanceSource.CSV)]
+    completed = Whereabouts(csv.camera or exif.camera, csv.subject or exif.subject)
+    both = (csv.camera or csv.subject) and (exif.camera or exif.subject)
+    problem = None
+    for whereabouts, source in (
+        (completed if both else NOWHERE, DistanceSource.CSV_AND_EXIF),
+        (exif, DistanceSource.EXIF),
+    ):
+        if _is_complete(_best(readings)):
+            break
+        try:
+            readings.append(_reading(whereabouts, source))
+        except (GridError, MissingExtraError) as error:
+            problem = str(error)
+            readings.append(_reading(Whereabouts(metres=whereabouts.metres), source))
+    return BestDistance(_best(readings), problem)
+
+
+def _reading(whereabouts: Whereabouts, source: DistanceSource) -> Distance:
+    """Make the distance of one source; with a stated one, places only tell of the crossing."""
+    stated = Distance.from_metres(whereabouts.metres)
+    try:
+        measured = Distance.between(*_on_one_grid(whereabouts.camera, whereabouts.subject))
+    except GridError:
+        if stated.metres is None:
+            raise
+        measured = Distance.unknown()
+    best = measured if stated.metres is None else replace(stated, crossing=measured.crossing)
+    return best if best == Distance.unknown() else replace(best, source=source)
+
+
+def _best(readings: list[Distance]) -> Distance:
+    """Take metres and crossing, each from the first reading that says most of it."""
+    metres = min(readings, key=lambda r: (r.metres is None, r == Distance.unknown()))
+    crossing = min(readings, key=lambda r: (r.crosses_grid is None, r.crossing is Crossing.UNKNOWN))
+    return replace(metres, crossing=crossing.crossing)
+
+
+def _is_complete(distance: Distance) -> bool:
+    return distance.metres is not None and distance.crosses_grid is not None
+
+
+def _on_one_grid(
+    camera: Place | None, subject: Place | None
+) -> tuple[GridPosition | None, GridPosition | None]:
+    """Convert places, where there are two of them."""
+    if camera is None or subject is None:
+        return None, None
+    grid = next((p.grid for p in (subject, camera) if isinstance(p, GridPosition)), None)
+    on_grid = _to_grid(subject, grid)
+    return _to_grid(camera, on_grid.grid), on_grid
+
+
+def _to_grid(place: Place, grid: Grid | None) -> GridPosition:
+    if isinstance(place, GridPosition):
+        return place
+    # Imported here: most photos come with grid references or nothing, and need no pyproj.
+    from geograph_types.distance.geodesy import to_grid
+
+    return to_grid(place, grid)

@@ -1,0 +1,1 @@
+"""Files that are there in full or not at all."""

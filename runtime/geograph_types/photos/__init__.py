@@ -1,0 +1,1 @@
+"""Many photos: find, embed, tag, and keep the results."""

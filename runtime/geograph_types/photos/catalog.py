@@ -1,0 +1,324 @@
+"""What is known of photos, in one SQLite file: a second run does only what is new.
+
+The table `photos` holds what came of opening each file, `results` what the last run made of it.
+Both are written in batches; a batch that was written outlasts a kill and a power cut.
+"""
+
+import hashlib
+import os
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+import numpy as np
+
+from geograph_types.bundle import Bundle
+from geograph_types.catalog_file import CATALOG
+from geograph_types.catalog_prediction import prediction_columns, read_prediction
+from geograph_types.embedding import as_embeddings
+from geograph_types.errors import PhotoError, PhotoFault
+from geograph_types.distance.exif import ExifWhereabouts
+from geograph_types.pending import Encoding, FileStamp, PendingPhoto
+from geograph_types.photos.embed import EmbeddedPhoto
+from geograph_types.presence import is_gone, was_moved
+from geograph_types.photos.result import PhotoResult
+from geograph_types.files.sqlite import open_database, reported, transaction
+
+__all__ = ["Catalog", "open_catalog"]
+
+LASTING_FAULTS: Final = frozenset(
+    {
+        PhotoFault.EMPTY,
+        PhotoFault.NOT_AN_IMAGE,
+        PhotoFault.DAMAGED,
+        PhotoFault.TOO_MANY_PIXELS,
+        PhotoFault.TOO_ELONGATED,
+    }
+)
+"""Reasons that lie in a file's bytes; the others may be gone the next time."""
+
+
+MOST_COPIES: Final = 16
+"""Of one content that are looked at for a place where it was."""
+
+COUNTS: Final = {
+    "encoder": (
+        "SELECT encoder, count(*) FROM photos WHERE embedding IS NOT NULL GROUP BY 1 "
+        "ORDER BY 2 DESC, 1"
+    ),
+    "fault": (
+        "SELECT fault, count(*) FROM results WHERE fault IS NOT NULL GROUP BY 1 ORDER BY 2 DESC, 1"
+    ),
+    "model": (
+        "SELECT model, count(*) FROM results WHERE fault IS NULL GROUP BY 1 ORDER BY 2 DESC, 1"
+    ),
+    "tags": (
+        "SELECT value, count(*) FROM results, json_each(results.tags) GROUP BY 1 ORDER BY 2 DESC, 1"
+    ),
+}
+
+
+class Catalog:
+    """An open catalogue; made by `open_catalog`.
+
+    All methods raise `CatalogError` where the file cannot be read or written; what was written
+    before stays.
+
+    Attributes:
+        path: the file.
+    """
+
+    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
+        self.path = path
+        self._connection = connection
+
+    def pending(self, paths: Iterable[Path], encoding: Encoding) -> list[PendingPhoto]:
+        """List the photos that have to be opened, each once.
+
+        Those are the ones that are new, have changed, or have an embedding that was made otherwise,
+        in the order given; and behind them those that failed for a reason that may have passed.
+        Of what could not be reached and is there again, as it was, the embedding holds.
+        """
+        current = (encoding.encoder, encoding.exact)
+        new: list[PendingPhoto] = []
+        again: list[PendingPhoto] = []
+        back: list[tuple[bytes]] = []
+        for path in dict.fromkeys(paths):
+            stamp = FileStamp.of(path)
+            row = self._row(
+                "SELECT size, mtime_ns, encoder, exact, embedding IS NOT NULL, fault FROM photos "
+                "WHERE path = ?",
+                path,
+            )
+            if row is None or row[:2] != _columns(stamp):
+                new.append(PendingPhoto(path, stamp))
+            elif row[4] and row[2:4] == current:
+                if row[5] is not None:
+                    back.append((_key(path),))
+            elif row[5] is None:
+                new.append(PendingPhoto(path, stamp))
+            elif row[5] not in LASTING_FAULTS:
+                again.append(PendingPhoto(path, stamp))
+        if back:
+            self._hold_again(back)
+        return new + again
+
+    def _hold_again(self, keys: list[tuple[bytes]]) -> None:
+        with transaction(self.path, CATALOG, self._connection):
+            clear = "UPDATE photos SET fault = NULL, detail = NULL WHERE path = ?"
+            self._connection.executemany(clear, keys)
+
+    def take_over(self, photo: PendingPhoto, encoding: Encoding) -> bool:
+        """Take over what is known of the same content, as where a file was moved or touched.
+
+        Only a file of a size that the catalogue has is read. Where it was known by another path, at
+        which the folder is and the file is not, it was moved, and is known by that no longer. Where
+        the folder is away too, its drive may be.
+
+        Returns:
+            Whether the photo need not be opened.
+        """
+        alike = "size = ? AND encoder = ? AND exact = ? AND embedding IS NOT NULL"
+        values = (_columns(photo.stamp)[0], encoding.encoder, encoding.exact)
+        with reported(self.path, CATALOG):
+            query = f"SELECT 1 FROM photos WHERE {alike} LIMIT 1"
+            known = self._connection.execute(query, values).fetchone()
+            digest = _sha256(photo.path) if known else None
+            query = f"SELECT path FROM photos WHERE {alike} AND sha256 = ? LIMIT ?"
+            found = self._connection.execute(query, (*values, digest, MOST_COPIES)).fetchall()
+        if digest is None or not found:
+            return False
+        key = _key(photo.path)
+        gone = [path for (path,) in found if path != key and was_moved(path)]
+        with transaction(self.path, CATALOG, self._connection):
+            self._connection.execute(
+                "INSERT OR REPLACE INTO photos SELECT ?, ?, ?, sha256, encoder, exact, embedding, "
+                f"truncated, exif, NULL, NULL FROM photos WHERE {alike} AND sha256 = ? LIMIT 1",
+                (key, *_columns(photo.stamp), *values, digest),
+            )
+            self._forget([key], ["results"])
+            self._forget(gone)
+        return True
+
+    def prune(self) -> int:
+        """Forget the photos whose files are gone; give how many there were."""
+        with reported(self.path, CATALOG):
+            query = "SELECT path FROM photos UNION SELECT path FROM results"
+            paths = [row[0] for row in self._connection.execute(query)]
+        gone = [path for path in paths if is_gone(path)]
+        with transaction(self.path, CATALOG, self._connection):
+            self._forget(gone)
+        return len(gone)
+
+    def _forget(self, keys: Iterable[bytes], tables: Iterable[str] = ("photos", "results")) -> None:
+        rows = [(key,) for key in keys]
+        for table in tables:
+            self._connection.executemany(f"DELETE FROM {table} WHERE path = ?", rows)
+
+    def store_photos(
+        self, photos: Sequence[tuple[PendingPhoto, EmbeddedPhoto]], encoding: Encoding
+    ) -> None:
+        """Write what came of opening photos, all of them or none, in place of what was known.
+
+        A fault that may pass, such as a drive that is not there, leaves an embedding as it is.
+        """
+        rows = [
+            (
+                _key(photo.path),
+                *_columns(pending.stamp),
+                photo.sha256,
+                encoding.encoder,
+                encoding.exact,
+                None if photo.embedding is None else photo.embedding.astype("<f4").tobytes(),
+                photo.truncated,
+                msgspec.json.encode(photo.exif).decode(),
+                *_failure(photo.error),
+            )
+            for pending, photo in photos
+        ]
+        with transaction(self.path, CATALOG, self._connection):
+            for row in rows:
+                self._store(row)
+            self._forget((row[0] for row in rows), ["results"])
+
+    def _store(self, row: tuple[Any, ...]) -> None:
+        key, (fault, detail) = row[0], row[9:]
+        if fault is not None and fault not in LASTING_FAULTS:
+            mark = "UPDATE photos SET fault = ?, detail = ? WHERE path = ? AND embedding NOT NULL"
+            if self._connection.execute(mark, (fault, detail, key)).rowcount:
+                return
+        self._connection.execute(
+            f"INSERT OR REPLACE INTO photos VALUES ({', '.join('?' * 11)})", row
+        )
+
+    def photos(self, paths: Iterable[Path]) -> Iterator[EmbeddedPhoto]:
+        """Give what is known of photos that have been opened, in the order given.
+
+        Yields:
+            One a path; none for a path that the catalogue does not have.
+        """
+        for path in paths:
+            row = self._row(
+                "SELECT embedding, truncated, exif, sha256, fault, detail FROM photos "
+                "WHERE path = ?",
+                path,
+            )
+            if row is not None:
+                with reported(self.path, CATALOG):
+                    photo = _photo(path, row)
+                yield photo
+
+    def store_results(self, results: Iterable[PhotoResult], bundle: Bundle) -> None:
+        """Write results, all of them or none, in place of earlier ones."""
+        rows = [
+            (
+                _key(result.path),
+                result.types,
+                result.truncated,
+                *_failure(result.error),
+                *prediction_columns(result.prediction),
+                bundle.manifest.sha256,
+            )
+            for result in results
+        ]
+        with transaction(self.path, CATALOG, self._connection):
+            self._connection.executemany(
+                f"INSERT OR REPLACE INTO results VALUES ({', '.join('?' * 12)})", rows
+            )
+
+    def results(self) -> Iterator[PhotoResult]:
+        """Give the last result of each photo, by absolute path."""
+        with reported(self.path, CATALOG):
+            for row in self._connection.execute(
+                "SELECT path, types, truncated, fault, detail, tags, low_confidence, "
+                "probabilities, distance, model, stand_in FROM results ORDER BY path"
+            ):
+                path = Path(os.fsdecode(row[0]))
+                error = _error(path, row[3], row[4])
+                yield PhotoResult(
+                    path, None if error else read_prediction(row[5:]), error, row[1], bool(row[2])
+                )
+
+    def photo_count(self) -> int:
+        """Count the photos that were opened."""
+        with reported(self.path, CATALOG):
+            return int(self._connection.execute("SELECT count(*) FROM photos").fetchone()[0])
+
+    def untagged(self) -> int:
+        """Count the photos that were opened and have no result yet."""
+        query = "SELECT count(*) FROM photos WHERE path NOT IN (SELECT path FROM results)"
+        with reported(self.path, CATALOG):
+            return int(self._connection.execute(query).fetchone()[0])
+
+    def counts(self, column: str) -> dict[str, int]:
+        """Count photos by what they have in common, most frequent first.
+
+        Args:
+            column: "encoder" of those that have an embedding; "fault", "model" or "tags" of
+                the last results.
+
+        Raises:
+            KeyError: another column.
+        """
+        with reported(self.path, CATALOG):
+            return dict(self._connection.execute(COUNTS[column]))
+
+    def _row(self, query: str, path: Path) -> tuple[Any, ...] | None:
+        with reported(self.path, CATALOG):
+            row: tuple[Any, ...] | None = self._connection.execute(query, (_key(path),)).fetchone()
+        return row
+
+
+@contextmanager
+def open_catalog(path: Path, read_only: bool = False) -> Iterator[Catalog]:
+    """Open a catalogue, and make it where there is none.
+
+    Args:
+        path: the file.
+        read_only: it has to be there, and may be in use by a run.
+
+    Raises:
+        CatalogError: it is no catalogue, of a newer version, in use by another run, or cannot be
+            read or written.
+    """
+    with open_database(path, CATALOG, read_only) as connection:
+        yield Catalog(path, connection)
+
+
+def _key(path: Path) -> bytes:
+    return os.fsencode(os.path.abspath(path))  # noqa: PTH100  Path.absolute keeps ".."
+
+
+def _sha256(path: Path) -> bytes | None:
+    try:
+        with path.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").digest()
+    except OSError:
+        return None
+
+
+def _columns(stamp: FileStamp | None) -> tuple[int | None, int | None]:
+    return (None, None) if stamp is None else (stamp.size, stamp.mtime_ns)
+
+
+def _failure(error: PhotoError | None) -> tuple[str | None, str | None]:
+    return (None, None) if error is None else (error.fault.value, error.detail)
+
+
+def _photo(path: Path, row: Sequence[Any]) -> EmbeddedPhoto:
+    embedding, truncated, exif, sha256, fault, detail = row
+    return EmbeddedPhoto(
+        path,
+        None if fault or embedding is None else as_embeddings(np.frombuffer(embedding, "<f4"))[0],
+        _error(path, fault, detail),
+        bool(truncated),
+        msgspec.json.decode(exif, type=ExifWhereabouts),
+        sha256,
+    )
+
+
+def _error(path: Path, fault: str | None, detail: str | None) -> PhotoError | None:
+    return None if fault is None else PhotoError(str(path), PhotoFault(fault), detail or "")

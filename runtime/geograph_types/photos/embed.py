@@ -1,0 +1,119 @@
+"""Many photos: decoded beside one another while the encoder runs, a bounded number at a time."""
+
+from collections import deque
+from collections.abc import Generator, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from geograph_types.system.cpu import usable_cpus
+from geograph_types.decoding.pool import TIME_LIMIT, DecoderPool, PhotoPixels
+from geograph_types.errors import PhotoError
+from geograph_types.distance.exif import NO_EXIF, ExifWhereabouts
+from geograph_types.tagger import TypeTagger
+
+__all__ = ["EmbeddedPhoto", "embed_photos"]
+
+AHEAD: Final = 3
+"""Batches for each stream that are decoded, or being decoded, before it takes them."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class EmbeddedPhoto:
+    """What became of one photo.
+
+    Attributes:
+        path: the photo.
+        embedding: float32 [512], or `None` where it could not be used.
+        error: why not.
+        truncated: the file was cut off, and was used as far as it goes.
+        exif: where camera and subject stood, as the file says.
+        sha256: of the file, where it was asked for and could be used.
+    """
+
+    path: Path
+    embedding: NDArray[np.float32] | None
+    error: PhotoError | None
+    truncated: bool = False
+    exif: ExifWhereabouts = NO_EXIF
+    sha256: bytes | None = None
+
+
+def embed_photos(
+    tagger: TypeTagger,
+    paths: Iterable[Path],
+    jobs: int | None = None,
+    exact: bool = False,
+    time_limit: float = TIME_LIMIT,
+    digest: bool = False,
+) -> Generator[EmbeddedPhoto, None, None]:
+    """Embed photos in batches, as many at once as the tagger has streams, in their order.
+
+    At most three batches a stream are decoded ahead, so memory does not grow with the number of
+    photos.
+
+    Args:
+        tagger: with an encoder.
+        paths: the photos.
+        jobs: decoding processes; `None` follows the CPU quota.
+        exact: decode large JPEG files in full, instead of at a fraction of their size.
+        time_limit: seconds that decoding a photo may take.
+        digest: compute the SHA-256 of each file as well.
+
+    Yields:
+        One result a photo; a photo that cannot be used costs itself only, even where it kills its
+        decoder.
+
+    Raises:
+        BundleError: the bundle lacks the encoder, or is damaged.
+        DecoderError: no process can be started to decode in.
+    """
+    remaining = iter(paths)
+    with (
+        closing(DecoderPool(jobs or usable_cpus(), exact, time_limit, digest)) as decoders,
+        ThreadPoolExecutor(tagger.streams, "embed") as runs,
+    ):
+        waiting: deque[tuple[Path, Future[PhotoPixels]]] = deque()
+        running: deque[Future[list[EmbeddedPhoto]]] = deque()
+
+        def refill() -> None:
+            for path in islice(remaining, AHEAD * tagger.streams * tagger.batch - len(waiting)):
+                waiting.append((path, decoders.submit(path)))
+
+        refill()
+        while waiting or running:
+            if waiting and len(running) < tagger.streams:
+                batch = [waiting.popleft() for _ in range(min(tagger.batch, len(waiting)))]
+                decoded = [(path, *_outcome(future)) for path, future in batch]
+                refill()
+                tagger.load()  # here, once: two runs would each begin to
+                running.append(runs.submit(_embed_batch, tagger, decoded))
+            else:
+                yield from running.popleft().result()
+
+
+def _outcome(future: Future[PhotoPixels]) -> tuple[PhotoPixels | None, PhotoError | None]:
+    try:
+        return future.result(), None
+    except PhotoError as error:
+        return None, error
+
+
+def _embed_batch(
+    tagger: TypeTagger,
+    decoded: list[tuple[Path, PhotoPixels | None, PhotoError | None]],
+) -> list[EmbeddedPhoto]:
+    good = [photo.pixels for _, photo, _ in decoded if photo is not None]
+    vectors = iter(tagger.embed_pixels(np.stack(good))) if good else iter(())
+    return [
+        EmbeddedPhoto(path, None, error)
+        if photo is None
+        else EmbeddedPhoto(path, next(vectors), None, photo.truncated, photo.exif, photo.sha256)
+        for path, photo, error in decoded
+    ]

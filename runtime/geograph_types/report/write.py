@@ -1,0 +1,109 @@
+"""One self-contained page of photos with their tags and probabilities."""
+
+import base64
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from html import escape
+from importlib.resources import files
+from pathlib import Path
+from string import Template
+from typing import Final
+
+from geograph_types.files.atomic import new_file
+from geograph_types.bundle import Bundle
+from geograph_types.errors import OutputError
+from geograph_types.report.card import photo_card
+from geograph_types.photos.result import PhotoResult
+from geograph_types.tag_sets import FINAL_TAGS
+from geograph_types.taxonomy import CLASSES
+from geograph_types.report.thumbnails import with_thumbnails
+
+__all__ = ["write_report"]
+
+PARTS: Final = files("geograph_types").joinpath("report", "page")
+STAND_IN: Final = (
+    "<p class=notice>The encoder has stand-in weights, not CLIP&#8217;s: these tags mean "
+    "something on drawn practice scenes only.</p>"
+)
+
+
+def write_report(
+    path: Path,
+    results: Iterable[PhotoResult],
+    bundle: Bundle,
+    threshold: float | None = None,
+    jobs: int | None = None,
+) -> None:
+    """Write the page; it needs nothing from elsewhere, and is there in full or not at all.
+
+    Results are taken one at a time and their photos opened once more, for thumbnails; memory does
+    not grow with their number. A photo that can no longer be opened costs its thumbnail only.
+
+    Args:
+        path: the HTML file.
+        results: photos in the order of the page.
+        bundle: the one that tagged them.
+        threshold: of all classes, as they were tagged with; `None` for each class's own.
+        jobs: decoding processes; `None` follows the CPU quota.
+
+    Raises:
+        InputError: what is at `path` is no ordinary file.
+        OutputError: it cannot be written. What was at `path` stays.
+        DecoderError: no process can be started to decode in.
+    """
+    thresholds = bundle.thresholds(threshold)
+    page = PARTS.joinpath("page.html").read_text("utf-8")
+    top, bottom = (Template(part) for part in page.split("$cards"))
+    script = PARTS.joinpath("script.js").read_text("utf-8")
+    style = PARTS.joinpath("style.css").read_text("utf-8") + _numbers(thresholds)
+    start = top.substitute(
+        policy=_policy(style, script),
+        style=style,
+        notice=STAND_IN if bundle.is_stand_in else "",
+        bundle=escape(bundle.label),
+        options="".join(f"<option>{tag}</option>" for tag in FINAL_TAGS),
+    )
+    count = failed = 0
+    with (
+        _reported(path),
+        new_file(path) as stream,
+        closing(with_thumbnails(results, jobs)) as illustrated,
+    ):
+        stream.write(start.encode())
+        for result, picture in illustrated:
+            count += 1
+            failed += result.error is not None
+            card = photo_card(result, picture, thresholds)
+            stream.write(card.encode(errors="backslashreplace"))
+        end = bottom.substitute(count=f"{count:,}", failed=f"{failed:,}", script=script)
+        stream.write(end.encode())
+
+
+@contextmanager
+def _reported(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise OutputError(path, error.strerror or str(error)) from None
+
+
+def _numbers(thresholds: Mapping[str, float]) -> str:
+    """Give the widths of bars and the places of thresholds: the page allows no inline styles."""
+    widths = "".join(f".p{percent} {{ --value: {percent}%; }}\n" for percent in range(101))
+    places = "".join(
+        f"li:nth-child({place}) {{ --threshold: {thresholds[name]:.1%}; }}\n"
+        for place, name in enumerate(CLASSES, start=1)
+    )
+    return widths + places
+
+
+def _policy(style: str, script: str) -> str:
+    """Allow this style and this script by their digests, pictures inside the page, and no more."""
+    kinds = (("style-src", style), ("script-src", script))
+    digests = (
+        f"{kind} 'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+        for kind, text in kinds
+    )
+    fixed = "default-src 'none'; img-src data:; base-uri 'none'; form-action 'none'"
+    return "; ".join((fixed, *digests))

@@ -1,0 +1,1 @@
+"""Tags in XMP files beside photos, and out of them again."""

@@ -1,0 +1,1 @@
+"""Many stored embeddings: read, score, compare."""

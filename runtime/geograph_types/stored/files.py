@@ -1,0 +1,64 @@
+"""Files of stored embeddings: one, or all of a folder."""
+
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+from typing import Final
+
+from geograph_types.files.text import without_surrogates
+from geograph_types.errors import InputError
+
+__all__ = ["RowFile", "find_row_files", "is_row_file"]
+
+SUFFIXES: Final = (".parquet", ".jsonl", ".jsonl.gz", ".npy")
+SHARD_SUFFIX: Final = ".scores.parquet"
+"""What an input's name gets as the name of its scores."""
+
+
+@dataclass(frozen=True, slots=True)
+class RowFile:
+    """One file of stored embeddings.
+
+    Attributes:
+        path: where it is.
+        place: its path from the folder that was given.
+    """
+
+    path: Path
+    place: Path
+
+    @property
+    def name(self) -> str:
+        """Its place as text; bytes that are not UTF-8 are escaped."""
+        return without_surrogates(self.place.as_posix())
+
+    def shard(self, folder: Path) -> Path:
+        """Name the file of its scores in a folder; no two inputs share one."""
+        return folder / self.place.with_name(self.place.name + SHARD_SUFFIX)
+
+
+def find_row_files(rows: Path) -> list[RowFile]:
+    """List the files to score: the one that was given, or those of a folder and its folders.
+
+    In a folder, files are told by their endings; hidden ones and scores are passed over.
+
+    Raises:
+        InputError: there is nothing at this path, or no such file in the folder.
+    """
+    if not rows.is_dir():
+        if not rows.exists():
+            raise InputError(f"{rows} cannot be read: there is no such file or folder")
+        return [RowFile(rows, Path(rows.name))]
+    places = (path.relative_to(rows) for path in sorted(rows.rglob("*")))
+    found = [RowFile(rows / place, place) for place in places if is_row_file(place)]
+    found = [file for file in found if file.path.is_file()]
+    if not found:
+        raise InputError(
+            f"no rows in {rows}: name a file, or a folder with files of {', '.join(SUFFIXES)}"
+        )
+    return found
+
+
+def is_row_file(place: PurePath) -> bool:
+    """Tell files of embeddings in a folder by their paths from there; hidden ones are none."""
+    hidden = any(part[0] == "." for part in place.parts)
+    return not hidden and place.name.endswith(SUFFIXES) and not place.name.endswith(SHARD_SUFFIX)

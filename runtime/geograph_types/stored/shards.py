@@ -1,0 +1,88 @@
+"""Where scores came from, as kept in their files; by it, finished shards are known again."""
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from geograph_types.bundle import Bundle
+from geograph_types.errors import InputError
+from geograph_types.stored.files import RowFile
+
+__all__ = ["ShardCounts", "finished_shard", "provenance"]
+
+
+class ShardCounts(msgspec.Struct, frozen=True):
+    """What became of a shard's rows.
+
+    Attributes:
+        rows: all of them.
+        failed: those that could not be scored, by reason.
+    """
+
+    rows: int
+    failed: dict[str, int]
+
+
+def provenance(
+    bundle: Bundle, source: RowFile | None = None, distances: Path | None = None
+) -> dict[str, Any]:
+    """Say all that scores depend on.
+
+    Args:
+        bundle: its head's digest and thresholds decide the scores; its label is for people.
+        source: the one file that was scored, if it is one.
+        distances: the file of its distances, if they are in one.
+    """
+    known: dict[str, Any] = {
+        "model": bundle.label,
+        "stand_in": bundle.is_stand_in,
+        "head_sha256": bundle.find("head").sha256,
+        "thresholds": dict(bundle.manifest.thresholds),
+    }
+    if source is not None:
+        # A table that was written anew often has the same size: its time tells.
+        status = source.path.stat()
+        known |= {"source": source.name, "source_bytes": status.st_size}
+        known["source_modified"] = status.st_mtime_ns
+        known["distances_sha256"] = _digest(distances) if distances else None
+    return known
+
+
+def _digest(path: Path) -> str:
+    try:
+        with path.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({error.strerror})") from None
+
+
+def finished_shard(shard: Path, expected: dict[str, Any]) -> ShardCounts | None:
+    """Look whether an earlier run has finished a shard.
+
+    Args:
+        shard: its file.
+        expected: its provenance, were it made now.
+
+    Returns:
+        Its counts; `None` where there is no such shard.
+
+    Raises:
+        InputError: what is there was made otherwise, or is no file of scores.
+    """
+    if not shard.exists():
+        return None
+    from geograph_types.stored.parquet import dataset_metadata
+
+    try:
+        kept = dataset_metadata(shard)
+    except InputError as error:
+        raise InputError(f"{error}: remove it to make it again") from None
+    differing = sorted(name for name in expected if kept.get(name) != expected[name])
+    if differing:
+        raise InputError(
+            f"{shard} was made otherwise (another {', '.join(differing)}): give another folder, "
+            "or remove it to make it again"
+        )
+    return msgspec.convert(kept, ShardCounts)

@@ -1,0 +1,64 @@
+import numpy as np
+import onnx
+import pytest
+
+from geograph_types.session import Session
+from geograph_types_export.bundle.parts import EncoderPart
+from geograph_types_export.graphs.folding import fold
+from geograph_types_export.graphs.encoder import encoder_graph
+from geograph_types_export.verify.reference import ReferenceTower
+from geograph_types_export.verify.graphs import check_photos
+from geograph_types_export.weights.load import EncoderWeights
+
+
+@pytest.fixture(scope="module")
+def session(part: EncoderPart) -> Session:
+    return Session(part.model, "cpu")
+
+
+def test_it_computes_what_open_clip_computes(session: Session, torch_tower: ReferenceTower) -> None:
+    pixels = np.concatenate(
+        [
+            check_photos()[:5],
+            np.zeros((1, 224, 224, 3), np.uint8),
+            np.full((1, 224, 224, 3), 255, np.uint8),
+            np.random.default_rng(0).integers(0, 256, (1, 224, 224, 3), np.uint8),
+        ]
+    )
+    computed = session.run("image_embeds", pixels=pixels)
+    np.testing.assert_allclose(computed, torch_tower.embed(pixels), rtol=0, atol=1e-4)
+
+
+def test_a_vector_does_not_depend_on_its_batch(session: Session) -> None:
+    pixels = check_photos()[:9]
+    together = session.run("image_embeds", pixels=pixels)
+    for index in (0, 4, 8):
+        alone = session.run("image_embeds", pixels=pixels[index : index + 1])
+        np.testing.assert_allclose(alone[0], together[index], rtol=0, atol=1e-5)
+
+
+def test_an_empty_batch_gives_no_vectors(session: Session) -> None:
+    assert session.run("image_embeds", pixels=check_photos()[:0]).shape == (0, 512)
+
+
+def test_the_same_weights_give_the_same_bytes(
+    part: EncoderPart, exact_weights: EncoderWeights
+) -> None:
+    again = encoder_graph(fold(exact_weights.state)).SerializeToString(deterministic=True)
+    assert again == part.model
+
+
+def test_nodes_have_the_names_of_the_models_parts(part: EncoderPart) -> None:
+    graph = onnx.load_from_string(part.model).graph
+    names = {node.name for node in graph.node}
+    assert len(names) == len(graph.node)
+    assert {
+        "visual.conv1",
+        "visual.ln_pre",
+        "visual.transformer.resblocks.3.attn.in_proj",
+        "visual.transformer.resblocks.11.mlp.c_proj",
+        "visual.ln_post",
+        "visual.proj",
+    } <= names
+    assert all(name.startswith("visual.") for name in names)
+    assert graph.input[0].type.tensor_type.shape.dim[0].dim_param == "batch"

@@ -1,0 +1,133 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from geograph_types.manifest import TensorSpec
+from geograph_types.session import Session
+from geograph_types_export.int8.gate import compare
+from geograph_types_export.graphs.encoder import _product
+from geograph_types_export.graphs.builder import GraphBuilder, serialise
+from geograph_types_export.int8.product import WEIGHT_LIMIT, Fitted, fit_product
+from geograph_types_export.int8.rounding import round_weights
+from geograph_types_export.graphs.tower import Linear
+
+INPUTS, OUTPUTS = 128, 40
+
+
+@pytest.fixture(scope="module")
+def rows() -> torch.Tensor:
+    """Correlated inputs, three channels of which are forty times larger."""
+    generator = torch.Generator().manual_seed(1)
+    mixed = torch.randn(600, 24, generator=generator) @ torch.randn(24, INPUTS, generator=generator)
+    mixed += torch.randn(600, INPUTS, generator=generator)
+    mixed[:, 5:8] *= 40
+    return mixed
+
+
+@pytest.fixture(scope="module")
+def linear() -> Linear:
+    rng = np.random.default_rng(2)
+    weight = rng.normal(0, 0.1, (INPUTS, OUTPUTS)).astype(np.float32)
+    weight[5:8] /= 20
+    return Linear(weight, rng.normal(0, 1, OUTPUTS).astype(np.float32))
+
+
+def exact(linear: Linear, rows: torch.Tensor) -> np.ndarray:
+    return rows.numpy() @ linear.weight + linear.bias
+
+
+def run(fitted: Fitted, rows: np.ndarray) -> np.ndarray:
+    """Run the product as the encoder's graph has it, one token for each row."""
+    graph = GraphBuilder("product")
+    result = _product(graph, "layer", "rows", fitted.product, 1)
+    graph.node("Identity", "result", [result], outputs=["out"])
+    spec = TensorSpec("rows", "float32", ("batch", 1, INPUTS))
+    out = TensorSpec("out", "float32", ("batch", 1, OUTPUTS))
+    session = Session(serialise(graph.model([spec], [out])), "cpu", threads=1)
+    return session.run("out", rows=(rows / fitted.factors)[:, None])[:, 0]
+
+
+def test_a_quantised_product_comes_near_on_rows_that_it_has_not_seen(
+    linear: Linear, rows: torch.Tensor
+) -> None:
+    fitted = fit_product(linear, rows[:400])
+    expected = exact(linear, rows[400:])
+    error = run(fitted, rows[400:].numpy()) - expected
+    assert np.sqrt((error**2).mean() / expected.var(axis=0).mean()) < 0.02
+
+
+def test_smoothing_helps_where_channels_are_large(linear: Linear, rows: torch.Tensor) -> None:
+    expected = exact(linear, rows)
+    errors = [
+        np.square(run(fit_product(linear, rows, worth=worth), rows.numpy()) - expected).mean()
+        for worth in (1.0, 0.0)
+    ]
+    assert errors[0] < errors[1] / 2
+
+
+def test_no_pair_of_products_leaves_16_bits(linear: Linear, rows: torch.Tensor) -> None:
+    fitted = fit_product(linear, rows)
+    assert np.abs(fitted.product.weight.astype(int)).max() == WEIGHT_LIMIT
+    assert 2 * 255 * WEIGHT_LIMIT <= 2**15 - 1
+
+
+def test_a_row_is_the_same_in_every_batch(linear: Linear, rows: torch.Tensor) -> None:
+    fitted = fit_product(linear, rows)
+    together = run(fitted, rows.numpy())
+    for part in (slice(0, 1), slice(3, 10), slice(100, 164)):
+        assert np.array_equal(run(fitted, rows[part].numpy()), together[part])
+
+
+def test_rounding_for_the_result_beats_rounding_to_the_nearest(
+    linear: Linear, rows: torch.Tensor
+) -> None:
+    weight = torch.from_numpy(linear.weight)
+    scale = weight.abs().amax(dim=0) / WEIGHT_LIMIT
+    expected = rows[400:] @ weight
+    nearest = rows[400:] @ ((weight / scale).round() * scale)
+    chosen = rows[400:] @ (round_weights(weight, scale, WEIGHT_LIMIT, rows[:400]) * scale)
+    assert (chosen - expected).var(0).mean() < 0.5 * (nearest - expected).var(0).mean()
+
+
+def test_the_gate_sees_what_a_plain_cosine_hides() -> None:
+    rng = np.random.default_rng(3)
+    common = rng.normal(0, 1, 512)
+    expected = (common + 0.05 * rng.normal(0, 1, (100, 512))).astype(np.float32)
+    embeds = (expected + 0.01 * rng.normal(0, 1, expected.shape)).astype(np.float32)
+    figures = compare(embeds, expected, None)
+    assert figures.plain_cosine > 0.9998
+    assert figures.mean_cosine < 0.985
+    assert not figures.passes
+    assert compare(expected, expected, None).passes
+    assert not compare(np.full_like(expected, np.nan), expected, None).passes
+
+
+def test_the_gate_counts_flipped_tags() -> None:
+    expected = np.random.default_rng(4).normal(0, 1, (50, 512)).astype(np.float32)
+    embeds = expected.copy()
+    embeds[:, :7] *= np.where(np.arange(50) < 5, -1, 1)[:, None]
+    figures = compare(embeds, expected, lambda vectors: vectors[:, :7] > 0)
+    assert figures.flipped_tags == pytest.approx(0.1)
+    assert not figures.passes
+
+
+def test_integers_for_the_weights_alone_come_nearer(linear: Linear, rows: torch.Tensor) -> None:
+    fitted = fit_product(linear, rows)
+    expected = exact(linear, rows)
+    rounded = replace(fitted, product=fitted.rounded, factors=fitted.rounded_factors)
+    kept = run(rounded, rows.numpy())
+    errors = [np.square(found - expected).mean() for found in (kept, run(fitted, rows.numpy()))]
+    assert errors[0] < errors[1] / 2
+
+
+@pytest.mark.parametrize("largest", [0.0, 1e-10, 1e-8, 1e-7, 1e-6, 1e-4])
+def test_an_output_with_weights_next_to_nothing_keeps_its_bias(
+    linear: Linear, rows: torch.Tensor, largest: float
+) -> None:
+    weight = linear.weight.copy()
+    weight[:, 3] = largest * np.sign(weight[:, 3])
+    faded = Linear(weight, np.ones(OUTPUTS, np.float32))
+    found = run(fit_product(faded, rows), rows.numpy())
+    np.testing.assert_allclose(found[:, 3], exact(faded, rows)[:, 3], atol=0.01)

@@ -1,0 +1,314 @@
+import base64
+import gzip
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from click.testing import CliRunner
+
+from geograph_types.cli.main import main
+from geograph_types.errors import InputError, RowFault
+from geograph_types.stored.parquet import dataset_metadata, new_dataset, read_dataset
+from geograph_types_trainer.cli.dataset import dataset as command
+from geograph_types_trainer.dataset.memory import TrainingData
+from geograph_types_trainer.dataset.convert import convert_dataset
+from geograph_types_trainer.dataset.sample import sample_dataset
+from geograph_types_trainer.dataset.stats import measure_dataset
+
+Rows = list[dict[str, Any]]
+RowsOf = Callable[..., Rows]
+Write = Callable[..., Path]
+
+
+def vector_of(row: dict[str, Any]) -> np.ndarray:
+    return np.frombuffer(base64.b64decode(row["embeddings"]), "<f4").copy()
+
+
+def with_vector(row: dict[str, Any], vector: np.ndarray) -> dict[str, Any]:
+    return row | {"embeddings": base64.b64encode(vector.astype("<f4").tobytes()).decode()}
+
+
+def damage(rows: Rows) -> list[tuple[RowFault, dict[str, Any] | bytes]]:
+    """One row of every kind of damage that a file can have, the cut-off line last."""
+    vector = vector_of(rows[0])
+    not_finite, too_large = vector.copy(), vector.copy()
+    not_finite[3], too_large[3] = np.nan, 1e6
+    fresh = iter(rows)
+    without_types = next(fresh)
+    del without_types["types"]
+    return [
+        (RowFault.WRONG_SCHEMA, without_types),
+        (RowFault.WRONG_SCHEMA, next(fresh) | {"gridimage_id": 2**63}),
+        (RowFault.WRONG_SCHEMA, next(fresh) | {"gridimage_id": -1}),
+        (RowFault.BAD_BASE64, next(fresh) | {"embeddings": "not base64 at all!"}),
+        (RowFault.WRONG_LENGTH, with_vector(next(fresh), vector[:-10])),
+        (RowFault.WRONG_LENGTH, next(fresh) | {"embeddings": ""}),
+        (RowFault.NOT_FINITE, with_vector(next(fresh), not_finite)),
+        (RowFault.NOT_FINITE, with_vector(next(fresh), too_large)),
+        (RowFault.ZERO_VECTOR, with_vector(next(fresh), vector * 0)),
+        (RowFault.NORMALISED, with_vector(next(fresh), vector / np.linalg.norm(vector))),
+        (RowFault.BAD_DISTANCE, next(fresh) | {"distance": "banana"}),
+        (RowFault.NO_TAG, next(fresh) | {"types": ""}),
+        (RowFault.UNKNOWN_TAG, next(fresh) | {"types": "Geograph,Sideways"}),
+        (RowFault.BAD_WEIGHT, next(fresh) | {"weight": -1}),
+        (RowFault.BAD_SPLIT, next(fresh) | {"split": "train"}),
+        (RowFault.DUPLICATE_ID, next(fresh) | {"gridimage_id": 1000}),
+        (RowFault.NOT_JSON, b"{never mind\n"),
+        (RowFault.CUT_OFF, json.dumps(next(fresh)).encode()[:-200]),
+    ]
+
+
+def test_every_damaged_row_is_named_by_reason_and_line(
+    tmp_path: Path, rows_of: RowsOf, write_lines: Write
+) -> None:
+    good = rows_of(300)
+    bad = damage([row | {"gridimage_id": row["gridimage_id"] + 9000} for row in rows_of(20, 1)])
+    lines: list[Any] = [*good[:100], b"\n", *(row for _, row in bad[:-1]), *good[100:], bad[-1][1]]
+    source = write_lines(tmp_path / "rows.jsonl.gz", lines)
+    conversion = convert_dataset(source, tmp_path / "rows.parquet", max_bad=0.1)
+    expected: dict[RowFault, list[int]] = {}
+    for line, (fault, _) in enumerate(bad[:-1], start=102):
+        expected.setdefault(fault, []).append(line)
+    expected[RowFault.CUT_OFF] = [len(lines)]
+    assert conversion.bad_lines == expected
+    assert conversion.rows == 300
+    metadata = dataset_metadata(tmp_path / "rows.parquet")
+    assert metadata["bad_lines"] == {fault.value: lines for fault, lines in expected.items()}
+    assert (metadata["rows"], metadata["lines"]) == (300, len(lines) - 1)
+    vectors = np.concatenate([b.embeddings for b in read_dataset(tmp_path / "rows.parquet")])
+    assert (np.linalg.norm(vectors.astype(np.float32), axis=1) > 5).all()
+
+
+def test_float32_keeps_every_bit_and_float16_is_near(
+    tmp_path: Path, rows_of: RowsOf, write_lines: Write
+) -> None:
+    rows = rows_of(50)
+    source = write_lines(tmp_path / "rows.jsonl", rows)
+    vectors = np.stack([vector_of(row) for row in rows])
+    convert_dataset(source, tmp_path / "wide.parquet", "float32")
+    convert_dataset(source, tmp_path / "narrow.parquet")
+    (wide,) = read_dataset(tmp_path / "wide.parquet")
+    (narrow,) = read_dataset(tmp_path / "narrow.parquet")
+    assert np.array_equal(wide.embeddings, vectors)
+    assert narrow.embeddings.dtype == np.float16
+    assert np.abs(narrow.embeddings - vectors).max() < 4e-3
+    assert wide.types == [row["types"] for row in rows]
+    assert wide.distances == [row["distance"] for row in rows]
+
+
+def test_too_many_bad_rows_abort_and_leave_nothing(
+    tmp_path: Path, rows_of: RowsOf, write_lines: Write
+) -> None:
+    rows = rows_of(100)
+    source = write_lines(tmp_path / "rows.jsonl", [*rows, b"no\n", b"no\n"])
+    with pytest.raises(InputError, match=r"2 of 102 rows are bad \(2 not_json\), more than 1.00%"):
+        convert_dataset(source, tmp_path / "rows.parquet")
+    assert [file.name for file in tmp_path.iterdir()] == ["rows.jsonl"]
+    assert convert_dataset(source, tmp_path / "rows.parquet", max_bad=0.02).rows == 100
+
+
+def test_a_cut_off_gzip_stream_is_refused(
+    tmp_path: Path, rows_of: RowsOf, write_lines: Write
+) -> None:
+    whole = write_lines(tmp_path / "rows.jsonl.gz", rows_of(200))
+    cut = tmp_path / "cut.jsonl.gz"
+    cut.write_bytes(whole.read_bytes()[:-5000])
+    with pytest.raises(InputError, match="cut off or damaged"):
+        convert_dataset(cut, tmp_path / "rows.parquet")
+    damaged = bytearray(whole.read_bytes())
+    damaged[len(damaged) // 2] ^= 0xFF
+    cut.write_bytes(bytes(damaged))
+    with pytest.raises(InputError, match=r"cut off or damaged|rows are bad"):
+        convert_dataset(cut, tmp_path / "rows.parquet")
+
+
+@pytest.mark.parametrize("content", [b"", gzip.compress(b"", mtime=0), b"\n\n"])
+def test_nothing_usable_is_an_error(tmp_path: Path, content: bytes) -> None:
+    source = tmp_path / "rows.jsonl"
+    source.write_bytes(content)
+    with pytest.raises(InputError, match="no usable row"):
+        convert_dataset(source, tmp_path / "rows.parquet")
+    with pytest.raises(InputError, match="no usable row"):
+        TrainingData.load(source)
+
+
+def test_either_kind_of_file_loads_alike(
+    tmp_path: Path, rows_of: RowsOf, write_lines: Write
+) -> None:
+    source = write_lines(tmp_path / "rows.jsonl.gz", [*rows_of(400), b"no\n"])
+    convert_dataset(source, tmp_path / "rows.parquet")
+    lines, parquet = TrainingData.load(source), TrainingData.load(tmp_path / "rows.parquet")
+    for name in ("embeddings", "buckets", "labels", "weights", "splits", "ids", "pseudo_drone"):
+        here, there = getattr(lines, name), getattr(parquet, name)
+        assert here.dtype == there.dtype
+        assert np.array_equal(here, there)
+        assert here.flags.c_contiguous
+    assert len(parquet) == 400
+    assert lines.bad_rows == {"not_json": 1}
+    assert sum(len(parquet.rows_of(split)) for split in ("tra", "val", "tes")) == 400
+
+
+def test_stats_count_and_find_leaks(tmp_path: Path, rows_of: RowsOf, write_lines: Write) -> None:
+    rows = rows_of(500)
+    for row, split in zip(rows[:2], ("tra", "tes"), strict=True):
+        row |= {"split": split, "embeddings": rows[0]["embeddings"]}
+    source = write_lines(tmp_path / "rows.jsonl", rows)
+    stats = measure_dataset(source)
+    assert stats.rows.sum() == 500
+    assert stats.buckets.sum() == 500
+    assert stats.raw_tags.sum() == 500
+    assert set(stats.weights) == {0.2, 0.5, 1.0}
+    above = sum(row["types"] == "From Above" for row in rows)
+    assert stats.pseudo_drone.sum() == above
+    assert (stats.ids.anywhere, stats.ids.between_splits) == (0, 0)
+    assert (stats.vectors.anywhere, stats.vectors.between_splits) == (1, 1)
+
+
+def test_sample_keeps_rare_classes_and_shares(
+    tmp_path: Path, rows_of: RowsOf, write_lines: Write
+) -> None:
+    rows = rows_of(3000)
+    drones = [row for row in rows if row["types"] in ("From Drone", "From Above")]
+    for row in drones[30:]:
+        row["types"] = "Extra"
+    source = write_lines(tmp_path / "rows.jsonl", rows)
+    assert sample_dataset(source, tmp_path / "few.parquet", 600).rare_rows == 30
+    whole, few = measure_dataset(source), measure_dataset(tmp_path / "few.parquet")
+    assert few.rows.sum() == 600
+    assert few.classes.sum(axis=0)[6] == 30
+    common = slice(0, 6)
+    before = whole.classes[:, common] / (3000 - 30)
+    after = few.classes[:, common] / (600 - 30)
+    assert np.abs(before - after).max() < 0.005
+    again = sample_dataset(
+        write_lines(tmp_path / "r.jsonl", rows[::-1]), tmp_path / "b.parquet", 600
+    )
+    assert again.rare_rows == 30
+    ids = [np.sort(np.concatenate([b.ids for b in read_dataset(tmp_path / name)]))
+           for name in ("few.parquet", "b.parquet")]  # fmt: skip
+    assert np.array_equal(*ids)
+    with pytest.raises(InputError, match="ask for fewer"):
+        sample_dataset(source, tmp_path / "more.parquet", 3001)
+    with pytest.raises(InputError, match="rare"):
+        sample_dataset(source, tmp_path / "less.parquet", 29)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "train {data} --out {new}",
+        "dataset stats {data}",
+        "dataset sample {data} {new} --rows 9",
+        "evaluate {head} {data}",
+    ],
+)
+@pytest.mark.parametrize(
+    ("column", "text", "fault"),
+    [("types", "Sideways", "unknown_tag"), ("distances", "banana", "bad_distance")],
+)
+def test_parquet_with_a_bad_row_could_not_be_run(
+    command: str,
+    column: str,
+    text: str,
+    fault: str,
+    dataset: Path,
+    checkpoint: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    bad, new = tmp_path / "bad.parquet", tmp_path / "new"
+    (batch,) = read_dataset(dataset)
+    values = [*getattr(batch, column)]
+    values[699] = text
+    with new_dataset(bad) as writer:
+        for part in (batch, replace(batch, **{column: values})):
+            writer.write(part)
+    words = command.format(data=bad, new=new, head=checkpoint).split()
+    assert main(words) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert f"{bad}: row 1500: {fault}: " in line
+    assert line.endswith("make the file anew with dataset convert or embed")
+    assert not new.exists()
+
+
+@pytest.mark.parametrize(
+    ("column", "change", "words"),
+    [
+        ("types", lambda column: pa.nulls(len(column), pa.string()), "types is empty in some rows"),
+        ("distance", lambda column: pa.nulls(len(column), pa.string()), "distance is empty in"),
+        ("gridimage_id", lambda column: pa.nulls(len(column), pa.int64()), "gridimage_id is empty"),
+        ("types", lambda column: pa.array(range(len(column))), "types is int64: store text"),
+        ("split", lambda column: pa.array([1.0] * len(column)), "split is double: store text"),
+        ("weight", lambda column: column.cast(pa.string()), "weight is string: store numbers"),
+        ("gridimage_id", lambda column: column.cast(pa.string()), "is string: store whole numbers"),
+    ],
+)
+def test_parquet_of_other_columns_is_refused(
+    column: str, change: Callable[[Any], Any], words: str, dataset: Path, tmp_path: Path
+) -> None:
+    table = pq.read_table(dataset)
+    place = table.schema.names.index(column)
+    path = tmp_path / "other.parquet"
+    pq.write_table(table.set_column(place, column, change(table[column])), path)
+    with pytest.raises(InputError, match=words):
+        TrainingData.load(path)
+
+
+def test_parquet_with_damaged_pages_is_refused(dataset: Path, tmp_path: Path) -> None:
+    whole = dataset.read_bytes()
+    start = pq.ParquetFile(dataset).metadata.row_group(0).column(0).data_page_offset
+    path = tmp_path / "damaged.parquet"
+    path.write_bytes(whole[:start] + b"\xff" * 40 + whole[start + 40 :])
+    with pytest.raises(InputError, match="is damaged"):
+        TrainingData.load(path)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "train {data} --out {new} --epochs 1",
+        "dataset stats {data}",
+        "dataset sample {data} {new} --rows 50",
+        "evaluate {head} {data}",
+    ],
+)
+def test_bad_rows_cost_themselves_and_the_status_says_so(
+    command: str,
+    rows_of: RowsOf,
+    write_lines: Write,
+    checkpoint: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    source = write_lines(tmp_path / "rows.jsonl", [*rows_of(300), b"no\n", b"no\n"])
+    words = command.format(data=source, new=tmp_path / "new", head=checkpoint).split()
+    assert main(words) == 1
+    assert f"2 rows of {source} took no part: 2 not_json" in capsys.readouterr().err
+
+
+def test_command_line(tmp_path: Path, rows_of: RowsOf, write_lines: Write) -> None:
+    source = write_lines(tmp_path / "rows.jsonl.gz", [*rows_of(300), b"no\n"])
+    target = str(tmp_path / "rows.parquet")
+    runner = CliRunner()
+    converted = runner.invoke(command, ["convert", str(source), target], standalone_mode=False)
+    assert converted.return_value == 1
+    assert "300 rows" in converted.stderr
+    assert "not_json: 1 (line 301)" in converted.stderr
+    picture = tmp_path / "rows.png"
+    stats = runner.invoke(
+        command, ["stats", target, "--picture", str(picture)], standalone_mode=False
+    )
+    assert stats.return_value == 0
+    assert "Close Look" in stats.stdout
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    sampled = runner.invoke(
+        command, ["sample", target, str(tmp_path / "few.parquet"), "--rows", "100"],
+        standalone_mode=False,
+    )  # fmt: skip
+    assert sampled.return_value == 0

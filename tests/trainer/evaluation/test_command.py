@@ -1,0 +1,127 @@
+"""`evaluate`, and the way of heads into runs and out of them."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+import torch
+
+from geograph_types.cli.main import main
+from geograph_types.taxonomy import CLASSES
+from geograph_types_trainer.evaluation.keep import calibrated_head
+from geograph_types_trainer.evaluation.calibration import Platt
+from geograph_types_trainer.checkpoint.file import load_checkpoint
+from geograph_types_trainer.evaluation.results import Evaluation
+
+
+def test_the_command_judges_checkpoint_run_and_bundle_alike(
+    checkpoint: Path,
+    head_bundle: Path,
+    dataset: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    run, written, page = tmp_path / "run", tmp_path / "e.json", tmp_path / "e.html"
+    assert main(["checkpoint", "import", str(checkpoint), "--out", str(run)]) == 0
+    words = ["evaluate", str(head_bundle), str(dataset), "--against", str(run)]
+    words += ["--against", str(checkpoint), "--json", str(written), "--html", str(page)]
+    capsys.readouterr()
+    assert main(words) == 0
+    shown = capsys.readouterr()
+    assert shown.out.splitlines()[-1].startswith("macro-F1 ")
+    assert str(page) in shown.err
+    heads = json.loads(written.read_bytes())["heads"]
+    assert [head["kind"] for head in heads] == ["bundle", "run", "checkpoint"]
+    for head in heads[1:]:
+        for ours, theirs in zip(head["distances"], heads[0]["distances"], strict=True):
+            assert ours["micro_f1"] == pytest.approx(theirs["micro_f1"], abs=0.01)
+    assert page.read_text().startswith("<!doctype html>")
+
+
+def test_a_bundle_is_judged_without_torch(head_bundle: Path, dataset: Path) -> None:
+    code = (
+        "import sys; sys.modules['torch'] = None\n"
+        "from geograph_types.cli.main import run\n"
+        f"sys.argv = ['g', 'evaluate', {str(head_bundle)!r}, {str(dataset)!r}, '--split', 'all']\n"
+        "run()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "on 800 rows" in done.stdout.splitlines()[-1]
+
+
+def test_calibration_and_thresholds_can_be_kept_in_the_run(
+    checkpoint: Path, dataset: Path, tmp_path: Path
+) -> None:
+    run, before, after = tmp_path / "run", tmp_path / "before.json", tmp_path / "after.json"
+    assert main(["checkpoint", "import", str(checkpoint), "--out", str(run)]) == 0
+    words = ["evaluate", str(run), str(dataset)]
+    assert main([*words, "--keep", "--json", str(before)]) == 0
+    assert main([*words, "--json", str(after)]) == 0
+    old, new = (
+        msgspec.json.decode(file.read_bytes(), type=Evaluation).heads[0] for file in (before, after)
+    )
+    assert [scores.rule for scores in new.scores] == ["0.5", "own", "validation"]
+    for ours, theirs in zip(new.scores[1].classes, old.quoted.classes, strict=True):
+        assert ours.f1 == pytest.approx(theirs.f1, abs=1e-9)
+    for now, then in zip(new.calibration, old.calibration, strict=True):
+        assert now.error == pytest.approx(then.error_after, abs=1e-4)
+
+
+def test_keeping_needs_validation_rows(
+    checkpoint: Path, dataset: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = tmp_path / "run"
+    assert main(["checkpoint", "import", str(checkpoint), "--out", str(run)]) == 0
+    assert main(["evaluate", str(run), str(dataset), "--split", "val", "--keep"]) == 2
+    assert "no calibration to keep" in capsys.readouterr().err
+
+
+def test_a_head_is_calibrated_by_its_last_layer(checkpoint: Path) -> None:
+    head = load_checkpoint(checkpoint).head
+    platt = Platt(np.linspace(0.5, 2, len(CLASSES)), np.linspace(-1, 1, len(CLASSES)))
+    inputs = torch.randn(20, 512, generator=torch.Generator().manual_seed(1)), torch.arange(20)
+    expected = platt.apply(head.probabilities(*inputs).numpy())
+    found = calibrated_head(head, platt).probabilities(*inputs)
+    np.testing.assert_allclose(found.numpy(), expected, atol=1e-5)
+
+
+def test_a_run_goes_out_and_in_unchanged(checkpoint: Path, tmp_path: Path) -> None:
+    run, out = tmp_path / "run", tmp_path / "out.pth"
+    assert main(["checkpoint", "import", str(checkpoint), "--out", str(run)]) == 0
+    assert main(["checkpoint", "export", str(run), str(out)]) == 0
+    first, second = load_checkpoint(checkpoint), load_checkpoint(out)
+    assert (first.epoch, first.loss) == (second.epoch, second.loss)
+    for name, value in first.head.state_dict().items():
+        assert torch.equal(value, second.head.state_dict()[name])
+
+
+def test_an_import_overwrites_nothing(
+    checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["checkpoint", "import", str(checkpoint), "--out", str(tmp_path)]) == 2
+    assert "is there already" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("head", "words"),
+    [("nothing", "does not exist"), ("empty", "is no run"), ("text.pth", "no zip archive")],
+)
+def test_what_is_no_head_is_refused(
+    head: str, words: str, dataset: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "text.pth").write_text("hello")
+    assert main(["evaluate", str(tmp_path / head), str(dataset)]) == 2
+    assert words in capsys.readouterr().err
+
+
+def test_a_head_that_is_named_twice_is_refused(
+    head_bundle: Path, dataset: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["evaluate", f"{head_bundle}/", str(dataset), "--against", str(head_bundle)]) == 2
+    assert "a head is named twice" in capsys.readouterr().err

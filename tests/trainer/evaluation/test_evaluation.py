@@ -1,0 +1,225 @@
+"""Heads are judged on held-out rows: scores, drone, distance honesty, calibration, table, page."""
+
+from html.parser import HTMLParser
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from geograph_types.distance.distance import BUCKET_COUNT, UNKNOWN_BUCKET
+from geograph_types.errors import InputError
+from geograph_types.taxonomy import CLASS_INDEX, CLASSES
+from geograph_types_trainer.dataset.memory import TrainingData
+from geograph_types_trainer.evaluation.judge import evaluate
+from geograph_types_trainer.evaluation.results import Evaluation
+from geograph_types_trainer.evaluation.page import evaluation_page
+from geograph_types_trainer.evaluation.table import show_evaluation
+from geograph_types_trainer.evaluation.predictor import Predictor
+
+ROWS = 600
+DRONE = CLASS_INDEX["From Drone"]
+SEVEN = len(CLASSES)
+
+
+def drawn_data(splits: tuple[int, ...] = (0, 1, 2, 2)) -> TrainingData:
+    """Draw rows whose labels stand, noisily, in the first seven dimensions."""
+    generator = np.random.default_rng(4)
+    labels = (generator.random((ROWS, SEVEN)) < 0.3).astype(np.uint8)
+    embeddings = generator.normal(0, 0.3, (ROWS, 512)).astype(np.float32)
+    embeddings[:, :SEVEN] += 4.0 * labels - 2.0 + generator.normal(0, 1.5, labels.shape)
+    return TrainingData(
+        embeddings=embeddings,
+        buckets=generator.integers(0, BUCKET_COUNT, ROWS),
+        labels=labels,
+        weights=np.ones(ROWS, np.float32),
+        splits=np.resize(np.array(splits, np.int8), ROWS),
+        ids=np.arange(ROWS),
+        pseudo_drone=(labels[:, DRONE] == 1) & (generator.random(ROWS) < 0.5),
+        sha256="0" * 64,
+        bad_rows={},
+    )
+
+
+def sigmoid(logits: NDArray[np.floating]) -> NDArray[np.float32]:
+    return (1 / (1 + np.exp(-logits))).astype(np.float32)
+
+
+def looking(embeddings: NDArray[np.float32], buckets: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Judge by the picture alone."""
+    return sigmoid(embeddings[:, :SEVEN])
+
+
+def shifted(embeddings: NDArray[np.float32], buckets: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Judge by the picture, far too timidly."""
+    return sigmoid(2 * embeddings[:, :SEVEN] - 6)
+
+
+def measuring(embeddings: NDArray[np.float32], buckets: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Judge by the distance where it is known to be long."""
+    found = looking(embeddings, buckets)
+    found[(buckets > 9) & (buckets < UNKNOWN_BUCKET)] = 0.9
+    return found
+
+
+def predictor(predict: Any = looking, thresholds: dict[str, float] | None = None) -> Predictor:
+    return Predictor(f"heads/{predict.__name__}", "run", thresholds, predict)
+
+
+def judged(*predicts: Any, split: Any = "tes") -> Evaluation:
+    return evaluate([predictor(one) for one in predicts], drawn_data(), "rows", split)
+
+
+def test_scores_are_those_of_the_split() -> None:
+    data = drawn_data()
+    found = evaluate([predictor()], data, "rows")
+    rows = data.rows_of("tes")
+    assert (found.rows, found.validation_rows) == (len(rows), len(data.rows_of("val")))
+    plain = found.heads[0].scores[0]
+    tags = looking(data.embeddings[rows].astype(np.float32), data.buckets[rows]) >= 0.5
+    hits = (tags & (data.labels[rows] == 1)).sum(axis=0)
+    f1 = 2 * hits / (tags.sum(axis=0) + data.labels[rows].sum(axis=0))
+    np.testing.assert_allclose([one.f1 for one in plain.classes], f1)
+    assert [one.support for one in plain.classes] == data.labels[rows].sum(axis=0).tolist()
+    assert plain.mean("macro").f1 == pytest.approx(f1.mean())
+    assert all(one.f1_low <= one.f1 <= one.f1_high for one in plain.classes)
+
+
+def test_thresholds_come_from_validation_and_go_to_test() -> None:
+    found = judged(shifted).heads[0]
+    assert [scores.rule for scores in found.scores] == ["0.5", "validation"]
+    assert found.quoted.mean("macro").f1 > found.scores[0].mean("macro").f1 + 0.2
+    assert all(one.threshold < 0.3 for one in found.quoted.classes)
+
+
+def test_own_thresholds_are_scored_beside_the_others() -> None:
+    own = dict.fromkeys(CLASSES, 0.4)
+    [found] = evaluate([predictor(looking, own)], drawn_data(), "rows", "val").heads
+    assert [scores.rule for scores in found.scores] == ["0.5", "own"]
+    assert all(one.threshold == 0.4 for one in found.quoted.classes)
+
+
+@pytest.mark.parametrize(("split", "rows"), [("val", ROWS // 4), ("all", ROWS)])
+def test_nothing_is_fitted_where_its_rows_are_judged(split: Any, rows: int) -> None:
+    found = judged(looking, split=split)
+    assert (found.rows, found.validation_rows) == (rows, 0)
+    assert found.heads[0].quoted.rule == "0.5"
+    assert all(one.error_after is None for one in found.heads[0].calibration)
+
+
+def test_a_split_without_rows_is_an_error_that_names_the_way_out() -> None:
+    with pytest.raises(InputError, match=r"no rows of split 'tes'.*all"):
+        evaluate([predictor()], drawn_data(splits=(0, 1)), "rows")
+
+
+def test_without_validation_rows_nothing_is_fitted() -> None:
+    found = evaluate([predictor()], drawn_data(splits=(0, 2)), "rows")
+    assert found.validation_rows == 0
+    assert len(found.heads[0].scores) == 1
+
+
+def test_true_and_pseudo_drone_are_scored_apart() -> None:
+    data = drawn_data()
+    true, pseudo = evaluate([predictor()], data, "rows").heads[0].drone
+    rows = data.rows_of("tes")
+    drone = data.labels[rows, DRONE] == 1
+    assert (true.kind, pseudo.kind) == ("true", "pseudo")
+    assert true.support + pseudo.support == drone.sum()
+    assert pseudo.support == data.pseudo_drone[rows].sum()
+
+
+def test_a_head_that_reads_the_distance_is_found_out() -> None:
+    honest, dishonest = judged(looking, measuring).heads
+    assert [one.distance for one in honest.distances] == ["recorded", "unknown", "other row"]
+    assert [one.flipped for one in honest.distances] == [0, 0, 0]
+    assert honest.distances[0].micro_f1 == honest.distances[2].micro_f1
+    assert dishonest.distances[0].flipped == 0
+    assert min(one.flipped for one in dishonest.distances[1:]) > 0.3
+
+
+def test_calibration_helps_a_timid_head() -> None:
+    found = judged(shifted).heads[0].calibration
+    assert all((one.error_after or 1) < one.error for one in found)
+    assert all(one.scale is not None and one.scale < 1 for one in found)
+    assert all(sum(step.rows for step in one.bins) == ROWS // 2 for one in found)
+
+
+def test_the_same_rows_give_the_same_result() -> None:
+    assert judged(looking, measuring) == judged(looking, measuring)
+
+
+def test_an_evaluation_survives_json() -> None:
+    found = judged(looking, measuring)
+    assert msgspec.json.decode(msgspec.json.encode(found), type=Evaluation) == found
+
+
+@pytest.mark.parametrize(
+    ("paths", "labels"),
+    [
+        (["a/head", "b/other"], ["head", "other"]),
+        (["a/head", "b/head", "b/other"], ["a/head", "b/head", "other"]),
+        (["/a/a/runs/head", "/a/b/runs/head"], ["a/runs/head", "b/runs/head"]),
+        ([f"{'long' * 20}-a", f"{'long' * 20}-b"], [f"{'long' * 20}-a", f"{'long' * 20}-b"]),
+        (["head", "a/head", "/head"], ["head", "a/head", "/head"]),
+    ],
+)
+def test_heads_have_the_shortest_names_that_tell_them_apart(
+    paths: list[str], labels: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    heads = [Predictor(path, "run", None, looking) for path in paths]
+    found = evaluate(heads, drawn_data(), "rows")
+    assert list(found.labels) == labels
+    show_evaluation(found)
+    shown = capsys.readouterr().out
+    assert all(f" rows: {label}, threshold" in shown for label in labels)
+    assert "…" not in shown
+
+
+def test_the_table_ends_with_macro_f1(capsys: pytest.CaptureFixture[str]) -> None:
+    show_evaluation(judged(looking, measuring))
+    lines = capsys.readouterr().out.splitlines()
+    assert all(any(line.startswith(name) for line in lines) for name in CLASSES)
+    assert lines[-1].startswith("macro-F1 0.")
+    assert "looking" in lines[-1]
+    assert "300 rows" in lines[-1]
+
+
+class Page(HTMLParser):
+    """Collects what a page would fetch or run, and whether its elements close."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.foreign: list[str] = []
+        self.open: list[str] = []
+        self.unnamed_plots = 0
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = dict(attrs)
+        self.foreign += [f"{tag} {key}" for key in given if key in ("src", "href", "onload")]
+        self.foreign += [tag] * (tag in ("script", "link", "iframe"))
+        self.unnamed_plots += tag == "svg" and not given.get("aria-label")
+        if tag != "meta":
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        pass
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+def test_the_page_is_whole_and_needs_nothing_else() -> None:
+    text = evaluation_page(judged(looking, measuring, shifted, looking, measuring))
+    page = Page()
+    page.feed(text)
+    assert (page.open, page.foreign, page.unnamed_plots) == ([], [], 0)
+    assert "url(" not in text and "@import" not in text
+    assert all(text.count(name) > 3 for name in CLASSES)
+
+
+def test_the_page_escapes_names() -> None:
+    odd = Predictor("<b>&head", "run", None, looking)
+    text = evaluation_page(evaluate([odd], drawn_data(), "<i>rows", "all"))
+    assert "<b>&head" not in text and "<i>" not in text
+    assert "&lt;b&gt;&amp;head" in text

@@ -1,0 +1,1 @@
+"""Read and write trained heads as files."""

@@ -1,0 +1,1 @@
+"""The dataset of embeddings: read, convert, sample, count."""

@@ -1,0 +1,154 @@
+"""What a dataset holds by split, and which photos leak from one split into another."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from geograph_types.dataset_batch import DatasetBatch
+from geograph_types.distance.distance import BUCKET_COUNT
+from geograph_types.photos.labels import SPLITS
+from geograph_types.taxonomy import CLASSES, RAW_TAGS
+from geograph_types_trainer.chance import mix
+from geograph_types_trainer.dataset.source import DatasetSource
+from geograph_types_trainer.labels import Targets
+
+__all__ = ["DatasetStats", "Repeats", "measure_dataset"]
+
+WEIGHT_DECIMALS: Final = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Repeats:
+    """How many values more than one row has.
+
+    Attributes:
+        anywhere: values that more than one row has.
+        between_splits: those that rows of different splits have; they make test scores too good.
+    """
+
+    anywhere: int
+    between_splits: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DatasetStats:
+    """Counts of rows; the first axis of each array is the split: tra, val, tes.
+
+    Attributes:
+        rows: int64 [3].
+        classes: int64 [3, 7], by label.
+        pseudo_drone: int64 [3], those whose From Drone rests on the raw tag From Above alone.
+        raw_tags: int64 [3, 8], by raw tag, in the order of `RAW_TAGS`.
+        buckets: int64 [3, 23], by distance bucket.
+        weights: int64 [3] by weight, rounded to 3 decimals, ascending.
+        ids: repeated ids.
+        vectors: repeated embeddings.
+        bad_rows: rows that could not be used, by reason.
+    """
+
+    rows: NDArray[np.int64]
+    classes: NDArray[np.int64]
+    pseudo_drone: NDArray[np.int64]
+    raw_tags: NDArray[np.int64]
+    buckets: NDArray[np.int64]
+    weights: Mapping[float, NDArray[np.int64]]
+    ids: Repeats
+    vectors: Repeats
+    bad_rows: Mapping[str, int]
+
+
+def measure_dataset(path: Path) -> DatasetStats:
+    """Count what a dataset holds; of each row 17 bytes are kept, whatever its size.
+
+    Args:
+        path: Parquet or JSON Lines.
+
+    Raises:
+        InputError: the file cannot be read, has no usable row or too many bad ones.
+    """
+    source = DatasetSource(path)
+    counts = Counts()
+    for batch, targets in source.labelled():
+        counts.add(batch, targets)
+    splits = np.concatenate(counts.splits)
+    return DatasetStats(
+        rows=counts.rows,
+        classes=counts.classes,
+        pseudo_drone=counts.pseudo_drone,
+        raw_tags=counts.raw_tags,
+        buckets=counts.buckets,
+        weights=dict(sorted(counts.weights.items())),
+        ids=find_repeats(np.concatenate(counts.ids), splits),
+        vectors=find_repeats(np.concatenate(counts.vectors), splits),
+        bad_rows=source.bad_rows,
+    )
+
+
+class Counts:
+    """Counts that grow batch by batch, and the two numbers that are kept of each row."""
+
+    def __init__(self) -> None:
+        self.rows = np.zeros(len(SPLITS), np.int64)
+        self.classes = np.zeros((len(SPLITS), len(CLASSES)), np.int64)
+        self.pseudo_drone = np.zeros(len(SPLITS), np.int64)
+        self.raw_tags = np.zeros((len(SPLITS), len(RAW_TAGS)), np.int64)
+        self.buckets = np.zeros((len(SPLITS), BUCKET_COUNT), np.int64)
+        self.weights: dict[float, NDArray[np.int64]] = {}
+        self.splits: list[NDArray[np.int8]] = []
+        self.ids: list[NDArray[np.uint64]] = []
+        self.vectors: list[NDArray[np.uint64]] = []
+
+    def add(self, batch: DatasetBatch, targets: Targets) -> None:
+        """Count a batch's rows."""
+        splits = np.array([SPLITS.index(split) for split in batch.splits], np.int8)
+        np.add.at(self.rows, splits, 1)
+        np.add.at(self.classes, splits, targets.labels)
+        np.add.at(self.pseudo_drone, splits, targets.pseudo_drone)
+        np.add.at(self.buckets, (splits, targets.buckets), 1)
+        np.add.at(self.raw_tags, splits, np.array([*map(raw_tag_row, batch.types)]))
+        rounded = np.round(batch.weights.astype(np.float64), WEIGHT_DECIMALS)
+        for weight in np.unique(rounded):
+            count = np.bincount(splits[rounded == weight], minlength=len(SPLITS))
+            self.weights[float(weight)] = self.weights.get(float(weight), 0) + count
+        self.splits.append(splits)
+        self.ids.append(batch.ids.astype(np.uint64))
+        self.vectors.append(fingerprints(batch.embeddings))
+
+
+@lru_cache(maxsize=1 << 12)
+def raw_tag_row(types: str) -> tuple[bool, ...]:
+    """Tell which of `RAW_TAGS` a row has."""
+    tags = {tag.strip() for tag in types.split(",")}
+    return tuple(tag in tags for tag in RAW_TAGS)
+
+
+def fingerprints(embeddings: NDArray[np.floating]) -> NDArray[np.uint64]:
+    """Make a number of each vector's bytes; different vectors share one by a chance of 2^-64.
+
+    Args:
+        embeddings: float16 or float32 [N, 512].
+
+    Returns:
+        uint64 [N].
+    """
+    words = np.ascontiguousarray(embeddings).view(np.uint64)
+    places = mix(np.arange(words.shape[1], dtype=np.uint64))
+    return np.asarray(mix(words ^ places).sum(axis=1), np.uint64)
+
+
+def find_repeats(values: NDArray[np.uint64], splits: NDArray[np.int8]) -> Repeats:
+    """Count the values that several rows have.
+
+    Args:
+        values: uint64 [N].
+        splits: int8 [N], the rows' splits.
+    """
+    distinct, place, count = np.unique(values, return_inverse=True, return_counts=True)
+    present = np.zeros((len(distinct), len(SPLITS)), np.bool_)
+    present[place, splits] = True
+    return Repeats(int((count > 1).sum()), int((present.sum(axis=1) > 1).sum()))

@@ -1,0 +1,204 @@
+"""An evaluation as one HTML page that needs nothing beside itself."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from html import escape
+from importlib.resources import files
+
+from geograph_types.taxonomy import CLASSES
+from geograph_types_trainer.evaluation.results import Evaluation, HeadEvaluation
+from geograph_types_trainer.evaluation.plots import Mark, colour, reliability_plot, scale_row, track
+from geograph_types_trainer.evaluation.table import RULES
+
+__all__ = ["evaluation_page"]
+
+DISTANCES = {
+    "recorded": "as recorded",
+    "unknown": "unknown",
+    "other row": "from another row",
+}
+AXIS = f'<div class="row" aria-hidden="true"><div></div>{scale_row()}<div></div></div>'
+SPLITS = {"tes": "the test split", "val": "the validation split", "all": "all splits"}
+
+
+def evaluation_page(evaluation: Evaluation) -> str:
+    """Lay an evaluation out as a page, for any width and for light and dark screens.
+
+    Returns:
+        HTML with its style and plots inside; it has no script and fetches nothing.
+    """
+    style = files("geograph_types_trainer").joinpath("evaluation", "page.css").read_text("utf-8")
+    sections = (
+        _summary,
+        _class_section,
+        _distance_section,
+        _calibration_section,
+        _drone_section,
+        _means_section,
+        _detail_section,
+    )
+    body = "\n".join(part for section in sections for part in section(evaluation))
+    title = f"Evaluation of {', '.join(evaluation.labels)}"
+    return (
+        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<title>{escape(title)}</title>\n<style>\n{style}</style>\n</head>\n<body>\n<main>\n"
+        f"{body}\n</main>\n</body>\n</html>\n"
+    )
+
+
+def _heads(evaluation: Evaluation) -> Iterator[tuple[int, str, HeadEvaluation]]:
+    for i, (label, head) in enumerate(zip(evaluation.labels, evaluation.heads, strict=True)):
+        yield i, label, head
+
+
+def _summary(evaluation: Evaluation) -> Iterator[str]:
+    yield "<h1>How good the Type predictions are</h1>"
+    fitted = (
+        f"Thresholds and calibration were fitted on {evaluation.validation_rows:,} validation rows."
+        if evaluation.validation_rows
+        else "Nothing was fitted for this evaluation."
+    )
+    bad = sum(evaluation.bad_rows.values())
+    left_out = f" {bad:,} damaged rows took no part." if bad else ""
+    yield (
+        f"<p>{evaluation.rows:,} rows of {escape(evaluation.data)}, {SPLITS[evaluation.split]}. "
+        f"{fitted}{left_out} Intervals are 95 % bootstrap intervals.</p>"
+    )
+    yield '<div class="cards">'
+    for i, label, head in _heads(evaluation):
+        macro, micro = head.quoted.mean("macro"), head.quoted.mean("micro")
+        yield (
+            f'<div class="card {colour(i)}"><span>{escape(label)}</span>'
+            f"<b>{macro.f1:.3f}</b><span>macro-F1, {macro.f1_low:.3f} to {macro.f1_high:.3f}</span>"
+            f"<span>micro-F1 {micro.f1:.3f}, {micro.f1_low:.3f} to {micro.f1_high:.3f}</span>"
+            f'<span class="quiet">{escape(RULES[head.quoted.rule])}</span></div>'
+        )
+    yield "</div>"
+
+
+def _class_section(evaluation: Evaluation) -> Iterator[str]:
+    yield "<h2>F1 of each class</h2>"
+    yield "<p>Dots are F1, lines its interval; one line a head, in the order and colours above.</p>"
+    support = evaluation.heads[0].quoted.classes
+    yield '<div class="chart">'
+    for k, name in enumerate(CLASSES):
+        found = [head.quoted.classes[k] for head in evaluation.heads]
+        marks = [Mark(i, one.f1, one.f1_low, one.f1_high) for i, one in enumerate(found)]
+        label = f"{escape(name)} <span class=quiet>({support[k].support:,})</span>"
+        yield _row(label, marks, f"F1 of {name}", [f"{one.f1:.3f}" for one in found])
+    yield f"{AXIS}</div>"
+
+
+def _distance_section(evaluation: Evaluation) -> Iterator[str]:
+    yield "<h2>Distance honesty</h2>"
+    yield (
+        "<p>Micro-F1 at 0.5 of the same rows with the distance as recorded, unknown, and taken "
+        "from another row at random. A head that reads the distance instead of the picture falls, "
+        "and its tags flip.</p>"
+    )
+    yield '<div class="chart">'
+    for k, (key, text) in enumerate(DISTANCES.items()):
+        found = [head.distances[k] for head in evaluation.heads]
+        marks = [Mark(i, one.micro_f1) for i, one in enumerate(found)]
+        values = [
+            f"{one.micro_f1:.3f}" + f", {one.flipped:.0%} flip" * (key != "recorded")
+            for one in found
+        ]
+        yield _row(text, marks, f"micro-F1, distance {key}", values)
+    yield f"{AXIS}</div>"
+
+
+def _row(label: str, marks: Sequence[Mark], name: str, values: Sequence[str]) -> str:
+    described = f"{name}: {'; '.join(values)}"
+    texts = "".join(f'<span class="{colour(i)}">{text}</span>' for i, text in enumerate(values))
+    return (
+        f'<div class="row"><div>{label}</div>{track(marks, described)}'
+        f'<div class="values">{texts}</div></div>'
+    )
+
+
+def _calibration_section(evaluation: Evaluation) -> Iterator[str]:
+    yield "<h2>Calibration</h2>"
+    scaled = " The dashed line is after scaling on validation rows." * bool(
+        evaluation.validation_rows
+    )
+    yield (
+        "<p>Across: the probability that a head gives. Up: the share of those rows that have the "
+        f"class; large dots stand for many rows. On the diagonal, 0.8 comes true 8 times in 10."
+        f"{scaled}</p>"
+    )
+    for i, label, head in _heads(evaluation):
+        yield f'<h3 class="{colour(i)}">{escape(label)}</h3><div class="plots">'
+        for found in head.calibration:
+            after = "" if found.error_after is None else f", scaled {found.error_after:.3f}"
+            yield (
+                f"<figure>{reliability_plot(found.name, i, found.bins, found.bins_after)}"
+                f"<figcaption>{escape(found.name)}"
+                f"<span>error {found.error:.3f}{after}</span></figcaption></figure>"
+            )
+        yield "</div>"
+
+
+def _drone_section(evaluation: Evaluation) -> Iterator[str]:
+    yield "<h2>True and pseudo drone</h2>"
+    yield (
+        "<p>From Drone scored on the rows where a moderator set it, and on those where it rests on "
+        "the tag From Above; the other kind is left out each time.</p>"
+    )
+    headings = ("From Drone", "F1", "precision", "recall", "average precision", "rows")
+    for _, label, head in _heads(evaluation):
+        rows = [
+            [
+                found.kind,
+                *map(_share, (found.f1, found.precision, found.recall, found.average_precision)),
+                f"{found.support:,}",
+            ]
+            for found in head.drone
+        ]
+        yield _table(f"{label}, {RULES[head.quoted.rule]}", headings, rows)
+
+
+def _means_section(evaluation: Evaluation) -> Iterator[str]:
+    yield "<h2>Means</h2>"
+    headings = ("F1", "micro", "macro", "weighted", "samples")
+    for _, label, head in _heads(evaluation):
+        rows = [
+            [RULES[scores.rule], *(_share(mean.f1) for mean in scores.means)]
+            for scores in head.scores
+        ]
+        yield _table(label, headings, rows)
+
+
+def _detail_section(evaluation: Evaluation) -> Iterator[str]:
+    yield "<h2>Every class in numbers</h2>"
+    headings = ("class", "F1", "precision", "recall", "average precision", "threshold", "rows")
+    for _, label, head in _heads(evaluation):
+        rows = [
+            [
+                found.name,
+                *map(_share, (found.f1, found.precision, found.recall, found.average_precision)),
+                _share(found.threshold),
+                f"{found.support:,}",
+            ]
+            for found in head.quoted.classes
+        ]
+        yield _table(f"{label}, {RULES[head.quoted.rule]}", headings, rows)
+
+
+def _table(caption: str, headings: Iterable[str], rows: Iterable[Sequence[str]]) -> str:
+    top = "".join(f'<th scope="col">{escape(text)}</th>' for text in headings)
+    body = "".join(
+        f'<tr><th scope="row">{escape(row[0])}</th>'
+        + "".join(f"<td>{escape(text)}</td>" for text in row[1:])
+        + "</tr>"
+        for row in rows
+    )
+    return (
+        f'<div class="scroll" tabindex="0" role="region" aria-label="{escape(caption)}"><table>'
+        f"<caption>{escape(caption)}</caption><thead><tr>{top}</tr></thead>"
+        f"<tbody>{body}</tbody></table></div>"
+    )
+
+
+def _share(value: float | None) -> str:
+    return "none" if value is None else f"{value:.3f}"

@@ -1,0 +1,93 @@
+"""Whatever can be judged: a bundle, a run or a checkpoint, as one function."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from geograph_types.bundle import MANIFEST_NAME, Bundle
+from geograph_types.errors import InputError
+from geograph_types.tagger import TypeTagger
+
+if TYPE_CHECKING:
+    from geograph_types_trainer.head import TypeHead
+
+__all__ = ["Predict", "Predictor", "PredictorKind", "open_predictor"]
+
+Predict: TypeAlias = Callable[[NDArray[np.float32], NDArray[np.int64]], NDArray[np.float32]]
+"""Raw embeddings [N, 512] and distance buckets [N] to probabilities [N, 7]."""
+
+PredictorKind: TypeAlias = Literal["bundle", "run", "checkpoint"]
+
+
+@dataclass(frozen=True, slots=True)
+class Predictor:
+    """A head that can be asked for probabilities.
+
+    Attributes:
+        name: its path, as it was given.
+        kind: what it was read from.
+        thresholds: its own, by class; `None` where it has none.
+        predict: computes probabilities.
+        bundle: what it was read from, if it was one.
+    """
+
+    name: str
+    kind: PredictorKind
+    thresholds: Mapping[str, float] | None
+    predict: Predict
+    bundle: Bundle | None = None
+
+
+def open_predictor(path: Path) -> Predictor:
+    """Open a bundle's folder, a run's folder or a checkpoint's file.
+
+    torch is imported for runs and checkpoints only.
+
+    Raises:
+        InputError: there is nothing at this path, or no complete run.
+        BundleError: the bundle is damaged or has no head.
+        CheckpointError: the checkpoint is not of the released form.
+    """
+    if (path / MANIFEST_NAME).exists():
+        return _from_bundle(path)
+    if path.is_dir():
+        return _from_run(path)
+    if path.exists():
+        return _from_checkpoint(path)
+    raise InputError(f"{path} does not exist: give a run's or bundle's folder, or a .pth file")
+
+
+def _from_bundle(path: Path) -> Predictor:
+    tagger = TypeTagger(path)
+    tagger.bundle.find("head")
+    thresholds = tagger.bundle.manifest.thresholds
+    return Predictor(str(path), "bundle", thresholds, tagger.score_buckets, tagger.bundle)
+
+
+def _from_run(path: Path) -> Predictor:
+    from geograph_types_trainer.run import Run
+
+    run = Run.load(path)
+    return Predictor(str(path), "run", run.thresholds, _predict_with(run.head))
+
+
+def _from_checkpoint(path: Path) -> Predictor:
+    from geograph_types_trainer.checkpoint.file import load_checkpoint
+
+    return Predictor(str(path), "checkpoint", None, _predict_with(load_checkpoint(path).head))
+
+
+def _predict_with(head: "TypeHead") -> Predict:
+    import torch
+
+    def predict(embeddings: NDArray[np.float32], buckets: NDArray[np.int64]) -> NDArray[np.float32]:
+        found: NDArray[np.float32] = head.probabilities(
+            torch.from_numpy(embeddings), torch.from_numpy(buckets)
+        ).numpy()
+        return found
+
+    return predict

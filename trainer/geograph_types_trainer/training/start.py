@@ -1,0 +1,164 @@
+"""From a dataset's file to a complete run, begun anew or gone on with."""
+
+from collections.abc import Callable
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TypeAlias, cast
+
+import torch
+
+from geograph_types.files.atomic import new_file
+from geograph_types.errors import InputError
+from geograph_types.photos.labels import SPLITS
+from geograph_types.taxonomy import CLASSES
+from geograph_types_trainer.dataset.memory import TrainingData
+from geograph_types_trainer.dataset.source import digest_of
+from geograph_types_trainer.device import DeviceName, choose_device
+from geograph_types_trainer.log import log_table
+from geograph_types_trainer.recipe import Recipe
+from geograph_types_trainer.run import (
+    CONFIGURATION_FILE,
+    CURVES_FILE,
+    DEFAULT_THRESHOLDS,
+    LOG_FILE,
+    REPORT_FILE,
+    STATE_FILE,
+    Configuration,
+    DatasetReference,
+    Run,
+    RunReport,
+    read_configuration,
+    write_configuration,
+    write_head,
+    write_report,
+)
+from geograph_types_trainer.training.loop import EpochRecord, Training
+
+__all__ = ["resume_run", "start_run"]
+
+OnEpoch: TypeAlias = Callable[[EpochRecord], None]
+
+
+def start_run(
+    dataset: Path, out: Path, recipe: Recipe, device: DeviceName, on_epoch: OnEpoch
+) -> Run:
+    """Train a head from the beginning.
+
+    Args:
+        dataset: Parquet or JSON Lines in the published schema.
+        out: folder of the run, made here.
+        recipe: how to train.
+        device: where to train.
+        on_epoch: called after each epoch, once its state is on disk.
+
+    Raises:
+        InputError: the dataset cannot be used, or `out` holds something already.
+        DeviceError: there is no such device.
+        OSError: the folder cannot be written.
+    """
+    chosen = choose_device(device)
+    if (out / CONFIGURATION_FILE).exists():
+        raise InputError(f"{out} is a run already: go on with --resume {out}, or name another")
+    _remove_leftovers(out)
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise InputError(f"{out} holds something else: name a new folder")
+    configuration = Configuration(
+        version=_own_version(),
+        torch=str(torch.__version__),
+        device=chosen.type,
+        dataset=DatasetReference(str(dataset.resolve()), digest_of(dataset)),
+        recipe=recipe,
+    )
+    return _fit(out, configuration, dataset, on_epoch)
+
+
+def resume_run(out: Path, on_epoch: OnEpoch, dataset: Path | None = None) -> Run:
+    """Go on with a run that was stopped at any moment; one that is complete is left as it is.
+
+    The weights are those that the run would have had without the stop.
+
+    Args:
+        out: folder of the run.
+        on_epoch: called after each further epoch.
+        dataset: where the dataset lies now; else where it lay.
+
+    Raises:
+        InputError: there is no run, or the dataset is not the one that the run began with.
+        DeviceError: the run's device is missing.
+        OSError: the folder cannot be written.
+    """
+    configuration = read_configuration(out)
+    _remove_leftovers(out)
+    if (out / REPORT_FILE).exists():
+        (out / STATE_FILE).unlink(missing_ok=True)
+        return Run.load(out)
+    return _fit(out, configuration, dataset or Path(configuration.dataset.path), on_epoch)
+
+
+def _fit(out: Path, configuration: Configuration, dataset: Path, on_epoch: OnEpoch) -> Run:
+    history, report = _train(out, configuration, dataset, on_epoch)
+    # Only now, when the dataset has left the memory: matplotlib takes 50 MB.
+    from geograph_types_trainer.training.curves import draw_curves
+
+    for name, content in ((LOG_FILE, log_table(history)), (CURVES_FILE, draw_curves(history))):
+        with new_file(out / name) as stream:
+            stream.write(content)
+    # The report comes last: where it is, the run is complete.
+    write_report(out, report)
+    (out / STATE_FILE).unlink()
+    return Run.load(out)
+
+
+def _train(
+    out: Path, configuration: Configuration, dataset: Path, on_epoch: OnEpoch
+) -> tuple[list[EpochRecord], RunReport]:
+    """Run the epochs that are left, each saved before it is told of, and write the head."""
+    device = choose_device(cast(DeviceName, configuration.device))
+    data = TrainingData.load(dataset, configuration.recipe.cross_grid)
+    if data.sha256 != configuration.dataset.sha256:
+        raise InputError(f"{dataset} is not the dataset that {out} began with: its digest differs")
+    training = Training(data, configuration.recipe, device)
+    if not (out / CONFIGURATION_FILE).exists():
+        # Not before the dataset proves usable: a run that cannot begin leaves nothing behind.
+        out.mkdir(parents=True, exist_ok=True)
+        write_configuration(out, configuration)
+    state = out / STATE_FILE
+    if state.exists():
+        training.restore(state)
+    while not training.finished:
+        record = training.run_epoch()
+        training.save(state)
+        on_epoch(record)
+    write_head(out, training.best_head())
+    return training.history, _report(training, data)
+
+
+def _remove_leftovers(out: Path) -> None:
+    """Remove what was being written when the run was stopped."""
+    for file in out.glob(".*.part"):
+        file.unlink()
+
+
+def _own_version() -> str:
+    """Give the installed version; a source tree that is not installed has none."""
+    try:
+        return version("geograph-types")
+    except PackageNotFoundError:
+        return "not installed"
+
+
+def _report(training: Training, data: TrainingData) -> RunReport:
+    kept = training.history[training.best_epoch - 1].validation
+    metrics = {
+        "best_epoch": training.best_epoch,
+        "epochs": len(training.history),
+        "validation_loss": kept.loss,
+        "validation_micro_f1": kept.micro_f1,
+        "validation_macro_f1": kept.macro_f1,
+    } | {f"validation_f1_{name}": kept.class_f1[i] for i, name in enumerate(CLASSES)}
+    return RunReport(
+        metrics=metrics,
+        rows={split: len(data.rows_of(split)) for split in SPLITS},
+        bad_rows=data.bad_rows,
+        thresholds=dict(DEFAULT_THRESHOLDS),
+    )
