@@ -28,6 +28,16 @@ from typing import Final
 import click
 import numpy as np
 
+from measuring.child import run_child
+from measuring.command_line import (
+    json_option,
+    own_work_option,
+    report,
+    rounds_option,
+    say,
+    work_folder,
+)
+from measuring.machine import this_machine
 from reporting.archive import (
     JSON,
     LOOP,
@@ -40,9 +50,6 @@ from reporting.archive import (
     rates_ratio,
     summary,
 )
-from measuring.child import run_child
-from measuring.command_line import json_option, own_work_option, report, rounds_option, say, work_folder
-from measuring.machine import this_machine
 from train import DISTANCES, peak_megabytes, seconds_to_unzip, write_rows
 
 BYTES_A_ROW: Final = 1100
@@ -139,7 +146,7 @@ def make_head(folder: Path) -> tuple[Path, Path]:
 
 def make_parquet(folder: Path, rows: int) -> Path:
     """Write rows of float16 embeddings, noise about a common vector."""
-    from geograph_types.dataset_batch import DatasetBatch
+    from geograph_types.stored.batch import DatasetBatch
     from geograph_types.stored.parquet import new_dataset
 
     path = folder / f"{rows}.parquet"

@@ -21,12 +21,12 @@ from typing import Final
 import click
 import msgspec
 
-from reporting.run import BenchResults, SectionResults, markdown
-from reporting.charts import draw_charts
-from measuring.command_line import bundle_option, errors_as_lines, say, weights_option, work_option
-from reporting.figures import read_figures
 from geograph_types.files.atomic import new_file
+from measuring.command_line import bundle_option, errors_as_lines, say, weights_option, work_option
 from measuring.machine import Machine, this_machine
+from reporting.charts import draw_charts
+from reporting.figures import read_figures
+from reporting.run import BenchResults, SectionResults, markdown
 from sections import SECTIONS, Section
 
 RESULTS: Final = Path(__file__).parent / "results"

@@ -23,10 +23,10 @@ from typing import Final
 import click
 import msgspec
 
-from reporting.run import BenchResults, read_results
-from reporting.figure import Figure
 from geograph_types.errors import InputError
 from measuring.spread import Spread
+from reporting.figure import Figure
+from reporting.run import BenchResults, read_results
 
 LEAST_RATIO: Final = 1.1
 LEAST_RATIO_OF_FEW: Final = 1.3

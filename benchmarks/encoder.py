@@ -17,6 +17,8 @@ from pathlib import Path
 
 import click
 
+from contenders import CONTENDERS
+from geograph_types.system.cpu import usable_cpus
 from measuring.command_line import (
     bundle_option,
     errors_as_lines,
@@ -26,8 +28,6 @@ from measuring.command_line import (
     weights_option,
     work_option,
 )
-from contenders import CONTENDERS
-from geograph_types.system.cpu import usable_cpus
 
 MOST_PHOTOS = 32
 """As many scenes are drawn."""
@@ -90,10 +90,10 @@ def main(
     Tables go to standard output. The exit status is 1 where a contender failed.
     """
     # Contenders' processes import this file: what is heavy would be in all of them.
-    from reporting.encoder import markdown
     from encoder_speed import measure_speed
-    from start import measure_start, start_markdown
     from measuring.workspace import make_workspace
+    from reporting.encoder import markdown
+    from start import measure_start, start_markdown
 
     with errors_as_lines():
         given = make_workspace(weights, bundle, work, say)

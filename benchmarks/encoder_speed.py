@@ -9,15 +9,13 @@ from numpy.typing import NDArray
 from contenders import CONTENDERS, OPEN_CLIP, OURS
 from contenders.interface import Given
 from contenders.process import ContenderError, ContenderProcess
-from reporting.encoder import EncoderResults, Fidelity, Speed, speeds
 from geograph_types import Bundle
 from geograph_types_export.int8.gate import compare
 from geograph_types_export.verify.graphs import check_photos
 from measuring.machine import this_machine
 from measuring.machine_rates import MachineRates, measure_rates
 from measuring.rounds import alternate
-
-__all__ = ["measure_speed"]
+from reporting.encoder import EncoderResults, Fidelity, Speed, speeds
 
 
 class _Measurement:

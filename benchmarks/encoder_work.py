@@ -16,8 +16,6 @@ from geograph_types_export.architecture import (
     WIDTH,
 )
 
-__all__ = ["bytes_moved", "multiplications"]
-
 PATCHES: Final = GRID * GRID
 COLOURS: Final = 3
 BYTES_A_WEIGHT: Final = {"fp32": 4, "int8": 1}

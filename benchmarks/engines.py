@@ -19,9 +19,9 @@ from typing import Final
 import click
 import msgspec
 
-from measuring.command_line import json_option, report, rounds_option, say
-from geograph_types.archive.sample import draw_sample
+from geograph_types.archive.measure import draw_sample
 from geograph_types.system.cpu import usable_cpus
+from measuring.command_line import json_option, report, rounds_option, say
 from measuring.machine import Machine, this_machine
 from measuring.spread import Spread, ratio, spread
 

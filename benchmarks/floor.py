@@ -9,8 +9,6 @@ from encoder_work import bytes_moved, multiplications
 from geograph_types.system.cpu import usable_cpus
 from measuring.machine_rates import MachineRates, measure_rates
 
-__all__ = ["floor_milliseconds"]
-
 
 def floor_milliseconds(rates: MachineRates, precision: str) -> float | None:
     """Give the least time for one photo.

@@ -20,8 +20,6 @@ from packaging.utils import canonicalize_name
 from measuring.command_line import json_option, report
 from measuring.machine import Machine, this_machine
 
-__all__ = ["SizeResults"]
-
 DEPLOYMENTS = {
     "ours": ("geograph-types[cpu]",),
     "traced ONNX": ("onnxruntime", "numpy", "pillow"),

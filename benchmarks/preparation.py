@@ -22,8 +22,6 @@ from measuring.machine import Machine, this_machine
 from measuring.spread import Spread, ratio, spread
 from tagging import SIZES, make_photos
 
-__all__ = ["PreparationResults"]
-
 OURS: Final = "ours"
 OPENING: Final = "ours, opening"
 PREPROCESSING: Final = "ours, preprocessing"

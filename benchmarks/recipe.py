@@ -12,11 +12,11 @@ from pathlib import Path
 
 from geograph_types_trainer.dataset.memory import TrainingData
 from geograph_types_trainer.evaluation.judge import evaluate
-from geograph_types_trainer.evaluation.results import HeadEvaluation
-from geograph_types_trainer.training.start import start_run
 from geograph_types_trainer.evaluation.predictor import open_predictor
+from geograph_types_trainer.evaluation.results import HeadEvaluation
 from geograph_types_trainer.recipe import RECIPES
 from geograph_types_trainer.run import Run
+from geograph_types_trainer.training.start import start_run
 
 VARIANTS = {
     "released, none": ("released", "none"),

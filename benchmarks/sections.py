@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-__all__ = ["SECTIONS", "Section"]
-
 HERE: Final = Path(__file__).parent
 QUICK_CONTENDERS: Final = ("ours, fp32", "traced ONNX, fp32")
 """Besides ours in int8 and open_clip."""

@@ -25,6 +25,7 @@ from typing import Final
 
 import click
 
+from contenders.interface import Given
 from measuring.command_line import (
     bundle_option,
     errors_as_lines,
@@ -34,15 +35,14 @@ from measuring.command_line import (
     weights_option,
     work_option,
 )
-from contenders.interface import Given
 from measuring.machine import this_machine
 from measuring.memory import run_watched
+from measuring.spread import ratio
+from measuring.workspace import make_workspace
 from service.results import Overload, OverloadResults, ServerResults, ServiceResults, Starts
 from service.running import Running, started, write_requests
 from service.sustained import search_together
-from measuring.spread import ratio
 from tagging import SIZES, list_photos, make_photos
-from measuring.workspace import make_workspace
 
 HERE: Final = Path(__file__).parent
 OURS: Final = "ours, int8"

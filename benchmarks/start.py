@@ -19,8 +19,6 @@ from measuring.machine import Machine, this_machine
 from measuring.spread import Spread, ratio, spread
 from measuring.workspace import HEAD, make_photo
 
-__all__ = ["Start", "StartResults", "measure_start", "start_markdown"]
-
 SCRIPTS: Final = Path(__file__).parent / "first_tag"
 OURS: Final = "ours, int8"
 MEMORY_LINE: Final = re.compile(r"^(VmRSS|VmHWM):\s+(\d+) kB$", re.MULTILINE)

@@ -19,20 +19,20 @@ import click
 import numpy as np
 import torch
 
-from measuring.command_line import errors_as_lines, json_option, write_json
 from geograph_types.distance.distance import UNKNOWN_BUCKET
 from geograph_types.session import Session
 from geograph_types_export.architecture import LAYERS, TOKENS, WIDTH
 from geograph_types_export.errors import GateError
+from geograph_types_export.graphs.builder import serialise
+from geograph_types_export.graphs.encoder import encoder_graph
 from geograph_types_export.graphs.folding import fold
 from geograph_types_export.int8.gate import Sample, TagDecider, find_accepted
-from geograph_types_export.graphs.encoder import encoder_graph
-from geograph_types_export.int8.tower import quantise_tower
-from geograph_types_export.graphs.builder import serialise
 from geograph_types_export.int8.photos import drawn_photos
+from geograph_types_export.int8.tower import quantise_tower
 from geograph_types_export.verify.reference import ReferenceTower
 from geograph_types_export.weights.stand_in import stand_in_state_dict
 from geograph_types_trainer.checkpoint.file import load_checkpoint
+from measuring.command_line import errors_as_lines, json_option, write_json
 
 State = dict[str, torch.Tensor]
 BATCH: Final = 8

@@ -19,6 +19,10 @@ import msgspec
 import numpy as np
 from PIL import Image
 
+from contenders.fastembed_folder import MODEL, fastembed_folder
+from contenders.interface import Given, unless_installed
+from contenders.traced_file import traced_tower
+from geograph_types.files.atomic import new_file
 from measuring.command_line import (
     bundle_option,
     errors_as_lines,
@@ -29,10 +33,6 @@ from measuring.command_line import (
     weights_option,
     work_option,
 )
-from contenders.fastembed_folder import MODEL, fastembed_folder
-from contenders.interface import Given, unless_installed
-from contenders.traced_file import traced_tower
-from geograph_types.files.atomic import new_file
 from measuring.machine import Machine, this_machine
 from measuring.memory import run_watched
 from measuring.spread import Spread, ratio, spread

@@ -2,8 +2,6 @@
 
 from contenders.interface import LeftOut, Reason
 
-__all__ = ["unless_bf16"]
-
 
 def unless_bf16() -> LeftOut | None:
     """Leave a contender out where torch would only emulate bf16."""

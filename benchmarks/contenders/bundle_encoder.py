@@ -4,8 +4,6 @@ from contenders.interface import Encode, Given, LeftOut, Reason
 from geograph_types import Bundle, TypeTagger
 from geograph_types.manifest import Precision
 
-__all__ = ["bundle_encoder", "unless_in_bundle"]
-
 
 def unless_in_bundle(given: Given, precision: Precision) -> LeftOut | None:
     """Leave a precision out that the bundle does not have."""

@@ -5,8 +5,6 @@ import shutil
 
 from contenders.interface import LeftOut, Reason
 
-__all__ = ["unless_compiler"]
-
 
 def unless_compiler() -> LeftOut | None:
     """Leave a contender out where there is no C++ compiler."""

@@ -8,8 +8,6 @@ from contenders.traced_file import traced_tower
 from geograph_types.files.atomic import new_file
 from geograph_types.preprocess import CROP, MEAN, STD
 
-__all__ = ["MODEL", "fastembed_folder"]
-
 MODEL = "Qdrant/clip-ViT-B-32-vision"
 """fastembed's name of this encoder; it then looks for `model.onnx`."""
 

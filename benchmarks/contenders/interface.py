@@ -10,8 +10,6 @@ from typing import Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Contender", "Encode", "Given", "LeftOut", "Reason", "unless_installed"]
-
 Encode: TypeAlias = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 """Pixels uint8 [N, 224, 224, 3] to embeddings float32 [N, 512]."""
 

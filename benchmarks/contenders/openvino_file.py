@@ -12,8 +12,6 @@ from contenders.interface import Encode
 if TYPE_CHECKING:
     import openvino
 
-__all__ = ["openvino_encode"]
-
 
 def openvino_encode(path: Path, precision: Literal["f32", "bf16"], threads: int) -> Encode:
     """Compile a model for low latency, anew for each batch size, which is faster than a free one.

@@ -12,8 +12,6 @@ from geograph_types.preprocess import MEAN, STD
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["as_encode", "load_tower", "with_pixels"]
-
 
 def load_tower(given: Given) -> "torch.nn.Module":
     """Load open_clip's image tower; uint8 [N, 224, 224, 3] to float32 [N, 512]."""

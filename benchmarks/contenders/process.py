@@ -18,8 +18,6 @@ from contenders import CONTENDERS
 from contenders.interface import Encode, Given
 from geograph_types.errors import GeographTypesError
 
-__all__ = ["ContenderError", "ContenderProcess"]
-
 LEAVE_SECONDS: Final = 10
 Result = TypeVar("Result")
 

@@ -12,8 +12,6 @@ from contenders.pixel_tower import load_tower
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["onnx_encode", "traced_file", "traced_tower"]
-
 
 def traced_file(given: Given) -> Path:
     """Trace the tower, normalisation included, with the batch left free, unless it is there."""

@@ -2,8 +2,6 @@
 
 import torch
 
-__all__ = ["ReleasedHead"]
-
 UNKNOWN_DISTANCE = 22
 
 

@@ -6,8 +6,6 @@ import sys
 import time
 from pathlib import Path
 
-__all__ = ["run_child"]
-
 
 def run_child(script: str | Path, *arguments: object) -> dict[str, float]:
     """Run a script of Python to its end.

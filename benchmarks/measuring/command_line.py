@@ -11,23 +11,8 @@ from typing import Any, TypeAlias
 import click
 import msgspec
 
-from geograph_types.files.atomic import new_file
 from geograph_types.errors import GeographTypesError
-
-__all__ = [
-    "DEFAULT_WORK",
-    "bundle_option",
-    "errors_as_lines",
-    "json_option",
-    "own_work_option",
-    "report",
-    "rounds_option",
-    "say",
-    "weights_option",
-    "work_folder",
-    "work_option",
-    "write_json",
-]
+from geograph_types.files.atomic import new_file
 
 Command: TypeAlias = Callable[..., Any]
 

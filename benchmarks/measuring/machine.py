@@ -10,10 +10,8 @@ from pathlib import Path
 
 import msgspec
 
+from geograph_types.cli.doctor import examine
 from geograph_types.system.cpu import usable_cpus
-from geograph_types.doctor import examine
-
-__all__ = ["Machine", "this_machine"]
 
 LIBRARIES = (
     "geograph-types",

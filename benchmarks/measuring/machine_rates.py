@@ -13,8 +13,6 @@ from geograph_types.manifest import TensorSpec
 from geograph_types_export.architecture import HIDDEN, TOKENS, WIDTH
 from geograph_types_export.graphs.builder import MICROSOFT, GraphBuilder, serialise
 
-__all__ = ["MachineRates", "measure_rates"]
-
 SHAPES: Final = ((WIDTH, HIDDEN), (HIDDEN, WIDTH), (WIDTH, 3 * WIDTH))
 """Inputs and outputs of the products in which the encoder spends its time."""
 RUNS: Final = 24

@@ -5,8 +5,6 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-__all__ = ["resident_megabytes", "run_watched"]
-
 SECONDS_BETWEEN_LOOKS = 0.1
 
 

@@ -7,8 +7,6 @@ from collections.abc import Callable, Mapping
 
 from contenders.process import ContenderError, ContenderProcess
 
-__all__ = ["alternate"]
-
 RUNS = 3
 """Runs in a turn; the turn counts as their median."""
 PAUSE_SECONDS = 0.05

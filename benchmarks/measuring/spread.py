@@ -5,8 +5,6 @@ from collections.abc import Sequence
 import msgspec
 import numpy as np
 
-__all__ = ["Spread", "ratio", "spread"]
-
 
 class Spread(msgspec.Struct, frozen=True):
     """The middle of some measurements, and how far apart they lie.

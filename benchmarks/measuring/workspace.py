@@ -5,12 +5,10 @@ from pathlib import Path
 
 from contenders.interface import Given
 from geograph_types import Bundle
-from geograph_types.files.atomic import new_file
 from geograph_types.errors import InputError
+from geograph_types.files.atomic import new_file
 from geograph_types.manifest import Precision
 from geograph_types_export.weights.load import EncoderWeights, load_weights
-
-__all__ = ["HEAD", "PHOTO", "make_photo", "make_workspace"]
 
 HEAD = "head.pth"
 """An untrained head in the released form: its speed is that of any other."""
@@ -85,8 +83,6 @@ def _write_head(path: Path) -> None:
 
 def _export(weights: EncoderWeights, folder: Path, path: Path, say: Say) -> None:
     """Export the parts that the bundle does not have yet."""
-    from geograph_types_export.bundle.write import write_bundle
-    from geograph_types_export.errors import GateError
     from geograph_types_export.bundle.make import (
         export_encoder,
         export_head,
@@ -94,6 +90,8 @@ def _export(weights: EncoderWeights, folder: Path, path: Path, say: Say) -> None
         head_tags,
         load_head,
     )
+    from geograph_types_export.bundle.write import write_bundle
+    from geograph_types_export.errors import GateError
     from geograph_types_export.int8.photos import drawn_photos
 
     if not path.exists() or Bundle.open(path).manifest.head is None:

@@ -8,20 +8,6 @@ import msgspec
 from measuring.machine import Machine
 from measuring.spread import Spread, ratio, spread
 
-__all__ = [
-    "JSON",
-    "LOOP",
-    "PARQUET",
-    "SCRIPT",
-    "SMALL",
-    "UNZIP",
-    "ArchiveResults",
-    "Contender",
-    "markdown",
-    "rates_ratio",
-    "summary",
-]
-
 PARQUET: Final = "score, Parquet"
 SMALL: Final = "score, Parquet, a tenth"
 LOOP: Final = "torch, one at a time"

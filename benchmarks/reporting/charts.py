@@ -4,13 +4,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from reporting.run import BenchResults
 from reporting.figure import Figure
+from reporting.run import BenchResults
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-__all__ = ["draw_charts"]
 
 BAR_INCHES: Final = 0.34
 PANEL_INCHES: Final = 0.9

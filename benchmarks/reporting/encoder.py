@@ -12,8 +12,6 @@ from measuring.machine import Machine
 from measuring.machine_rates import MachineRates
 from measuring.spread import Spread, ratio, spread
 
-__all__ = ["EncoderResults", "Fidelity", "Speed", "markdown", "speeds"]
-
 SPREAD_LIMIT = 0.1
 """Distance between the quartiles, as a share of the median, from which a figure is noisy."""
 

@@ -4,8 +4,6 @@ import msgspec
 
 from measuring.spread import Spread
 
-__all__ = ["Figure"]
-
 
 class Figure(msgspec.Struct, frozen=True):
     """One measured figure.

@@ -6,18 +6,16 @@ from typing import Final
 
 import msgspec
 
+from installed_size import SizeResults
+from measuring.spread import spread
+from preparation import PreparationResults
 from reporting.archive import JSON, LOOP, PARQUET, SCRIPT, UNZIP, ArchiveResults
 from reporting.encoder import EncoderResults
 from reporting.figure import Figure
-from installed_size import SizeResults
-from preparation import PreparationResults
+from reporting.train import TrainResults
 from service.results import ServerResults
-from measuring.spread import spread
 from start import StartResults
 from tagging import TaggingResults
-from reporting.train import TrainResults
-
-__all__ = ["read_figures"]
 
 
 def _least(group: str, name: str, unit: str, ours: bool, values: Sequence[float]) -> Figure:

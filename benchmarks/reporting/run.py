@@ -6,11 +6,9 @@ from pathlib import Path
 
 import msgspec
 
-from reporting.figure import Figure
 from geograph_types.errors import InputError
 from measuring.machine import Machine
-
-__all__ = ["BenchResults", "SectionResults", "markdown", "read_results"]
+from reporting.figure import Figure
 
 
 class SectionResults(msgspec.Struct, frozen=True):

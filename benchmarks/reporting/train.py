@@ -7,8 +7,6 @@ import msgspec
 from measuring.machine import Machine
 from measuring.spread import ratio, spread
 
-__all__ = ["TrainResults"]
-
 
 class TrainResults(msgspec.Struct, frozen=True):
     """One run of the benchmark; seconds for all rows, of every round.

@@ -9,8 +9,6 @@ import msgspec
 
 from service.exchange import NO_ANSWER
 
-__all__ = ["TIMED_OUT", "Answer", "Load", "Times", "summarise"]
-
 TIMED_OUT: Final = -1
 """In place of a status."""
 NAMES: Final = {NO_ANSWER: "no answer", TIMED_OUT: "timed out"}

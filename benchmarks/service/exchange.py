@@ -5,8 +5,6 @@ import re
 import socket
 from typing import Final
 
-__all__ = ["NO_ANSWER", "Exchange"]
-
 NO_ANSWER: Final = 0
 """In place of a status: the connection was closed before the answer was there in full."""
 SEND_BUFFER: Final = 1 << 20

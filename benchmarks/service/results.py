@@ -5,10 +5,8 @@ from collections.abc import Iterator
 import msgspec
 
 from measuring.machine import Machine
-from service.answers import Load
 from measuring.spread import Spread, spread
-
-__all__ = ["Overload", "OverloadResults", "ServerResults", "ServiceResults", "Starts"]
+from service.answers import Load
 
 
 class Starts(msgspec.Struct, frozen=True):

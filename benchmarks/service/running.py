@@ -18,8 +18,6 @@ from geograph_types.errors import BackendError
 from measuring.memory import resident_megabytes
 from service.answers import Load
 
-__all__ = ["Running", "started", "write_requests"]
-
 BENCHMARKS: Final = Path(__file__).parents[1]
 START_LIMIT: Final = 120.0
 STOP_LIMIT: Final = 30.0

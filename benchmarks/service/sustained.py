@@ -9,8 +9,6 @@ from geograph_types.errors import BackendError
 from service.answers import Load
 from service.running import Running
 
-__all__ = ["Search", "search_together"]
-
 GUESS_CLIENTS: Final = 8
 GUESS_SECONDS: Final = 6.0
 FIRST_SHARE: Final = 0.9

@@ -12,23 +12,6 @@ from geograph_types.embedding import EMBEDDING_DIMENSION
 from geograph_types.preprocess import CROP
 from geograph_types_export.errors import WeightsError
 
-__all__ = [
-    "GRID",
-    "HEADS",
-    "HIDDEN",
-    "LAYERS",
-    "LAYER_NORM_EPSILON",
-    "MODEL_NAME",
-    "OPENAI",
-    "PATCH",
-    "QUICK_GELU",
-    "TOKENS",
-    "TOWER_SHAPES",
-    "WIDTH",
-    "check_plain",
-    "check_tower",
-]
-
 MODEL_NAME: Final = "ViT-B-32-quickgelu"
 """open_clip's name of the model; its `ViT-B-32` has another activation."""
 OPENAI: Final = "openai"

@@ -20,8 +20,6 @@ try:
 except ModuleNotFoundError:
     raise MissingExtraError("requests", "export") from None
 
-__all__ = ["Limits", "ResumingDownload", "file_sha256"]
-
 CHUNK: Final = 64 * 1024
 """Bytes that are taken at once, at most; fewer are taken as soon as they are there."""
 REASON_LENGTH: Final = 160

@@ -6,17 +6,6 @@ from typing import Final
 
 from geograph_types.errors import GeographTypesError
 
-__all__ = [
-    "CacheError",
-    "DigestError",
-    "DownloadError",
-    "DriftError",
-    "GateError",
-    "RecheckError",
-    "WeightsError",
-    "without_password",
-]
-
 CREDENTIALS: Final = re.compile(r"(//|(?<!\S))[^/?#\s]*@")
 """Of addresses in a text, also of those that lack their scheme."""
 

@@ -22,16 +22,6 @@ try:
 except ModuleNotFoundError:
     raise MissingExtraError("pooch", "export") from None
 
-__all__ = [
-    "GEOGRAPH",
-    "MIRROR_VARIABLE",
-    "ReleasedHead",
-    "Source",
-    "cache_folder",
-    "fetch_head",
-    "released_source",
-]
-
 CACHE_VARIABLE: Final = "GEOGRAPH_TYPES_CACHE"
 MIRROR_VARIABLE: Final = "GEOGRAPH_TYPES_MIRROR"
 

@@ -2,8 +2,8 @@
 
 from geograph_types.bundle import Bundle
 from geograph_types.distance.distance import Distance, DistanceBasis, DistanceLike
-from geograph_types.errors import GeographTypesError
 from geograph_types.distance.grid import Grid, GridPosition
+from geograph_types.errors import GeographTypesError
 from geograph_types.prediction import Prediction
 from geograph_types.preprocess import preprocess
 from geograph_types.tagger import TypeTagger

@@ -8,6 +8,7 @@ import hashlib
 import mmap
 import os
 import stat
+import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,10 +21,31 @@ import msgspec
 from geograph_types.errors import BundleError, InputError
 from geograph_types.manifest import BundleFile, Manifest, Precision, Role, decode_manifest
 from geograph_types.onnx_outline import OutlineError, has_external_data
-from geograph_types.private_file import private_file
 from geograph_types.taxonomy import CLASSES
 
-__all__ = ["MANIFEST_NAME", "Bundle"]
+
+@contextmanager
+def private_file() -> Iterator[tuple[BinaryIO, Path]]:
+    """Make a file that is gone in the end: in memory on Linux, in a folder of its own elsewhere.
+
+    Yields:
+        The open file, and a path by which this process can read it.
+
+    Raises:
+        OSError: there is no room.
+    """
+    if hasattr(os, "memfd_create"):
+        with open(os.memfd_create("geograph-types", os.MFD_CLOEXEC), "w+b") as stream:
+            path = Path("/proc/self/fd", str(stream.fileno()))
+            # Without /proc, as in a bare chroot, such a file has no path.
+            if path.exists():
+                yield stream, path
+                return
+    with tempfile.TemporaryDirectory(prefix="geograph-types-") as folder:
+        path = Path(folder, "content")
+        with path.open("w+b") as stream:
+            yield stream, path
+
 
 MANIFEST_NAME: Final = "manifest.json"
 MANIFEST_LIMIT: Final = 1 << 20

@@ -7,8 +7,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from geograph_types.errors import EmbeddingError, EmbeddingFault
 
-__all__ = ["EMBEDDING_DIMENSION", "as_embeddings", "embedding_faults", "widen"]
-
 EMBEDDING_DIMENSION: Final = 512
 NORMALISED_TOLERANCE: Final = 0.05
 """Raw vectors have norms near 10.8, so anything this close to 1 was normalised."""

@@ -4,31 +4,6 @@ from enum import StrEnum
 from pathlib import Path
 from typing import ClassVar
 
-__all__ = [
-    "EMBEDDING_ADVICE",
-    "BackendError",
-    "BundleError",
-    "CatalogError",
-    "DecoderError",
-    "DeviceError",
-    "DistanceError",
-    "EmbeddingError",
-    "EmbeddingFault",
-    "EngineError",
-    "GeographTypesError",
-    "GridError",
-    "InputError",
-    "MissingExtraError",
-    "OutputError",
-    "PhotoError",
-    "PhotoFault",
-    "RowError",
-    "RowFault",
-    "SidecarError",
-    "XmpError",
-]
-
-
 SHOWN_CHARACTERS = 80
 """Of a value that a message quotes; hostile ones have megabytes."""
 
@@ -62,24 +37,6 @@ class DistanceError(InputError):
 
 class GridError(InputError):
     """A position that cannot be read or cannot exist, or two on different grids."""
-
-
-class XmpError(InputError):
-    """A text that is no XMP, or that cannot be edited without loss."""
-
-
-class SidecarError(GeographTypesError):
-    """One sidecar that could not be read or written, and was not touched.
-
-    Attributes:
-        path: the sidecar.
-    """
-
-    exit_status: ClassVar[int] = 1
-
-    def __init__(self, path: Path, problem: str) -> None:
-        super().__init__(f"sidecar {path}: {problem}")
-        self.path = path
 
 
 class EmbeddingFault(StrEnum):
@@ -212,18 +169,6 @@ class BundleError(GeographTypesError):
         self.path = path
 
 
-class CatalogError(GeographTypesError):
-    """A catalogue that is none, is in use, or cannot be read or written.
-
-    Attributes:
-        path: the catalogue.
-    """
-
-    def __init__(self, path: Path, problem: str) -> None:
-        super().__init__(f"catalogue {path}: {problem}")
-        self.path = path
-
-
 class OutputError(GeographTypesError):
     """Results that could not be written; what was at their place before is still there.
 
@@ -237,10 +182,6 @@ class OutputError(GeographTypesError):
             "and run this again"
         )
         self.path = path
-
-
-class EngineError(GeographTypesError):
-    """A worker, or what runs the workers, cannot go on; finished shards stay."""
 
 
 class BackendError(GeographTypesError):

@@ -10,25 +10,6 @@ from geograph_types.embedding import EMBEDDING_DIMENSION
 from geograph_types.preprocess import CROP, MEAN, STD
 from geograph_types.taxonomy import CLASSES
 
-__all__ = [
-    "SCHEMA_VERSION",
-    "BundleFile",
-    "DistanceContract",
-    "EmbeddingContract",
-    "EncoderSource",
-    "Fidelity",
-    "HeadSource",
-    "Manifest",
-    "Precision",
-    "PreprocessingContract",
-    "Role",
-    "TensorSpec",
-    "decode_manifest",
-    "encode_manifest",
-    "file_name",
-    "tensor_contract",
-]
-
 SCHEMA_VERSION: Final = 1
 DIGEST_HEX: Final = 64
 

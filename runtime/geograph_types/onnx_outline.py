@@ -10,8 +10,6 @@ from collections.abc import Iterator, Mapping
 from enum import Enum, auto
 from typing import Final
 
-__all__ = ["OutlineError", "has_external_data"]
-
 
 class OutlineError(ValueError):
     """The bytes are no ONNX model."""

@@ -9,8 +9,6 @@ import msgspec
 from geograph_types.distance.distance import Distance
 from geograph_types.taxonomy import CROSS_GRID
 
-__all__ = ["Prediction"]
-
 
 class Prediction(msgspec.Struct, frozen=True):
     """Probabilities and tags of one photo, and what they rest on.

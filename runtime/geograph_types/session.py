@@ -9,19 +9,9 @@ from typing import Any, Final, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from geograph_types.system.cpu import usable_cpus
 from geograph_types.errors import BackendError, DeviceError, InputError
+from geograph_types.system.cpu import usable_cpus
 from geograph_types.system.memory import return_freed_memory
-
-__all__ = [
-    "BACKENDS",
-    "CUDA",
-    "Device",
-    "Session",
-    "available_providers",
-    "load_backend",
-    "pick_device",
-]
 
 Device: TypeAlias = Literal["auto", "cpu", "cuda"]
 

@@ -10,19 +10,17 @@ from numpy.typing import ArrayLike, NDArray
 from PIL import Image
 
 from geograph_types.bundle import Bundle
-from geograph_types.system.cpu import usable_cpus
+from geograph_types.decoding.open import PhotoLike, open_photo
 from geograph_types.distance.distance import BUCKET_COUNT, Distance, DistanceLike, buckets_of
 from geograph_types.embedding import EMBEDDING_DIMENSION, as_embeddings
 from geograph_types.errors import InputError
-from geograph_types.decoding.open import PhotoLike, open_photo
 from geograph_types.manifest import Precision
 from geograph_types.prediction import Prediction
 from geograph_types.preprocess import CROP, preprocess
 from geograph_types.session import Device, Session, pick_device
+from geograph_types.system.cpu import usable_cpus
 from geograph_types.tags import final_tags
 from geograph_types.taxonomy import CLASSES
-
-__all__ = ["PrecisionChoice", "TypeTagger", "choose_precision"]
 
 PrecisionChoice: TypeAlias = Literal["auto"] | Precision
 

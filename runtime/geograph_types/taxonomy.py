@@ -2,16 +2,6 @@
 
 from typing import Final
 
-__all__ = [
-    "CLASSES",
-    "CLASS_INDEX",
-    "CROSS_FAR",
-    "CROSS_GRID",
-    "FROM_ABOVE",
-    "FROM_DRONE",
-    "RAW_TAGS",
-]
-
 CLASSES: Final[tuple[str, ...]] = (
     "Aerial",
     "Close Look",
@@ -47,3 +37,6 @@ RAW_TAGS: Final[tuple[str, ...]] = (
     "From Above",
 )
 """Tags as the published dataset spells them."""
+
+PROBABILITY_COLUMNS: Final = {name: f"p_{name.lower().replace(' ', '_')}" for name in CLASSES}
+"""Name of the column of each class's probability, for instance p_close_look."""

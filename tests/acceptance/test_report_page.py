@@ -10,8 +10,8 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from geograph_types import Bundle
-from geograph_types.report.write import write_report
 from geograph_types.photos.result import PhotoResult
+from geograph_types.report.write import write_report
 
 WIDE: Final = {"width": 1280, "height": 900}
 NARROW: Final = {"width": 400, "height": 800}

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from geograph_types_export.bundle.parts import EncoderPart
 from geograph_types_export.bundle.make import export_encoder
+from geograph_types_export.bundle.parts import EncoderPart
 from geograph_types_export.verify.reference import ReferenceTower
 from geograph_types_export.weights.load import EncoderWeights, load_weights
 

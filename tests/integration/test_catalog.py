@@ -14,8 +14,8 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from geograph_types.photos.catalog import open_catalog
 from geograph_types.cli.main import main
+from geograph_types.photos.catalog import open_catalog
 
 
 @pytest.fixture

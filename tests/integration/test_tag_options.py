@@ -17,9 +17,9 @@ import pytest
 from PIL import Image
 
 from geograph_types.cli.main import main
-from geograph_types.sidecars.search import find_sidecars
-from geograph_types.sidecars.plan import sidecar_path
 from geograph_types.sidecars.check import read_xmp
+from geograph_types.sidecars.plan import sidecar_path
+from geograph_types.sidecars.search import find_sidecars
 from geograph_types.sidecars.tags import OWN_NAMESPACE
 
 GPS_IFD = 0x8825

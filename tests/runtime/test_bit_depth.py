@@ -11,8 +11,8 @@ from PIL import Image
 from sklearn.datasets import load_sample_images
 
 from geograph_types import TypeTagger, preprocess
-from geograph_types.errors import PhotoError, PhotoFault
 from geograph_types.decoding.open import open_photo
+from geograph_types.errors import PhotoError, PhotoFault
 
 SHORT, LONG = 3, 4
 UNSIGNED, SIGNED, FLOAT = 1, 2, 3

@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from geograph_types.tag_sets import TAG_SETS, choose_tag_sets
-from geograph_types.tags import final_tags
+from geograph_types.tags import TAG_SETS, choose_tag_sets, final_tags
 from geograph_types.taxonomy import CLASSES
 
 HALF = dict.fromkeys(CLASSES, 0.5)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import click
 
-from geograph_types.cli.command import installed_commands, load_command
+from geograph_types.cli.commands import installed_commands, load_command
 
 __all__ = ["every_command"]
 

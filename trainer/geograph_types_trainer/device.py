@@ -9,8 +9,6 @@ import torch
 from geograph_types.errors import DeviceError
 from geograph_types_trainer.chance import derived_seed
 
-__all__ = ["DeviceName", "choose_device", "seeded"]
-
 DeviceName: TypeAlias = Literal["auto", "cpu", "cuda"]
 
 

@@ -21,8 +21,6 @@ from geograph_types.taxonomy import (
     RAW_TAGS,
 )
 
-__all__ = ["CrossGridRule", "RowTarget", "Targets", "target_of", "targets_of"]
-
 FAR_METRES: Final = 256.0
 """Beyond this distance a photo tagged Cross Grid is taken for a long view."""
 

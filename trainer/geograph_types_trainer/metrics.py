@@ -10,23 +10,6 @@ from typing import Final, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = [
-    "PLAIN_THRESHOLD",
-    "Counts",
-    "Flags",
-    "Floats",
-    "Rates",
-    "Values",
-    "average_precision",
-    "best_thresholds",
-    "count",
-    "flip_share",
-    "macro_rates",
-    "micro_rates",
-    "samples_rates",
-    "weighted_rates",
-]
-
 Flags: TypeAlias = NDArray[np.bool_] | NDArray[np.uint8]
 Floats: TypeAlias = NDArray[np.floating]
 Values: TypeAlias = NDArray[np.float64]

@@ -11,8 +11,6 @@ import msgspec
 from geograph_types.errors import InputError
 from geograph_types_trainer.labels import CrossGridRule
 
-__all__ = ["RECIPES", "PolicyName", "Recipe", "Schedule"]
-
 PolicyName: TypeAlias = Literal["none", "v2.1", "v2.3", "resample"]
 Schedule: TypeAlias = Literal["constant", "cosine"]
 

@@ -10,30 +10,12 @@ import msgspec
 import safetensors
 import safetensors.torch
 
-from geograph_types.files.atomic import new_file, new_folder
 from geograph_types.errors import InputError
+from geograph_types.files.atomic import new_file, new_folder
 from geograph_types.taxonomy import CLASSES
 from geograph_types_trainer.head import TypeHead
 from geograph_types_trainer.metrics import PLAIN_THRESHOLD
 from geograph_types_trainer.recipe import Recipe
-
-__all__ = [
-    "CONFIGURATION_FILE",
-    "CURVES_FILE",
-    "DEFAULT_THRESHOLDS",
-    "HEAD_FILE",
-    "LOG_FILE",
-    "REPORT_FILE",
-    "STATE_FILE",
-    "Configuration",
-    "DatasetReference",
-    "Run",
-    "RunReport",
-    "read_configuration",
-    "write_configuration",
-    "write_head",
-    "write_report",
-]
 
 CONFIGURATION_FILE: Final = "config.toml"
 HEAD_FILE: Final = "model.safetensors"

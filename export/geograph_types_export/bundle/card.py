@@ -5,9 +5,6 @@ from typing import Final
 
 from geograph_types.manifest import EncoderSource, Fidelity, HeadSource, Manifest
 
-__all__ = ["model_card"]
-
-
 STAND_IN: Final = """\
 > **The encoder is a stand-in.** Its weights are random numbers in the architecture of CLIP
 > ViT-B/32. It has the right shapes and the right speed; its features mean nothing, and nothing

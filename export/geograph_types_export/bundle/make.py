@@ -8,34 +8,21 @@ from typing import Literal
 
 from geograph_types.bundle import Bundle
 from geograph_types.manifest import EncoderSource, Fidelity, HeadSource, file_name
-from geograph_types_export.bundle.parts import EncoderPart, HeadPart
-from geograph_types_export.graphs.folding import fold
-from geograph_types_export.int8.gate import GateFigures, Sample, find_accepted
+from geograph_types_export.bundle.parts import EncoderPart, HeadPart, HeadTags
+from geograph_types_export.graphs.builder import serialise
 from geograph_types_export.graphs.encoder import encoder_graph
+from geograph_types_export.graphs.folding import fold
 from geograph_types_export.graphs.half import half_tower
 from geograph_types_export.graphs.head import head_graph
-from geograph_types_export.head_tags import HeadTags
-from geograph_types_export.int8.tower import quantise_tower
-from geograph_types_export.graphs.builder import serialise
+from geograph_types_export.int8.gate import GateFigures, Sample, find_accepted
 from geograph_types_export.int8.photos import CalibrationPhotos
-from geograph_types_export.verify.reference import REFERENCE, ReferenceTower
+from geograph_types_export.int8.tower import quantise_tower
 from geograph_types_export.verify.graphs import upper_bound, verify_encoder, verify_head
+from geograph_types_export.verify.reference import REFERENCE, ReferenceTower
 from geograph_types_export.weights.load import EncoderWeights
 from geograph_types_trainer.checkpoint.file import load_checkpoint
 from geograph_types_trainer.head import TypeHead
 from geograph_types_trainer.run import DEFAULT_THRESHOLDS, HEAD_FILE, Run
-
-__all__ = [
-    "SourcedHead",
-    "encoder_source",
-    "export_encoder",
-    "export_head",
-    "export_int8_encoder",
-    "head_tags",
-    "int8_fidelity",
-    "load_head",
-    "part_tags",
-]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

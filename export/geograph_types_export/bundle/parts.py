@@ -3,10 +3,42 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from geograph_types.manifest import EncoderSource, Fidelity, HeadSource, Precision
-from geograph_types_export.head_tags import HeadTags
+import numpy as np
+from numpy.typing import NDArray
 
-__all__ = ["EncoderPart", "HeadPart", "Rejudged"]
+from geograph_types.distance.distance import UNKNOWN_BUCKET
+from geograph_types.manifest import EncoderSource, Fidelity, HeadSource, Precision
+from geograph_types.session import Session
+from geograph_types.taxonomy import CLASSES
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class HeadTags:
+    """Decides tags as a head does at unknown distance.
+
+    Attributes:
+        model: the head's ONNX file.
+        source: where it comes from.
+        thresholds: by class.
+    """
+
+    model: bytes
+    source: HeadSource
+    thresholds: Mapping[str, float]
+
+    def __call__(self, embeds: NDArray[np.float32]) -> NDArray[np.bool_]:
+        """Decide the tags of embeddings [N, 512], [N, 7]."""
+        buckets = np.full(len(embeds), UNKNOWN_BUCKET, np.int64)
+        scores = Session(self.model, "cpu").run(
+            "probabilities", image_embeds=embeds, distance_bucket=buckets
+        )
+        tags: NDArray[np.bool_] = scores >= np.array([self.thresholds[name] for name in CLASSES])
+        return tags
+
+    def is_of(self, source: HeadSource | None, thresholds: Mapping[str, float]) -> bool:
+        """Whether this is what a bundle's head decides."""
+        same_head = source is not None and source.sha256 == self.source.sha256
+        return same_head and dict(thresholds) == dict(self.thresholds)
 
 
 @dataclass(frozen=True, slots=True)

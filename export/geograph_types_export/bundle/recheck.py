@@ -5,16 +5,13 @@ from pathlib import Path
 
 from geograph_types.bundle import Bundle
 from geograph_types.manifest import Fidelity, file_name
+from geograph_types_export.bundle.make import head_tags, int8_fidelity, load_head
 from geograph_types_export.errors import RecheckError, WeightsError
 from geograph_types_export.int8.gate import measure
-from geograph_types_export.bundle.make import head_tags, int8_fidelity, load_head
 from geograph_types_export.int8.photos import CalibrationPhotos, drawn_photos
+from geograph_types_export.verify.graphs import verify_encoder, verify_head, verify_tagger
 from geograph_types_export.verify.reference import ReferenceTower
-from geograph_types_export.graphs.tagger import verify_tagger
-from geograph_types_export.verify.graphs import verify_encoder, verify_head
 from geograph_types_export.weights.load import EncoderWeights
-
-__all__ = ["recheck_encoders", "recheck_head", "recheck_taggers"]
 
 
 def recheck_encoders(

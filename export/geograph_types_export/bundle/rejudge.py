@@ -6,13 +6,11 @@ from geograph_types.bundle import Bundle
 from geograph_types.errors import BundleError
 from geograph_types.manifest import Manifest, file_name
 from geograph_types.session import Session
-from geograph_types_export.agreement import embed
+from geograph_types_export.bundle.make import part_tags
 from geograph_types_export.bundle.parts import EncoderPart, HeadPart, Rejudged
 from geograph_types_export.int8.gate import BATCH, measure
-from geograph_types_export.bundle.make import part_tags
 from geograph_types_export.int8.photos import CalibrationPhotos, drawn_photos
-
-__all__ = ["is_unjudged", "rejudge"]
+from geograph_types_export.verify.reference import embed
 
 
 def is_unjudged(path: Path, head: HeadPart, encoder: EncoderPart | None = None) -> bool:

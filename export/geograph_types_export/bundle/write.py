@@ -11,9 +11,9 @@ from typing import Final
 
 import msgspec
 
-from geograph_types.files.atomic import new_folder, old_folder, sole_writer
 from geograph_types.bundle import MANIFEST_NAME, Bundle
 from geograph_types.errors import BundleError, OutputError
+from geograph_types.files.atomic import new_folder, old_folder, sole_writer
 from geograph_types.manifest import (
     SCHEMA_VERSION,
     BundleFile,
@@ -31,12 +31,11 @@ from geograph_types.manifest import (
     tensor_contract,
 )
 from geograph_types.taxonomy import CLASSES
-from geograph_types_export.bundle.parts import EncoderPart, HeadPart, Rejudged
 from geograph_types_export.bundle.card import model_card
-from geograph_types_export.graphs.tagger import join_graphs, verify_tagger
+from geograph_types_export.bundle.parts import EncoderPart, HeadPart, Rejudged
+from geograph_types_export.graphs.tagger import join_graphs
+from geograph_types_export.verify.graphs import verify_tagger
 from geograph_types_trainer.run import DEFAULT_THRESHOLDS
-
-__all__ = ["check_place", "write_bundle"]
 
 BUNDLE_NAME: Final = "geograph-types"
 VERSION_HEX: Final = 12

@@ -21,8 +21,6 @@ from geograph_types_export.cli.steps import (
     precision_choice,
 )
 
-__all__ = ["build"]
-
 EPILOG: Final = """\
 Released heads are fetched once and kept in this user's cache folder, or in the one that
 GEOGRAPH_TYPES_CACHE names; a file that was copied there serves as well. GEOGRAPH_TYPES_MIRROR is
@@ -62,8 +60,8 @@ def build(
     of this head. Whatever fails before leaves the bundle as it was.
     """
     from geograph_types.session import load_backend
-    from geograph_types_export.bundle.write import check_place, write_bundle
     from geograph_types_export.bundle.make import encoder_source, export_head, load_head, part_tags
+    from geograph_types_export.bundle.write import check_place, write_bundle
 
     check_calibration(calibration, precision, bundle)
     check_place(bundle)

@@ -1,8 +1,6 @@
 """The commands of the export."""
 
-from geograph_types.cli.command import CommandEntry
-
-__all__ = ["COMMANDS"]
+from geograph_types.cli.commands import CommandEntry
 
 COMMANDS = (
     CommandEntry(

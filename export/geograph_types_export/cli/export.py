@@ -21,8 +21,6 @@ from geograph_types_export.cli.steps import (
     released_spec,
 )
 
-__all__ = ["export"]
-
 
 @click.group(epilog="Example: geograph-types export encoder --weights openai --bundle model")
 def export() -> None:
@@ -49,8 +47,8 @@ def export() -> None:
 def encoder(weights: str, precision: Precision, calibration: Path | None, bundle: Path) -> int:
     """Write CLIP's image tower as ONNX, checked against torch before it is accepted."""
     from geograph_types.session import load_backend
-    from geograph_types_export.bundle.write import check_place, write_bundle
     from geograph_types_export.bundle.make import encoder_source, head_tags
+    from geograph_types_export.bundle.write import check_place, write_bundle
 
     check_calibration(calibration, precision)
     check_place(bundle)
@@ -76,8 +74,8 @@ def head(source: str, calibration: Path | None, bundle: Path) -> int:
     run's folder, a checkpoint's file, or a released head by name (v1, v2, v2.1 or v2.3), which is
     fetched once, as by 'bundle build'.
     """
-    from geograph_types_export.bundle.write import check_place, write_bundle
     from geograph_types_export.bundle.make import export_head, load_head
+    from geograph_types_export.bundle.write import check_place, write_bundle
 
     check_place(bundle)
     part = export_head(load_head(head_path(source)))
@@ -107,8 +105,8 @@ def head(source: str, calibration: Path | None, bundle: Path) -> int:
 def verify(bundle: Path, weights: str | None, head: str | None, calibration: Path | None) -> int:
     """Repeat a bundle's checks against torch."""
     from geograph_types.bundle import Bundle
-    from geograph_types_export.int8.photos import photos_in
     from geograph_types_export.bundle.recheck import recheck_encoders, recheck_head, recheck_taggers
+    from geograph_types_export.int8.photos import photos_in
     from geograph_types_export.weights.load import load_weights
 
     opened = Bundle.open(bundle)

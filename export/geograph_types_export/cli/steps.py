@@ -9,24 +9,8 @@ from geograph_types.cli.notices import note
 from geograph_types.manifest import Fidelity, Precision, file_name
 
 if TYPE_CHECKING:
-    from geograph_types_export.bundle.parts import EncoderPart, HeadPart, Rejudged
-    from geograph_types_export.head_tags import HeadTags
+    from geograph_types_export.bundle.parts import EncoderPart, HeadPart, HeadTags, Rejudged
     from geograph_types_export.weights.load import EncoderWeights
-
-__all__ = [
-    "HEAD",
-    "HEAD_HELP",
-    "bundle_option",
-    "calibration_option",
-    "check_calibration",
-    "fidelity_line",
-    "head_path",
-    "judged_anew",
-    "make_encoder",
-    "named_weights",
-    "precision_choice",
-    "released_spec",
-]
 
 RELEASED: Final = "released:"
 HEAD: Final = f"{RELEASED}NAME|PATH"
@@ -148,8 +132,8 @@ def judged_anew(
     Raises:
         BundleError: int8 does not do for this head, or the photos are not those it was fitted to.
     """
-    from geograph_types_export.int8.photos import photos_in
     from geograph_types_export.bundle.rejudge import is_unjudged, rejudge
+    from geograph_types_export.int8.photos import photos_in
 
     if not is_unjudged(bundle, head, encoder):
         return ()

@@ -9,8 +9,6 @@ from onnx import ModelProto, NodeProto, TensorProto, checker, helper, numpy_help
 
 from geograph_types.manifest import TensorSpec
 
-__all__ = ["MICROSOFT", "GraphBuilder", "serialise"]
-
 MICROSOFT: Final = "com.microsoft"
 """Domain of onnxruntime's own operators."""
 

@@ -37,8 +37,6 @@ from geograph_types_export.graphs.tower import (
     Tower,
 )
 
-__all__ = ["encoder_graph"]
-
 FREE: Final = -1
 """A dimension that `Reshape` works out."""
 

@@ -24,8 +24,6 @@ from geograph_types.preprocess import MEAN, STD
 from geograph_types_export.architecture import LAYERS, QUICK_GELU, WIDTH
 from geograph_types_export.graphs.tower import PIXEL_SCALE, PIXEL_ZERO, Block, Linear, Tower
 
-__all__ = ["fold"]
-
 Array = NDArray[np.float64]
 PIXEL_RANGE: Final = 255
 

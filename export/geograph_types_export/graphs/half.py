@@ -6,8 +6,6 @@ import numpy as np
 
 from geograph_types_export.graphs.tower import Block, Floats, Linear, Product, Tower
 
-__all__ = ["half_tower"]
-
 
 def half_tower(tower: Tower) -> Tower:
     """Round every array to float16.

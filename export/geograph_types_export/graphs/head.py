@@ -11,8 +11,6 @@ from geograph_types.manifest import tensor_contract
 from geograph_types_export.graphs.builder import GraphBuilder
 from geograph_types_trainer.head import TypeHead
 
-__all__ = ["head_graph"]
-
 
 def head_graph(head: TypeHead) -> ModelProto:
     """Build the head.

@@ -6,18 +6,6 @@ from typing import Final, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = [
-    "PIXEL_SCALE",
-    "PIXEL_ZERO",
-    "Block",
-    "Floats",
-    "Linear",
-    "Product",
-    "QuantisedLinear",
-    "RoundedLinear",
-    "Tower",
-]
-
 PIXEL_ZERO: Final = 128
 PIXEL_SCALE: Final = 1 / 64
 """The patch product reads `(pixel - 128) / 64`: within -2 to 2, and exact even in float16."""

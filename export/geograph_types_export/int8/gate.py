@@ -8,23 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geograph_types.session import Session
-from geograph_types_export.agreement import cosines, embed
 from geograph_types_export.errors import GateError
-from geograph_types_export.graphs.encoder import encoder_graph
-from geograph_types_export.int8.tower import PRODUCTS, QuantisedTower
 from geograph_types_export.graphs.builder import serialise
+from geograph_types_export.graphs.encoder import encoder_graph
 from geograph_types_export.graphs.tower import Tower
-
-__all__ = [
-    "BATCH",
-    "Accepted",
-    "GateFigures",
-    "Sample",
-    "TagDecider",
-    "compare",
-    "find_accepted",
-    "measure",
-]
+from geograph_types_export.int8.tower import PRODUCTS, QuantisedTower
+from geograph_types_export.verify.reference import cosines, embed
 
 MEAN_COSINE: Final = 0.995
 LOW_COSINE: Final = 0.985

@@ -20,8 +20,6 @@ from geograph_types_export.architecture import (
 )
 from geograph_types_export.graphs.tower import PIXEL_SCALE, PIXEL_ZERO, Linear, Product, Tower
 
-__all__ = ["BlockInputs", "block_inputs", "patch_rows"]
-
 CLASS_TOKEN_WEIGHT: Final = 10
 """How often the class token stands among the rows, each patch being there once."""
 

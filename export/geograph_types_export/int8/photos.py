@@ -7,13 +7,11 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from geograph_types.errors import InputError, PhotoError
 from geograph_types.decoding.open import open_photo
+from geograph_types.errors import InputError, PhotoError
 from geograph_types.photos.find import find_photos
 from geograph_types.preprocess import preprocess
 from geograph_types_trainer.scenes import draw_scenes
-
-__all__ = ["CalibrationPhotos", "drawn_photos", "photos_in"]
 
 DRAWN: Final = 112
 DRAWN_SEED: Final = 314_159

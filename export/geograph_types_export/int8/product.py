@@ -20,7 +20,6 @@ from typing import Final
 import numpy as np
 import torch
 
-from geograph_types_export.int8.rounding import round_weights
 from geograph_types_export.graphs.tower import (
     PIXEL_SCALE,
     PIXEL_ZERO,
@@ -29,8 +28,7 @@ from geograph_types_export.graphs.tower import (
     QuantisedLinear,
     RoundedLinear,
 )
-
-__all__ = ["WEIGHT_LIMIT", "Fitted", "fit_patches", "fit_product"]
+from geograph_types_export.int8.rounding import round_weights
 
 WEIGHT_LIMIT: Final = 64
 """Largest integer weight. Processors without VNNI sum pairs of products in 16 bits and cut off

@@ -10,8 +10,6 @@ from typing import Final
 
 import torch
 
-__all__ = ["round_weights"]
-
 DAMPING: Final = 0.02
 """Added to the covariance, as a share of its mean diagonal, times inputs for each row: what few
 rows say of many inputs does not hold for other photos."""

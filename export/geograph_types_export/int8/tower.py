@@ -8,8 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geograph_types_export.architecture import LAYERS, WIDTH
-from geograph_types_export.int8.inputs import BlockInputs, block_inputs, patch_rows
-from geograph_types_export.int8.product import Fitted, fit_patches, fit_product
 from geograph_types_export.graphs.tower import (
     Block,
     Floats,
@@ -17,8 +15,8 @@ from geograph_types_export.graphs.tower import (
     Product,
     Tower,
 )
-
-__all__ = ["PRODUCTS", "QuantisedTower", "quantise_tower"]
+from geograph_types_export.int8.inputs import BlockInputs, block_inputs, patch_rows
+from geograph_types_export.int8.product import Fitted, fit_patches, fit_product
 
 MULTIPLICATION: Final = 0.6
 """What is left of a product's error where dividing its input by factors is worth an operation of

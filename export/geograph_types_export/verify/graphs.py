@@ -9,19 +9,56 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from geograph_types.distance import UNKNOWN_BUCKET
 from geograph_types.distance.distance import BUCKET_COUNT
 from geograph_types.embedding import EMBEDDING_DIMENSION
 from geograph_types.manifest import Fidelity, file_name
 from geograph_types.preprocess import preprocess
 from geograph_types.session import Session
 from geograph_types.taxonomy import CLASSES
-from geograph_types_export.agreement import cosines, embed
 from geograph_types_export.errors import DriftError
-from geograph_types_export.verify.reference import REFERENCE, ReferenceTower
+from geograph_types_export.verify.reference import REFERENCE, ReferenceTower, cosines, embed
 from geograph_types_trainer.head import TypeHead
 from geograph_types_trainer.scenes import draw_scene
 
-__all__ = ["check_photos", "upper_bound", "verify_encoder", "verify_head"]
+CHECKED_PHOTOS: Final = 4
+
+
+DIFFERENCE: Final = 1e-5
+
+
+def verify_tagger(model: bytes, path: str, encoder: bytes, head: bytes) -> Fidelity:
+    """Hold a joined graph against its parts, one run after the other.
+
+    Args:
+        model: the joined file's bytes.
+        path: its name in the bundle.
+        encoder: the encoder's bytes.
+        head: the head's bytes.
+
+    Raises:
+        DriftError: a probability or a number of an embedding differs by more than 1e-5.
+    """
+    pixels = check_photos(CHECKED_PHOTOS)
+    buckets = np.linspace(0, UNKNOWN_BUCKET, CHECKED_PHOTOS).astype(np.int64)
+    embeds = Session(encoder, "cpu").run("image_embeds", pixels=pixels)
+    scores = Session(head, "cpu").run("probabilities", image_embeds=embeds, distance_bucket=buckets)
+    joined = Session(model, "cpu")
+    difference = 0.0
+    for output, expected in (("image_embeds", embeds), ("probabilities", scores)):
+        computed = joined.run(output, pixels=pixels, distance_bucket=buckets)
+        difference = float(np.abs(computed - expected).max(initial=difference))
+        # A NaN compares as false: the test is written so that it fails it.
+        if not difference <= DIFFERENCE:
+            raise DriftError(path, f"{output} differ from its parts' by {difference:.2g}")
+    return Fidelity(
+        path=path,
+        reference="the bundle's encoder and head, one after the other",
+        samples=CHECKED_PHOTOS,
+        minimum_cosine=None,
+        maximum_difference=upper_bound(difference),
+    )
+
 
 CHECK_PHOTOS: Final = 32
 CHECK_SEED: Final = 2_718_281

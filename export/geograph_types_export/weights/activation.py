@@ -12,8 +12,6 @@ from geograph_types_export.architecture import MODEL_NAME
 from geograph_types_export.errors import WeightsError
 from geograph_types_export.weights.files import WeightFile
 
-__all__ = ["check_activation"]
-
 HUGGING_FACE_CONFIG: Final = "config.json"
 OPEN_CLIP_CONFIG: Final = "open_clip_config.json"
 QUICK: Final = "quick_gelu"

@@ -13,8 +13,6 @@ import torch
 from geograph_types_export.errors import WeightsError
 from geograph_types_export.weights.torchscript import is_script_archive, read_script_archive
 
-__all__ = ["WeightFile", "read_weight_file"]
-
 ZIP: Final = b"PK\x03\x04"
 PICKLE: Final = b"\x80"
 LFS_POINTER: Final = b"version https://git-lfs"

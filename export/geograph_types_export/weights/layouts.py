@@ -15,14 +15,6 @@ import torch
 from geograph_types_export.architecture import WIDTH, check_plain
 from geograph_types_export.errors import WeightsError
 
-__all__ = [
-    "BLOCK_PREFIX",
-    "IN_BLOCK",
-    "IN_PROJECTIONS",
-    "OUTSIDE_BLOCKS",
-    "to_open_clip",
-]
-
 DISTRIBUTED_PREFIX: Final = "module."
 """torch's DistributedDataParallel puts the whole model under it."""
 OPEN_CLIP_PREFIX: Final = "visual."

@@ -9,14 +9,12 @@ from typing import Final
 import numpy as np
 import torch
 
-from geograph_types_export.weights.activation import check_activation
 from geograph_types_export.architecture import OPENAI, check_tower
 from geograph_types_export.errors import WeightsError
+from geograph_types_export.weights.activation import check_activation
+from geograph_types_export.weights.files import read_weight_file
 from geograph_types_export.weights.layouts import to_open_clip
 from geograph_types_export.weights.stand_in import stand_in_state_dict
-from geograph_types_export.weights.files import read_weight_file
-
-__all__ = ["EncoderWeights", "load_weights", "weights_digest"]
 
 AUTO: Final = "auto"
 RANDOM: Final = "random:"

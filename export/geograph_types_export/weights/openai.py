@@ -15,8 +15,6 @@ from geograph_types_export.architecture import MODEL_NAME, OPENAI
 from geograph_types_export.download import file_sha256
 from geograph_types_export.errors import WeightsError
 
-__all__ = ["cached_weights", "download_weights", "why_unreachable"]
-
 REQUEST_SECONDS: Final = 5.0
 PROBE_SECONDS: Final = 8.0
 """A look-up of a name can hang longer than any time-out of a request: this ends the wait."""

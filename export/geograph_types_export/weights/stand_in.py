@@ -20,8 +20,6 @@ from geograph_types.embedding import EMBEDDING_DIMENSION
 from geograph_types.errors import InputError
 from geograph_types_export.architecture import GRID, LAYERS, PATCH, TOKENS, WIDTH
 
-__all__ = ["stand_in_state_dict"]
-
 _DOMINANT, _DOMINANT_VALUE = 92, -6.3  # the one large dimension of real CLIP embeddings
 _NORM = 10.8
 

@@ -19,8 +19,6 @@ from typing import Any, Final
 
 import torch
 
-__all__ = ["ScriptArchive", "is_script_archive", "read_script_archive"]
-
 MODULE_PREFIX: Final = "__torch__."
 PICKLE: Final = "data.pkl"
 MEMO_PLACES: Final = ("PUT", "LONG_BINPUT")

@@ -11,12 +11,10 @@ import msgspec
 
 from geograph_types.distance.coordinates import Coordinates
 from geograph_types.distance.distance import Distance
-from geograph_types.errors import InputError
 from geograph_types.distance.grid import Grid, GridPosition
-from geograph_types.photos.labels import PhotoRecord
 from geograph_types.distance.sources import Place, Whereabouts
-
-__all__ = ["InputItem", "Known", "Shard", "read_items", "write_shards"]
+from geograph_types.errors import InputError
+from geograph_types.photos.labels import PhotoRecord
 
 DIGITS_OF_NAME: Final = 12
 

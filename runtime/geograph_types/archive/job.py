@@ -3,14 +3,27 @@
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal, TypeAlias
+from urllib.parse import urlsplit
 
 import msgspec
 
 from geograph_types.bundle import Bundle
+from geograph_types.errors import GeographTypesError
 from geograph_types.stored.shards import provenance
 from geograph_types.tagger import PrecisionChoice, TypeTagger, choose_precision
 
-__all__ = ["Job", "Kind", "Outcome", "Settings", "StoredType", "open_tagger"]
+
+class EngineError(GeographTypesError):
+    """A worker, or what runs the workers, cannot go on; finished shards stay."""
+
+
+def shown_address(address: str) -> str:
+    """Give an address without what may be secret in it: user, password and options."""
+    parts = urlsplit(address)
+    if "://" not in address:
+        return address
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()
+
 
 Kind: TypeAlias = Literal["photos", "embeddings"]
 StoredType: TypeAlias = Literal["float16", "float32", "none"]

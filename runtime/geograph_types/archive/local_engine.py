@@ -9,11 +9,8 @@ from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import active_children, get_context, parent_process
 
 from geograph_types.archive.items import Shard
-from geograph_types.archive.job import Job, Outcome
+from geograph_types.archive.job import EngineError, Job, Outcome
 from geograph_types.archive.shard_maker import ShardWorker
-from geograph_types.errors import EngineError
-
-__all__ = ["run_locally"]
 
 _worker: ShardWorker | None = None
 """Of a process of the pool."""

@@ -1,5 +1,6 @@
 """How many photos a second this machine embeds and tags, and how large what it keeps is."""
 
+import math
 import tempfile
 import time
 from collections.abc import Callable
@@ -10,21 +11,90 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
+from PIL import Image
 
 from geograph_types.archive.items import InputItem
 from geograph_types.archive.photo_table import photo_table
-from geograph_types.archive.sample import draw_sample
 from geograph_types.bundle import Bundle
-from geograph_types.system.cpu import usable_cpus
 from geograph_types.decoding.pool import DecoderPool
 from geograph_types.embedding import EMBEDDING_DIMENSION
 from geograph_types.manifest import Precision
 from geograph_types.photos.embed import EmbeddedPhoto, embed_photos
 from geograph_types.photos.result import PhotoResult
-from geograph_types.tagger import ENCODER_BATCH, TypeTagger
 from geograph_types.photos.tag import tag_photos
+from geograph_types.system.cpu import usable_cpus
+from geograph_types.tagger import ENCODER_BATCH, TypeTagger
 
-__all__ = ["Measured", "measure_decoding", "measure_rate", "measure_result_bytes"]
+SIZE: Final = (640, 480)
+"""Width and height in pixels."""
+COARSE: Final = (20, 15)
+GRAIN: Final = 5.0
+"""Standard deviation of the noise that gives a drawn photo the file size of a real one."""
+QUALITY: Final = 87
+
+
+def draw_sample(folder: Path, count: int) -> list[Path]:
+    """Draw JPEG files of 640x480 pixels and about 100 kB: soft shapes with a camera's grain.
+
+    Returns:
+        Their paths.
+    """
+    rng = np.random.default_rng(0)
+    paths = []
+    for number in range(count):
+        shapes = Image.fromarray(rng.integers(0, 256, (*COARSE[::-1], 3), dtype=np.uint8))
+        soft = np.asarray(shapes.resize(SIZE, Image.Resampling.BICUBIC), np.float32)
+        grainy = soft + rng.normal(0, GRAIN, soft.shape).astype(np.float32)
+        path = folder / f"{number:04}.jpg"
+        Image.fromarray(grainy.clip(0, 255).astype(np.uint8)).save(path, quality=QUALITY)
+        paths.append(path)
+    return paths
+
+
+GPU_NAME: Final = "RTX 3090, amp"
+GPU_ENCODER_RATE: Final = 4601.5
+"""Images a second of the encoder alone, at batches of 1024."""
+GPU_SOURCE: Final = (
+    "huggingface/pytorch-image-models, results/benchmark-infer-amp-nchw-pt240-cu124-rtx3090.csv, "
+    "vit_base_patch32_clip_quickgelu_224"
+)
+
+EMBEDDING_BYTES: Final = {"float16": 2 * EMBEDDING_DIMENSION, "float32": 4 * EMBEDDING_DIMENSION}
+"""Of one photo."""
+
+HOUR: Final = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A way to go through an archive.
+
+    Attributes:
+        name: of the way.
+        photos: in the archive.
+        rate: photos a second of one machine.
+        cores: of that machine.
+    """
+
+    name: str
+    photos: int
+    rate: float
+    cores: int
+
+    @property
+    def hours(self) -> float:
+        """On one machine."""
+        return self.photos / self.rate / HOUR
+
+    def machines(self, hours: float) -> int:
+        """How many are needed to be done in time."""
+        return max(1, math.ceil(self.hours / hours))
+
+    @property
+    def core_hours(self) -> float:
+        """Hours times cores."""
+        return self.hours * self.cores
+
 
 SAMPLE: Final = 64
 RESULT_ROWS: Final = 8192

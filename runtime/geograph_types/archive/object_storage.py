@@ -9,8 +9,8 @@ from typing import Final
 
 from geograph_types.archive.items import InputItem
 from geograph_types.archive.job import Kind
+from geograph_types.decoding.open import SUFFIXES
 from geograph_types.errors import InputError, MissingExtraError, PhotoError, PhotoFault
-from geograph_types.photos.find import SUFFIXES
 from geograph_types.stored.files import is_row_file
 
 try:
@@ -18,8 +18,6 @@ try:
     from pyarrow import fs
 except ModuleNotFoundError:
     raise MissingExtraError("pyarrow", "parquet") from None
-
-__all__ = ["ObjectStorage"]
 
 CHUNK: Final = 1 << 20
 
@@ -36,7 +34,7 @@ class ObjectStorage:
         Raises:
             InputError: the address or the storage is refused.
         """
-        from geograph_types.archive.source import shown_address
+        from geograph_types.archive.job import shown_address
 
         self._shown = shown_address(address)
         try:

@@ -8,12 +8,9 @@ from typing import Final
 import msgspec
 
 from geograph_types.archive.items import InputItem, Shard, write_shards
-from geograph_types.archive.job import Kind
-from geograph_types.archive.source import shown_address
-from geograph_types.files.atomic import new_file, sync_folder
+from geograph_types.archive.job import Kind, shown_address
 from geograph_types.errors import InputError, OutputError
-
-__all__ = ["JobNote", "claim_output", "lists_of", "plan_shards", "remove_superseded"]
+from geograph_types.files.atomic import new_file, sync_folder
 
 NOTE: Final = "job.json"
 SHARD_NAME: Final = re.compile(r"part-[0-9]{6,}-[0-9a-f]{12}\.parquet")

@@ -6,15 +6,13 @@ import numpy as np
 
 from geograph_types.archive.items import InputItem
 from geograph_types.archive.job import StoredType
-from geograph_types.photos.columns import COLUMNS, Cell, as_cells
 from geograph_types.distance.distance import bucket_text
 from geograph_types.embedding import EMBEDDING_DIMENSION
+from geograph_types.files.table import Cell, Choice, Column, Table
+from geograph_types.photos.columns import COLUMNS, as_cells
 from geograph_types.photos.embed import EmbeddedPhoto
 from geograph_types.photos.labels import id_from_name
 from geograph_types.photos.result import PhotoResult
-from geograph_types.files.table import Choice, Column, Table
-
-__all__ = ["photo_table"]
 
 
 def photo_table(

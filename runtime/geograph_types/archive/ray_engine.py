@@ -16,12 +16,10 @@ import msgspec
 from numpy.typing import NDArray
 
 from geograph_types.archive.items import Shard
-from geograph_types.archive.job import Job, Outcome
+from geograph_types.archive.job import EngineError, Job, Outcome
 from geograph_types.archive.shard_maker import ShardWorker
+from geograph_types.errors import InputError, MissingExtraError
 from geograph_types.system.cpu import usable_cpus
-from geograph_types.errors import EngineError, InputError, MissingExtraError
-
-__all__ = ["ray_session", "run_on_ray"]
 
 OBJECT_STORE: Final = 80 << 20
 """Bytes; actors read photos and write shards themselves, so only lists of shards pass through."""

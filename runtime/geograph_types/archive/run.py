@@ -5,11 +5,8 @@ from contextlib import closing
 from typing import TypeAlias
 
 from geograph_types.archive.items import Shard
-from geograph_types.archive.job import Job, Outcome
+from geograph_types.archive.job import EngineError, Job, Outcome
 from geograph_types.archive.shard_file import finished_counts
-from geograph_types.errors import EngineError
-
-__all__ = ["Engine", "run_job"]
 
 Engine: TypeAlias = Callable[[Job, Sequence[Shard]], Iterator[Outcome]]
 

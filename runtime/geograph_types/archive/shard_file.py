@@ -15,8 +15,6 @@ from geograph_types.stored.shards import ShardCounts
 if TYPE_CHECKING:
     from geograph_types.files.parquet_table import TableWriter
 
-__all__ = ["finished_counts", "new_shard"]
-
 MAKER: Final = "geograph-types archive run"
 
 

@@ -12,29 +12,27 @@ from functools import cached_property
 from pathlib import Path
 from typing import Final
 
-from geograph_types.system.threads import map_ahead
 from geograph_types.archive.items import InputItem, Shard, read_items
 from geograph_types.archive.job import Job, Outcome, open_tagger
 from geograph_types.archive.output import lists_of
 from geograph_types.archive.photo_table import photo_table
 from geograph_types.archive.shard_file import finished_counts, new_shard
 from geograph_types.archive.source import FolderSource, Source, open_source
-from geograph_types.files.text import displayable
 from geograph_types.errors import (
     BundleError,
     GeographTypesError,
     InputError,
     PhotoError,
 )
+from geograph_types.files.text import displayable
 from geograph_types.photos.embed import EmbeddedPhoto, embed_photos
 from geograph_types.photos.labels import record_key
-from geograph_types.stored.scored_rows import score_columns
-from geograph_types.stored.score import score_batches
-from geograph_types.stored.read import read_rows
-from geograph_types.tagger import TypeTagger
 from geograph_types.photos.tag import tag_photos
-
-__all__ = ["ShardWorker"]
+from geograph_types.stored.read import read_rows
+from geograph_types.stored.score import score_batches
+from geograph_types.stored.scored_rows import score_columns
+from geograph_types.system.threads import map_ahead
+from geograph_types.tagger import TypeTagger
 
 FETCHES: Final = 16
 """Objects that are fetched at once: each waits for the network most of its time."""

@@ -7,13 +7,12 @@ from typing import Final, Protocol
 from urllib.parse import unquote, urlsplit
 
 from geograph_types.archive.items import InputItem, Known
-from geograph_types.archive.job import Kind
+from geograph_types.archive.job import Kind, shown_address
+from geograph_types.decoding.open import SUFFIXES
 from geograph_types.errors import InputError
-from geograph_types.photos.find import SUFFIXES, find_photos
+from geograph_types.photos.find import find_photos
 from geograph_types.photos.labels import PhotoRecord, record_key
 from geograph_types.stored.files import find_row_files, is_row_file
-
-__all__ = ["FolderSource", "Source", "open_source", "shown_address", "with_labels"]
 
 REMOTE: Final = ("s3",)
 
@@ -55,14 +54,6 @@ def open_source(address: str) -> Source:
     raise InputError(
         f"{shown_address(address)}: an input is a folder, file:///FOLDER or s3://BUCKET/FOLDER"
     )
-
-
-def shown_address(address: str) -> str:
-    """Give an address without what may be secret in it: user, password and options."""
-    parts = urlsplit(address)
-    if "://" not in address:
-        return address
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()
 
 
 class FolderSource:

@@ -5,14 +5,12 @@ from pathlib import Path
 
 import click
 
-from geograph_types.archive.estimate import (
+from geograph_types.archive.measure import (
     EMBEDDING_BYTES,
     GPU_ENCODER_RATE,
     GPU_NAME,
     GPU_SOURCE,
     Estimate,
-)
-from geograph_types.archive.measure import (
     Measured,
     measure_decoding,
     measure_rate,
@@ -21,11 +19,9 @@ from geograph_types.archive.measure import (
 from geograph_types.bundle import Bundle
 from geograph_types.cli.notices import note
 from geograph_types.cli.options import FiniteRange, any_path
-from geograph_types.system.cpu import usable_cpus
 from geograph_types.errors import InputError
 from geograph_types.manifest import Precision
-
-__all__ = ["plan"]
+from geograph_types.system.cpu import usable_cpus
 
 ON_CPU: tuple[Precision, ...] = ("fp32", "int8")
 DEADLINES = {"a day": 24, "a week": 168}

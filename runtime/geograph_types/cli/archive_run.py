@@ -10,30 +10,30 @@ from typing import Literal
 import click
 
 from geograph_types.archive.items import InputItem, Shard
-from geograph_types.archive.job import Job, Kind, Settings, StoredType
+from geograph_types.archive.job import Job, Kind, Settings, StoredType, shown_address
 from geograph_types.archive.output import JobNote, claim_output, plan_shards, remove_superseded
 from geograph_types.archive.run import Engine, run_job
-from geograph_types.archive.source import (
-    FolderSource,
-    Source,
-    open_source,
-    shown_address,
-    with_labels,
-)
+from geograph_types.archive.source import FolderSource, Source, open_source, with_labels
 from geograph_types.bundle import Bundle
 from geograph_types.cli.notices import note, warn_of_stand_in
 from geograph_types.cli.options import any_path, bundle_option, exact_option
 from geograph_types.cli.progress import track
 from geograph_types.cli.tally import ShardTally
-from geograph_types.system.cpu import usable_cpus
 from geograph_types.errors import InputError
 from geograph_types.photos.find import real_path
 from geograph_types.photos.labels import read_records
 from geograph_types.session import pick_device
+from geograph_types.system.cpu import usable_cpus
 from geograph_types.system.signals import Stop
 from geograph_types.tagger import PrecisionChoice
 
-__all__ = ["run"]
+
+@click.group(
+    epilog="Example: geograph-types archive run --input photos --output tagged --bundle model"
+)
+def archive() -> None:
+    """Embed and tag a whole archive, on one machine or on many."""
+
 
 SHARD_PHOTOS = 1024
 

@@ -10,8 +10,6 @@ from geograph_types.cli.options import any_path
 from geograph_types.files.text import displayable
 from geograph_types.manifest import Manifest
 
-__all__ = ["bundle"]
-
 
 @click.group(epilog="Example: geograph-types bundle verify model")
 def bundle() -> None:

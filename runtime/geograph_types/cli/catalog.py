@@ -4,13 +4,11 @@ from pathlib import Path
 
 import click
 
-from geograph_types.photos.catalog import Catalog, open_catalog
 from geograph_types.cli.notices import note
 from geograph_types.cli.options import any_path, check_outputs, output_path
 from geograph_types.errors import InputError
+from geograph_types.photos.catalog import Catalog, open_catalog
 from geograph_types.photos.outputs import check_suffix, new_results
-
-__all__ = ["catalog"]
 
 
 @click.group(epilog="Example: geograph-types catalog stats tags.catalog")

@@ -1,14 +1,154 @@
 """The command `doctor`."""
 
+import platform
+from dataclasses import dataclass
+from importlib import metadata
+from importlib.util import find_spec
 from pathlib import Path
+from typing import Final
 
 import click
 
+from geograph_types.bundle import Bundle
 from geograph_types.cli.options import any_path
+from geograph_types.errors import GeographTypesError
 from geograph_types.files.text import displayable
-from geograph_types.doctor import examine
+from geograph_types.session import BACKENDS, CUDA, available_providers, pick_device
+from geograph_types.system.cpu import group_settings, usable_cpus
 
-__all__ = ["doctor"]
+EXTRAS: Final = {
+    "parquet": ("pyarrow",),
+    "archive": ("pyarrow", "isal"),
+    "ray": ("ray", "pyarrow", "isal"),
+    "geo": ("pyproj",),
+    "heif": ("pi_heif",),
+    "xmp": ("exiv2",),
+    "serve": ("fastapi", "httptools", "prometheus_client", "python_multipart", "uvicorn"),
+    "worker": ("httpx", "stamina"),
+    "train": ("torch", "isal", "matplotlib", "pyarrow", "safetensors", "tomli_w"),
+    "export": (
+        *("torch", "torchvision", "open_clip", "onnx", "safetensors"),
+        *("huggingface_hub", "pooch", "requests"),
+    ),
+}
+"""What each brings, by the names under which it is imported."""
+CPU_FEATURES: Final = ("avx2", "avx512f", "avx_vnni", "avx512_vnni", "amx_int8", "asimddp")
+"""Instruction sets that decide how fast the encoder runs."""
+INTEGER_FEATURES: Final = frozenset({"avx_vnni", "avx512_vnni", "amx_int8", "asimddp"})
+"""Those that multiply 8-bit integers and sum them in 32 bits at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at.
+
+    Attributes:
+        what: its name.
+        state: what was found.
+        good: `False` where the models cannot run because of it.
+    """
+
+    what: str
+    state: str
+    good: bool = True
+
+
+def examine(bundle: Path | None = None) -> list[Finding]:
+    """Look at this machine, the installation and, where given, a bundle's digests."""
+    findings = [
+        Finding("python", f"{platform.python_version()} on {platform.platform()}"),
+        Finding("processors", f"{usable_cpus()} usable; {_processor()}"),
+        Finding("memory", _memory()),
+        _backend(),
+        Finding("advice", _advice()),
+    ]
+    for extra, modules in EXTRAS.items():
+        missing = [module for module in modules if find_spec(module) is None]
+        state = f"not installed ({', '.join(missing)})" if missing else "installed"
+        findings.append(Finding(f"extra {extra}", state))
+    if bundle is not None:
+        findings.append(_bundle(bundle))
+    return findings
+
+
+def _backend() -> Finding:
+    try:
+        providers = ", ".join(available_providers())
+    except GeographTypesError as error:
+        return Finding("onnxruntime", str(error), good=False)
+    versions = [f"{name} {_version(name)}" for name in BACKENDS if _version(name)]
+    return Finding("onnxruntime", f"{', '.join(versions)} with {providers}")
+
+
+def _version(distribution: str) -> str:
+    try:
+        return metadata.version(distribution)
+    except metadata.PackageNotFoundError:
+        return ""
+
+
+def _advice() -> str:
+    """Say which precision suits this machine."""
+    try:
+        if pick_device("auto") == "cuda":
+            return "export with --precision fp16 for CUDA, and int8 for --device cpu"
+        if CUDA in available_providers():
+            cuda = "this onnxruntime has CUDA, which cannot be loaded here"
+            return f"export with --precision int8: {cuda}"
+    except GeographTypesError:
+        return "none without onnxruntime"
+    if INTEGER_FEATURES.intersection(_cpu_features()):
+        return "export with --precision int8, which this processor multiplies at full speed"
+    # Without those, sums of pairs are cut off at 16 bits: the export keeps weights small enough.
+    return "export with --precision int8: faster than fp32, if less so than on a CPU with VNNI"
+
+
+def _processor() -> str:
+    name = platform.processor() or platform.machine()
+    for line in _cpuinfo():
+        if line.startswith("model name"):
+            name = line.partition(":")[2].strip()
+    return f"{name} with {', '.join(_cpu_features()) or 'no vector extensions known'}"
+
+
+def _cpu_features() -> list[str]:
+    words: set[str] = set()
+    for line in _cpuinfo():
+        if line.startswith(("flags", "Features")):
+            words.update(line.split())
+    return [feature for feature in CPU_FEATURES if feature in words]
+
+
+def _cpuinfo() -> list[str]:
+    try:
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return []
+    return text.splitlines()
+
+
+def _memory() -> str:
+    try:
+        lines = Path("/proc/meminfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return "unknown"
+    kibibytes = {
+        line.split(":")[0]: int(line.split()[1]) for line in lines if len(line.split()) > 1
+    }
+    free = f"{kibibytes.get('MemAvailable', 0) / 2**20:.1f} GiB available"
+    limits = [int(text) for text in group_settings("memory.max") if text.strip().isdecimal()]
+    return f"{free}, limit {min(limits) / 2**30:.1f} GiB" if limits else free
+
+
+def _bundle(path: Path) -> Finding:
+    try:
+        bundle = Bundle.open(path)
+        bundle.verify()
+    except GeographTypesError as error:
+        return Finding("bundle", str(error), good=False)
+    holds = ", ".join(file.path for file in bundle.manifest.files)
+    stand_in = "; stand-in weights, not CLIP's" if bundle.is_stand_in else ""
+    return Finding("bundle", f"{bundle.label} intact ({holds}){stand_in}")
 
 
 @click.command(epilog="Example: geograph-types doctor --bundle model")

@@ -21,19 +21,17 @@ from geograph_types.cli.options import (
 )
 from geograph_types.cli.progress import track
 from geograph_types.distance.distance import bucket_text
+from geograph_types.distance.sources import best_distance
 from geograph_types.errors import InputError, PhotoFault, RowFault
-from geograph_types.photos.find import find_photos
 from geograph_types.photos.embed import EmbeddedPhoto, embed_photos
+from geograph_types.photos.find import find_photos
 from geograph_types.photos.labels import PhotoRecord, read_records, record_key
 from geograph_types.session import Device
 from geograph_types.tagger import TypeTagger
 from geograph_types.taxonomy import RAW_TAGS
-from geograph_types.distance.sources import best_distance
 
 if TYPE_CHECKING:
-    from geograph_types.dataset_batch import DatasetBatch
-
-__all__ = ["embed"]
+    from geograph_types.stored.batch import DatasetBatch
 
 ROWS_AT_ONCE = 1024
 
@@ -140,7 +138,7 @@ def _problem(photo: EmbeddedPhoto, record: PhotoRecord) -> tuple[str, str]:
 
 
 def _batch(good: list[tuple[EmbeddedPhoto, PhotoRecord]]) -> "DatasetBatch":
-    from geograph_types.dataset_batch import DatasetBatch
+    from geograph_types.stored.batch import DatasetBatch
 
     records = [record for _, record in good]
     return DatasetBatch(

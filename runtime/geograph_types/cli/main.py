@@ -9,11 +9,9 @@ from typing import Any, Final
 
 import click
 
-from geograph_types.cli.command import CommandEntry, installed_commands, load_command
-from geograph_types.files.text import displayable
+from geograph_types.cli.commands import CommandEntry, installed_commands, load_command
 from geograph_types.errors import GeographTypesError, MissingExtraError
-
-__all__ = ["main", "run"]
+from geograph_types.files.text import displayable
 
 EXIT_COULD_NOT_RUN: Final = 2
 EXIT_INTERRUPTED: Final = 130
@@ -149,7 +147,7 @@ def _own_extra(
     error: MissingExtraError, entries: dict[str, CommandEntry], arguments: Sequence[str]
 ) -> MissingExtraError:
     """Name the command's own extra where that brings the module, and more that it needs."""
-    from geograph_types.doctor import EXTRAS
+    from geograph_types.cli.doctor import EXTRAS
 
     called = _called(entries, arguments)
     if called is not None and error.module in EXTRAS.get(called.extra, ()):

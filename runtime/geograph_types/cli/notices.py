@@ -9,8 +9,6 @@ import click
 from geograph_types.bundle import Bundle
 from geograph_types.files.text import displayable
 
-__all__ = ["failures", "note", "spoken_by", "warn_of_stand_in"]
-
 _speakers: list[Callable[[str], None]] = []
 """Who says lines in place of standard error itself; the last one does."""
 

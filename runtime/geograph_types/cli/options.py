@@ -11,17 +11,6 @@ import click
 from geograph_types.errors import InputError
 from geograph_types.photos.find import real_path
 
-__all__ = [
-    "FiniteRange",
-    "any_path",
-    "bundle_option",
-    "check_outputs",
-    "device_option",
-    "exact_option",
-    "output_path",
-    "threads_option",
-]
-
 any_path = click.Path(path_type=Path)
 """Whether it is there, and what it is, the command says itself."""
 output_path = click.Path(path_type=Path, dir_okay=False)

@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import Final
 
 from geograph_types.cli.notices import note
+from geograph_types.decoding.open import RAW_SUFFIXES, SUFFIXES
 from geograph_types.errors import InputError
-from geograph_types.photos.find import RAW_SUFFIXES, SUFFIXES, NameFilter, find_photos
-
-__all__ = ["named_paths", "photos_of"]
+from geograph_types.photos.find import NameFilter, find_photos
 
 STANDARD_INPUT: Final = Path("-")
 

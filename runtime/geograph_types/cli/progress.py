@@ -7,8 +7,6 @@ from typing import Final, TypeVar
 
 from geograph_types.cli.notices import note, spoken_by
 
-__all__ = ["track"]
-
 T = TypeVar("T")
 
 SECONDS_BETWEEN_LINES: Final = 15.0

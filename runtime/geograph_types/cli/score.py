@@ -7,7 +7,6 @@ from pathlib import Path
 
 import click
 
-from geograph_types.files.atomic import new_file
 from geograph_types.bundle import Bundle
 from geograph_types.cli.notices import warn_of_stand_in
 from geograph_types.cli.options import (
@@ -18,9 +17,10 @@ from geograph_types.cli.options import (
     threads_option,
 )
 from geograph_types.cli.progress import track
-from geograph_types.cli.row_tally import RowTally
-from geograph_types.system.cpu import usable_cpus
+from geograph_types.cli.tally import RowTally
 from geograph_types.errors import InputError
+from geograph_types.files.atomic import new_file
+from geograph_types.session import Device
 from geograph_types.stored.files import RowFile, find_row_files
 from geograph_types.stored.outputs import (
     ScoreLines,
@@ -29,12 +29,10 @@ from geograph_types.stored.outputs import (
     ScoreTable,
     is_folder,
 )
-from geograph_types.stored.score import score_batches
-from geograph_types.session import Device
 from geograph_types.stored.read import count_rows, read_rows
+from geograph_types.stored.score import score_batches
+from geograph_types.system.cpu import usable_cpus
 from geograph_types.tagger import TypeTagger
-
-__all__ = ["score"]
 
 
 @click.command(

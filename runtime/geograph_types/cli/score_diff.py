@@ -8,23 +8,21 @@ from typing import Final, TypeAlias
 import click
 import msgspec
 
-from geograph_types.system.threads import map_ahead
-from geograph_types.files.atomic import new_file
 from geograph_types.cli.notices import warn_of_stand_in
 from geograph_types.cli.progress import track
-from geograph_types.cli.row_tally import RowTally
+from geograph_types.cli.tally import RowTally
 from geograph_types.errors import InputError
-from geograph_types.stored.compare_picture import draw_changes
-from geograph_types.stored.batch import RowBatch
-from geograph_types.stored.files import RowFile
-from geograph_types.stored.shards import provenance
-from geograph_types.stored.score import ScoredBatch, score_batch
-from geograph_types.stored.read import count_rows, read_rows
+from geograph_types.files.atomic import new_file
 from geograph_types.files.table import Table, table_rows
+from geograph_types.stored.batch import RowBatch
 from geograph_types.stored.compare import TagChanges, change_columns
+from geograph_types.stored.compare_picture import draw_changes
+from geograph_types.stored.files import RowFile
+from geograph_types.stored.read import count_rows, read_rows
+from geograph_types.stored.score import ScoredBatch, score_batch
+from geograph_types.stored.shards import provenance
+from geograph_types.system.threads import map_ahead
 from geograph_types.tagger import TypeTagger
-
-__all__ = ["score_diff"]
 
 SHOWN_FLOWS: Final = 10
 

@@ -6,8 +6,6 @@ import click
 
 from geograph_types.cli.options import FiniteRange, bundle_option, threads_option
 
-__all__ = ["serve"]
-
 
 @click.command(epilog="Example: geograph-types serve --bundle model --port 8000")
 @bundle_option
@@ -91,10 +89,10 @@ def serve(
 
     from geograph_types.bundle import Bundle
     from geograph_types.cli.notices import note, warn_of_stand_in
-    from geograph_types.system.memory import keep_little_memory
     from geograph_types.serve.model import Model
     from geograph_types.serve.settings import MEBIBYTE, Limits, ServeSettings
     from geograph_types.session import load_backend
+    from geograph_types.system.memory import keep_little_memory
 
     settings = ServeSettings(
         host=host,

@@ -9,9 +9,7 @@ from geograph_types.cli.options import any_path
 from geograph_types.cli.photo_list import named_paths
 from geograph_types.cli.progress import track
 from geograph_types.cli.tag_sidecars import show_plan
-from geograph_types.errors import SidecarError
-
-__all__ = ["sidecars"]
+from geograph_types.sidecars.plan import SidecarError
 
 
 @click.group(epilog="Example: geograph-types sidecars undo holiday/")
@@ -28,8 +26,8 @@ def undo(photos: tuple[Path, ...], dry_run: bool) -> int:
     PHOTOS are photos, which need not be there any more, their sidecars, and folders, or "-" for a
     list of them on standard input. A sidecar that holds nothing else is removed.
     """
-    from geograph_types.sidecars.search import find_sidecars
     from geograph_types.sidecars.plan import apply_plan, plan_undo
+    from geograph_types.sidecars.search import find_sidecars
 
     changed = failed = 0
     paths = list(dict.fromkeys(find_sidecars(named_paths(photos))))

@@ -1,14 +1,15 @@
 """The command `tag`."""
 
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import click
 
-from geograph_types.photos.catalog import Catalog, open_catalog
-from geograph_types.cli.notices import note, warn_of_stand_in
+from geograph_types.cli.notices import failures, note, warn_of_stand_in
 from geograph_types.cli.options import (
     FiniteRange,
     any_path,
@@ -21,21 +22,18 @@ from geograph_types.cli.options import (
 )
 from geograph_types.cli.photo_list import photos_of
 from geograph_types.cli.progress import track
-from geograph_types.cli.tables import ResultTable
 from geograph_types.cli.tag_sidecars import SidecarOutput
-from geograph_types.cli.tag_summary import TagSummary
 from geograph_types.errors import InputError, OutputError
-from geograph_types.json_results import json_line
-from geograph_types.photos.outputs import check_suffix, new_results
+from geograph_types.files.text import displayable
+from geograph_types.photos.catalog import Catalog, open_catalog
 from geograph_types.photos.embed import EmbeddedPhoto, embed_photos
 from geograph_types.photos.labels import PhotoRecord, read_records, record_key
-from geograph_types.report.write import write_report
+from geograph_types.photos.outputs import check_suffix, json_line, new_results
 from geograph_types.photos.result import PhotoResult
+from geograph_types.photos.tag import embed_into, encoding_of, keep_results, tag_photos
+from geograph_types.report.write import write_report
 from geograph_types.session import Device
 from geograph_types.tagger import TypeTagger
-from geograph_types.photos.tag import embed_into, encoding_of, keep_results, tag_photos
-
-__all__ = ["tag"]
 
 
 @click.command(
@@ -177,6 +175,7 @@ def _open_new(
 
 
 def has_failed(photo: EmbeddedPhoto | PhotoResult) -> bool:
+    """Tell whether a photo could not be used."""
     return photo.error is not None
 
 
@@ -228,3 +227,81 @@ def _standard_output() -> Iterator[None]:
         raise
     except OSError as error:
         raise OutputError(Path("standard output"), error.strerror or str(error)) from None
+
+
+@dataclass(slots=True)
+class TagSummary:
+    """Counts of a run.
+
+    Attributes:
+        photos: how many have a result.
+        faults: how many failed, by reason.
+        failed_sidecars: how many could not be written.
+        problems: photos by kind of problem with their EXIF positions.
+        examples: one of each kind.
+    """
+
+    photos: int = 0
+    faults: Counter[str] = field(default_factory=Counter)
+    failed_sidecars: int = 0
+    problems: Counter[str] = field(default_factory=Counter)
+    examples: dict[str, str] = field(default_factory=dict)
+
+    def add(self, result: PhotoResult) -> None:
+        """Count a photo, and say why it failed."""
+        self.photos += 1
+        if result.error is not None:
+            self.faults[result.error.fault.value] += 1
+            note(f"error: {result.error}")
+        for problem in result.problems:
+            # What stands in brackets differs from photo to photo.
+            kind = problem.partition(" (")[0]
+            self.problems[kind] += 1
+            self.examples.setdefault(kind, f"{result.path}: {problem}")
+
+    def show(self) -> int:
+        """Say it all, and give the exit status."""
+        for kind, number in self.problems.most_common():
+            more = f" (and {number - 1} more photos)" if number > 1 else ""
+            note(f"note: {self.examples[kind]}{more}; not used for the distance")
+        failed = self.faults.total()
+        note(f"{self.photos - failed} photos tagged{failures(self.faults)}")
+        return 1 if failed or self.failed_sidecars else 0
+
+
+BAR_WIDTH = 10
+
+
+class ResultTable:
+    """Photos with their tags, best probability and distance."""
+
+    def __init__(self) -> None:
+        """Start an empty table."""
+        from rich.table import Table
+
+        self._table = Table(box=None, pad_edge=False)
+        for heading in ("photo", "tags", "most probable", "", "distance"):
+            self._table.add_column(heading, overflow="fold")
+
+    def add(self, result: PhotoResult) -> None:
+        """Add a photo's line."""
+        from rich.markup import escape
+
+        name = escape(displayable(str(result.path)))
+        if result.prediction is None:
+            self._table.add_row(name, f"[red]{result.error.fault if result.error else ''}[/red]")
+            return
+        prediction = result.prediction
+        best = max(prediction.probabilities, key=prediction.probabilities.__getitem__)
+        probability = prediction.probabilities[best]
+        tags = ", ".join(prediction.tags) + (" ?" if prediction.low_confidence else "")
+        metres = prediction.distance.metres
+        far = prediction.distance.basis.value if metres is None else f"{metres:.0f} m"
+        bar = "█" * round(probability * BAR_WIDTH)
+        self._table.add_row(name, tags, f"{best} {probability:.2f}", bar, far)
+
+    def show(self) -> None:
+        """Print the table on standard output."""
+        from rich.console import Console
+
+        Console().print(self._table)

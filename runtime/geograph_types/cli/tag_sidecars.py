@@ -6,13 +6,11 @@ import click
 
 from geograph_types.cli.notices import note
 from geograph_types.files.text import displayable
-from geograph_types.errors import SidecarError
 from geograph_types.photos.result import PhotoResult
+from geograph_types.sidecars.plan import SidecarError
 
 if TYPE_CHECKING:
     from geograph_types.sidecars.plan import SidecarPlan
-
-__all__ = ["SidecarOutput", "show_plan"]
 
 
 class SidecarOutput:

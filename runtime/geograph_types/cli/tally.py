@@ -5,8 +5,56 @@ from pathlib import Path
 
 from geograph_types.archive.job import Outcome
 from geograph_types.cli.notices import failures, note
+from geograph_types.errors import InputError
+from geograph_types.stored.batch import RowBatch
 
-__all__ = ["ShardTally"]
+SHOWN_ERRORS = 20
+"""Bad rows that are named on standard error; the results name them all."""
+
+
+class RowTally:
+    """Rows and files by what became of them; bad ones are told as they come."""
+
+    def __init__(self, verb: str) -> None:
+        """Count nothing yet.
+
+        Args:
+            verb: what is done with rows, for instance "scored".
+        """
+        self._verb = verb
+        self._good = 0
+        self._faults: Counter[str] = Counter()
+        self._files_failed = 0
+        self._files_skipped = 0
+
+    def add(self, batch: RowBatch, file: str | None) -> None:
+        """Count a batch; name its bad rows, with their file if there are several."""
+        self._good += len(batch.rows)
+        for error in batch.errors:
+            self._faults[error.fault.value] += 1
+            if self._faults.total() <= SHOWN_ERRORS:
+                note(f"error: {file}, {error}" if file else f"error: {error}")
+
+    def add_finished(self, rows: int, faults: dict[str, int]) -> None:
+        """Count a file that an earlier run has finished."""
+        self._files_skipped += 1
+        self._good += rows - sum(faults.values())
+        self._faults.update(faults)
+
+    def add_failed_file(self, error: InputError) -> None:
+        """Count a file that cannot be read, or not to its end."""
+        self._files_failed += 1
+        note(f"error: {error}")
+
+    def finish(self) -> int:
+        """Sum up on standard error, and give the exit status."""
+        line = f"{self._good} rows {self._verb}{failures(self._faults)}"
+        if self._files_skipped:
+            line += f"; {self._files_skipped} files were finished before"
+        if self._files_failed:
+            line += f"; {self._files_failed} files could not be read"
+        note(line)
+        return 1 if self._faults or self._files_failed else 0
 
 
 class ShardTally:

@@ -22,10 +22,8 @@ from geograph_types.errors import InputError
 from geograph_types.session import Device
 
 if TYPE_CHECKING:
-    from geograph_types.worker.labeller import RowResult
+    from geograph_types.worker.rows import RowResult
     from geograph_types.worker.tally import Tally
-
-__all__ = ["worker"]
 
 SECONDS_BETWEEN_LINES: Final = 60.0
 
@@ -106,9 +104,8 @@ def worker(
     from geograph_types.system.signals import Stop
     from geograph_types.tagger import TypeTagger
     from geograph_types.worker.address import is_practice, server_url
-    from geograph_types.worker.identity import host_identity, unique_number
-    from geograph_types.worker.retry import tell_of_retries
-    from geograph_types.worker.run import Order, rehearse_round, work
+    from geograph_types.worker.pace import tell_of_retries
+    from geograph_types.worker.run import Order, host_identity, rehearse_round, unique_number, work
     from geograph_types.worker.tally import Listeners, Tally
     from geograph_types.worker.transport import Transport
 

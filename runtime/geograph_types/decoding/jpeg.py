@@ -7,8 +7,6 @@ from PIL import Image
 
 from geograph_types.preprocess import CROP
 
-__all__ = ["MISSING_LIMIT", "complete_jpeg", "missing_share", "progressive_memory", "reduce_jpeg"]
-
 END_OF_IMAGE: Final = b"\xff\xd9"
 
 HEADERS: Final = (b"\xff\xc4", b"\xff\xda")

@@ -3,15 +3,13 @@
 import io
 import os
 from dataclasses import dataclass
+from functools import cache
 from os import PathLike
 from pathlib import Path
 from typing import BinaryIO, Final, TypeAlias
 
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from geograph_types.bit_depth import to_8_bits
-from geograph_types.errors import InputError, MissingExtraError, PhotoError, PhotoFault
-from geograph_types.distance.exif import NO_EXIF, ExifWhereabouts, read_exif_whereabouts
 from geograph_types.decoding.jpeg import (
     MISSING_LIMIT,
     complete_jpeg,
@@ -19,16 +17,28 @@ from geograph_types.decoding.jpeg import (
     progressive_memory,
     reduce_jpeg,
 )
-from geograph_types.photos.find import RAW_SUFFIXES
+from geograph_types.distance.exif import NO_EXIF, ExifWhereabouts, read_exif_whereabouts
+from geograph_types.errors import InputError, MissingExtraError, PhotoError, PhotoFault
+from geograph_types.preprocess import to_8_bits
 
-__all__ = [
-    "PIXEL_LIMIT",
-    "DecodedPhoto",
-    "PhotoLike",
-    "decode_photo",
-    "decoding_memory",
-    "open_photo",
-]
+SUFFIXES: Final = frozenset(
+    {
+        *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".tif", ".tiff", ".avif"),
+        *(".heic", ".heif", ".hif"),
+    }
+)
+"""Names by which a folder's photos are told; a file that is named itself may have any name."""
+
+
+RAW_SUFFIXES: Final = frozenset(
+    {
+        *(".3fr", ".arw", ".cr2", ".cr3", ".crw", ".dcr", ".dng", ".erf", ".iiq", ".kdc"),
+        *(".mef", ".mos", ".mrw", ".nef", ".nrw", ".orf", ".pef", ".raf", ".rw2", ".rwl"),
+        *(".sr2", ".srf", ".srw", ".x3f"),
+    }
+)
+"""Names of sensor data, which cameras write instead of a photo or beside it."""
+
 
 FORMATS: Final = ("JPEG", "PNG", "WEBP", "TIFF", "AVIF")
 """Decoders that may see the bytes; HEIC's is one more where the extra is installed."""
@@ -234,10 +244,23 @@ def _formats(file: BinaryIO, name: str) -> tuple[str, ...]:
     if head[4:8] != b"ftyp" or not brands & HEIC_BRANDS:
         return FORMATS
     try:
-        import geograph_types.heif  # noqa: F401
+        _teach_heif()
     except MissingExtraError as error:
         raise PhotoError(name, PhotoFault.UNSUPPORTED, f"HEIC: {error}") from None
     return ("HEIF",)
+
+
+@cache
+def _teach_heif() -> None:
+    """Register HEIC, as telephones write it, with Pillow."""
+    try:
+        import pi_heif
+    except ModuleNotFoundError:
+        raise MissingExtraError("pi-heif", "heif") from None
+    # One thread: photos are decoded beside one another already.
+    pi_heif.register_heif_opener(
+        thumbnails=False, depth_images=False, aux_images=False, decode_threads=1
+    )
 
 
 def _rest_of_jpeg(file: BinaryIO, name: str, exact: bool) -> Image.Image:

@@ -19,11 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geograph_types.decoding.process import READY, Refusal, Reply
-from geograph_types.errors import DecoderError, PhotoError, PhotoFault
 from geograph_types.distance.exif import ExifWhereabouts
+from geograph_types.errors import DecoderError, PhotoError, PhotoFault
 from geograph_types.preprocess import CROP
-
-__all__ = ["TIME_LIMIT", "DecoderPool", "PhotoPixels"]
 
 TIME_LIMIT: Final = 60.0
 """Seconds that a photo may take; the largest that is allowed takes a few."""

@@ -1,8 +1,7 @@
 """The process in which photos are decoded, so that what kills a decoder kills nothing else.
 
-It is started by `geograph_types.decoding.pool`, reads paths from a connection and writes a reply to each.
-What it says is data (msgpack), never code: a decoder that was taken over by a photo cannot reach
-further through it.
+It is started by `pool`, reads paths from a connection and writes a reply to each. Replies are data
+(msgpack), never code: a decoder that was taken over by a photo cannot reach further through them.
 """
 
 import hashlib
@@ -19,13 +18,11 @@ from typing import Final, TypeAlias
 import msgspec
 from PIL import AvifImagePlugin
 
-from geograph_types.files.text import as_utf_8
-from geograph_types.errors import PhotoError, PhotoFault
-from geograph_types.distance.exif import ExifWhereabouts
 from geograph_types.decoding.open import decode_photo
+from geograph_types.distance.exif import ExifWhereabouts
+from geograph_types.errors import PhotoError, PhotoFault
+from geograph_types.files.text import as_utf_8
 from geograph_types.preprocess import preprocess
-
-__all__ = ["MEMORY_LIMIT", "READY", "Pixels", "Refusal", "Reply"]
 
 MEMORY_LIMIT: Final = 1 << 30
 """Bytes of a worker's own memory: twice what the largest photo takes as RGB (120 MP, 480 MB)."""

@@ -7,8 +7,6 @@ from typing import Final
 
 from geograph_types.errors import GridError
 
-__all__ = ["Coordinates"]
-
 DEGREE_METRES: Final = 111_320
 """Length of a degree of latitude, about; one of longitude is shorter."""
 

@@ -7,10 +7,8 @@ cut off, not rounded, so it never straddles a line of the grid; a receiver's pos
 
 from enum import StrEnum
 
-from geograph_types.errors import GridError
 from geograph_types.distance.grid import SQUARE_METRES, GridPosition
-
-__all__ = ["Crossing", "crossing_of"]
+from geograph_types.errors import GridError
 
 
 class Crossing(StrEnum):

@@ -10,19 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geograph_types.distance.crossing import Crossing, crossing_of
-from geograph_types.errors import DistanceError
 from geograph_types.distance.grid import SQUARE_METRES, GridPosition
-
-__all__ = [
-    "BUCKET_COUNT",
-    "UNKNOWN_BUCKET",
-    "Distance",
-    "DistanceBasis",
-    "DistanceLike",
-    "DistanceSource",
-    "bucket_text",
-    "buckets_of",
-]
+from geograph_types.errors import DistanceError
 
 BUCKET_COUNT: Final = 23
 UNKNOWN_BUCKET: Final = 22

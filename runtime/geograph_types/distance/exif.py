@@ -17,8 +17,6 @@ from PIL import Image
 from geograph_types.distance.coordinates import Coordinates
 from geograph_types.distance.sources import Whereabouts
 
-__all__ = ["NO_EXIF", "ExifWhereabouts", "read_exif_whereabouts"]
-
 GPS_IFD: Final = 0x8825
 
 GPS_METRES: Final = 10.0

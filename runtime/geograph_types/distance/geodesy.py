@@ -16,16 +16,14 @@ from functools import cache
 from typing import Final
 
 from geograph_types.distance.coordinates import Coordinates
-from geograph_types.errors import GridError, MissingExtraError
 from geograph_types.distance.grid import Grid, GridPosition
+from geograph_types.errors import GridError, MissingExtraError
 
 try:
     import pyproj
     import pyproj.network
 except ModuleNotFoundError:
     raise MissingExtraError("pyproj", "geo") from None
-
-__all__ = ["CONVERSION_METRES", "grid_at", "to_grid"]
 
 pyproj.network.set_network_enabled(False)  # type: ignore[attr-defined]
 

@@ -10,11 +10,8 @@ from typing import Final, TypeAlias
 from geograph_types.distance.coordinates import Coordinates
 from geograph_types.distance.crossing import Crossing
 from geograph_types.distance.distance import Distance, DistanceSource
+from geograph_types.distance.grid import Grid, GridPosition, parse_grid_reference
 from geograph_types.errors import GridError, MissingExtraError
-from geograph_types.distance.grid import Grid, GridPosition
-from geograph_types.grid_reference import parse_grid_reference
-
-__all__ = ["NOWHERE", "BestDistance", "Place", "Whereabouts", "best_distance", "parse_place"]
 
 Place: TypeAlias = GridPosition | Coordinates
 """A position on a grid, or latitude and longitude."""

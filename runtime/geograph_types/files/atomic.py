@@ -20,8 +20,6 @@ from typing import BinaryIO, Final
 
 from geograph_types.errors import InputError
 
-__all__ = ["new_file", "new_folder", "old_folder", "sole_writer", "sync_folder"]
-
 UMASK: Final = os.umask(0o022)
 os.umask(UMASK)  # it can only be read by setting it
 

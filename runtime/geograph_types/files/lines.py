@@ -1,14 +1,44 @@
 """Lines of a file, plain or gzipped, in constant memory whatever the file holds."""
 
-from collections.abc import Iterable, Iterator
+import gzip
+import zlib
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import Any, BinaryIO, Final, cast
 
-from geograph_types.system.threads import read_ahead
 from geograph_types.errors import InputError
-from geograph_types.gunzip import GZIP_ERRORS, gunzip_blocks
+from geograph_types.system.threads import read_ahead
 
-__all__ = ["read_lines"]
+GZIP_ERRORS: tuple[type[Exception], ...] = (EOFError, gzip.BadGzipFile, zlib.error)
+"""What a stream raises that is cut off or damaged."""
+
+open_stream: Callable[[BinaryIO], Any] = gzip.open
+
+try:
+    from isal import igzip
+    from isal.isal_zlib import IsalError
+except ModuleNotFoundError:
+    pass
+else:
+    # Its stub takes the class for an instance.
+    GZIP_ERRORS += (cast(type[Exception], IsalError),)
+    open_stream = igzip.open
+
+
+def gunzip_blocks(stream: BinaryIO, size: int) -> Iterator[bytes]:
+    """Unpack a stream block by block.
+
+    Args:
+        stream: of gzip's format, at its beginning.
+        size: bytes of a block at most.
+
+    Raises:
+        One of GZIP_ERRORS: it is cut off or damaged.
+    """
+    with open_stream(stream) as unpacked:
+        while block := unpacked.read(size):
+            yield block
+
 
 GZIP_MAGIC: Final = b"\x1f\x8b"
 BLOCK_BYTES: Final = 1 << 20

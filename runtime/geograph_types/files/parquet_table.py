@@ -8,12 +8,13 @@ from typing import Any, BinaryIO, Final
 
 import numpy as np
 
-from geograph_types.files.atomic import new_file
-from geograph_types.photos.columns import COLUMNS, Cell, Kind, as_cells
 from geograph_types.errors import InputError, MissingExtraError
-from geograph_types.stored.parquet import METADATA_KEY
-from geograph_types.photos.result import PhotoResult
-from geograph_types.files.table import Choice, Column
+from geograph_types.files.atomic import new_file
+from geograph_types.files.table import Cell, CellKind, Choice, Column
+
+METADATA_KEY: Final = b"geograph_types"
+"""Key of the file's metadata that holds provenance and counts, as JSON."""
+
 
 try:
     import pyarrow as pa
@@ -21,10 +22,8 @@ try:
 except ModuleNotFoundError:
     raise MissingExtraError("pyarrow", "parquet") from None
 
-__all__ = ["TableWriter", "new_table", "results_writer"]
-
 TABLE_ROW_GROUP: Final = 1 << 16
-RESULTS_ROW_GROUP: Final = 8192
+CELLS_ROW_GROUP: Final = 8192
 
 
 class TableWriter:
@@ -117,7 +116,7 @@ def new_table(path: Path) -> Iterator[TableWriter]:
         writer.finish()
 
 
-CELL_TYPES: Final[dict[Kind, pa.DataType]] = {
+CELL_TYPES: Final[dict[CellKind, pa.DataType]] = {
     "text": pa.string(),
     "list": pa.list_(pa.string()),
     "flag": pa.bool_(),
@@ -127,15 +126,17 @@ CELL_TYPES: Final[dict[Kind, pa.DataType]] = {
 
 
 @contextmanager
-def results_writer(stream: BinaryIO) -> Iterator[Callable[[PhotoResult], None]]:
-    """Write a row a photo with the columns of `geograph_types.photos.columns`, in constant memory."""
-    schema = pa.schema([(name, CELL_TYPES[kind]) for name, kind in COLUMNS.items()])
+def cells_writer(
+    stream: BinaryIO, columns: Mapping[str, CellKind]
+) -> Iterator[Callable[[dict[str, Cell]], None]]:
+    """Write a table row by row, in constant memory."""
+    schema = pa.schema([(name, CELL_TYPES[kind]) for name, kind in columns.items()])
     rows: list[dict[str, Cell]] = []
     with pq.ParquetWriter(stream, schema, compression="zstd") as writer:
 
-        def write(result: PhotoResult) -> None:
-            rows.append(as_cells(result))
-            if len(rows) == RESULTS_ROW_GROUP:
+        def write(row: dict[str, Cell]) -> None:
+            rows.append(row)
+            if len(rows) == CELLS_ROW_GROUP:
                 flush()
 
         def flush() -> None:

@@ -18,8 +18,6 @@ import msgspec
 
 from geograph_types.errors import GeographTypesError
 
-__all__ = ["DatabaseKind", "open_database", "reported", "transaction"]
-
 IN_USE: Final = "it is in use by another program: wait until that ends"
 
 ADVICE: Final = {

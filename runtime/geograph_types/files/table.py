@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Choice", "Column", "Table", "table_rows"]
+CellKind: TypeAlias = Literal["text", "list", "flag", "number", "whole"]
+Cell: TypeAlias = str | tuple[str, ...] | bool | float | int | None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -2,8 +2,6 @@
 
 import unicodedata
 
-__all__ = ["as_utf_8", "displayable", "without_surrogates"]
-
 
 def without_surrogates(text: str) -> str:
     r"""Write bytes of a file name that are not UTF-8 as escapes, for instance `caf\xe9.jpg`."""

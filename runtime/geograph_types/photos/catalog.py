@@ -7,8 +7,10 @@ Both are written in batches; a batch that was written outlasts a kill and a powe
 import hashlib
 import os
 import sqlite3
+import stat
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,18 +18,166 @@ import msgspec
 import numpy as np
 
 from geograph_types.bundle import Bundle
-from geograph_types.catalog_file import CATALOG
-from geograph_types.catalog_prediction import prediction_columns, read_prediction
-from geograph_types.embedding import as_embeddings
-from geograph_types.errors import PhotoError, PhotoFault
+from geograph_types.distance.distance import Distance
 from geograph_types.distance.exif import ExifWhereabouts
-from geograph_types.pending import Encoding, FileStamp, PendingPhoto
+from geograph_types.embedding import as_embeddings
+from geograph_types.errors import GeographTypesError, PhotoError, PhotoFault
+from geograph_types.files.sqlite import DatabaseKind, open_database, reported, transaction
 from geograph_types.photos.embed import EmbeddedPhoto
-from geograph_types.presence import is_gone, was_moved
 from geograph_types.photos.result import PhotoResult
-from geograph_types.files.sqlite import open_database, reported, transaction
+from geograph_types.prediction import Prediction
 
-__all__ = ["Catalog", "open_catalog"]
+
+class CatalogError(GeographTypesError):
+    """A catalogue that is none, is in use, or cannot be read or written.
+
+    Attributes:
+        path: the catalogue.
+    """
+
+    def __init__(self, path: Path, problem: str) -> None:
+        super().__init__(f"catalogue {path}: {problem}")
+        self.path = path
+
+
+def is_gone(path: bytes) -> bool:
+    """Whether there is no such file, or a folder; one that cannot be looked at may be there."""
+    try:
+        return stat.S_ISDIR(os.lstat(path).st_mode)
+    except OSError as error:
+        return isinstance(error, FileNotFoundError | NotADirectoryError)
+
+
+def was_moved(path: bytes) -> bool:
+    """Whether a file has gone and its drive has not: other things are beside its place."""
+    try:
+        return is_gone(path) and bool(os.listdir(os.path.dirname(path)))  # noqa: PTH120, PTH208
+    except OSError:
+        return False
+
+
+@dataclass(frozen=True, slots=True)
+class FileStamp:
+    """What tells without opening a file that it has not changed.
+
+    Attributes:
+        size: bytes.
+        mtime_ns: when it was last written, in nanoseconds since 1970.
+    """
+
+    size: int
+    mtime_ns: int
+
+    @classmethod
+    def of(cls, path: Path) -> "FileStamp | None":
+        """Read it from the system; `None` where there is no such file."""
+        try:
+            status = path.stat()
+        except (OSError, ValueError):
+            return None
+        return cls(status.st_size, status.st_mtime_ns)
+
+
+@dataclass(frozen=True, slots=True)
+class Encoding:
+    """What embeddings depend on beside the photo.
+
+    Attributes:
+        encoder: sha256 of the encoder's file.
+        exact: large JPEG files were decoded in full.
+    """
+
+    encoder: str
+    exact: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PendingPhoto:
+    """A photo that is to be opened.
+
+    Attributes:
+        path: the photo.
+        stamp: as it was before it was opened, so that a change meanwhile is seen the next time.
+    """
+
+    path: Path
+    stamp: FileStamp | None
+
+
+def prediction_columns(prediction: Prediction | None) -> tuple[object, ...]:
+    """Give tags, low_confidence, probabilities, distance, model, stand_in; all NULL without one."""
+    if prediction is None:
+        return (None,) * 6
+    return (
+        msgspec.json.encode(prediction.tags).decode(),
+        prediction.low_confidence,
+        msgspec.json.encode(dict(prediction.probabilities)).decode(),
+        msgspec.json.encode(prediction.distance).decode(),
+        prediction.model,
+        prediction.stand_in,
+    )
+
+
+def read_prediction(row: Sequence[Any]) -> Prediction:
+    """Read the columns that `prediction_columns` gave.
+
+    Raises:
+        msgspec.DecodeError: they were changed by another program.
+    """
+    tags, low_confidence, probabilities, distance, model, stand_in = row
+    return Prediction(
+        probabilities=msgspec.json.decode(probabilities, type=dict[str, float]),
+        tags=msgspec.json.decode(tags, type=tuple[str, ...]),
+        low_confidence=bool(low_confidence),
+        distance=msgspec.json.decode(distance, type=Distance),
+        model=model,
+        stand_in=bool(stand_in),
+    )
+
+
+SCHEMA: Final = """
+-- One row a photo: what came of opening its file.
+CREATE TABLE photos (
+    path BLOB PRIMARY KEY,         -- absolute, in the system's own bytes
+    size INTEGER,                  -- bytes; NULL where there was no file
+    mtime_ns INTEGER,              -- nanoseconds since 1970
+    sha256 BLOB,                   -- of the content; NULL where it could not be used
+    encoder TEXT NOT NULL,         -- sha256 of the encoder's file
+    exact INTEGER NOT NULL,        -- 1: a large JPEG was decoded in full
+    embedding BLOB,                -- 512 little-endian float32; NULL where it could not be used
+    truncated INTEGER NOT NULL,    -- 1: the file was cut off, and used as far as it goes
+    exif TEXT NOT NULL,            -- JSON: camera, subject, metres, problems
+    fault TEXT,                    -- why it could not be used
+    detail TEXT
+);
+CREATE INDEX photos_by_content ON photos (size, sha256);
+-- One row a photo: what the last run said of it.
+CREATE TABLE results (
+    path BLOB PRIMARY KEY,
+    types TEXT NOT NULL,           -- the moderators' raw tags
+    truncated INTEGER NOT NULL,
+    fault TEXT,                    -- why there is no prediction
+    detail TEXT,
+    tags TEXT,                     -- JSON list
+    low_confidence INTEGER,
+    probabilities TEXT,            -- JSON, by class
+    distance TEXT,                 -- JSON
+    model TEXT,                    -- name and version of the bundle
+    stand_in INTEGER,
+    bundle TEXT NOT NULL           -- sha256 of the bundle's manifest
+);
+"""
+
+CATALOG: Final = DatabaseKind(
+    name="catalogue",
+    application_id=0x47655479,
+    version=1,
+    schema=SCHEMA,
+    error=CatalogError,
+    missing="there is no such file: 'geograph-types tag PHOTOS --catalog FILE' makes one",
+    anew="remove it, and tag the photos again",
+)
+
 
 LASTING_FAULTS: Final = frozenset(
     {

@@ -22,22 +22,15 @@ there is nothing to say. A line of JSON Lines has the same values in the
 nested form of `PhotoResult.as_dict`.
 """
 
-from typing import Final, Literal, TypeAlias
+from typing import Final
 
+from geograph_types.files.table import Cell, CellKind
 from geograph_types.files.text import displayable
-from geograph_types.prediction import Prediction
 from geograph_types.photos.result import PhotoResult
-from geograph_types.taxonomy import CLASSES
+from geograph_types.prediction import Prediction
+from geograph_types.taxonomy import PROBABILITY_COLUMNS
 
-__all__ = ["COLUMNS", "PROBABILITY_COLUMNS", "Cell", "Kind", "as_cells"]
-
-Kind: TypeAlias = Literal["text", "list", "flag", "number", "whole"]
-Cell: TypeAlias = str | tuple[str, ...] | bool | float | int | None
-
-PROBABILITY_COLUMNS: Final = {name: f"p_{name.lower().replace(' ', '_')}" for name in CLASSES}
-"""Name of the column of each class's probability, for instance p_close_look."""
-
-COLUMNS: Final[dict[str, Kind]] = {
+COLUMNS: Final[dict[str, CellKind]] = {
     **dict.fromkeys(("photo", "status", "reason", "detail", "warning", "types"), "text"),
     "tags": "list",
     "low_confidence": "flag",

@@ -12,13 +12,11 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from geograph_types.system.cpu import usable_cpus
 from geograph_types.decoding.pool import TIME_LIMIT, DecoderPool, PhotoPixels
-from geograph_types.errors import PhotoError
 from geograph_types.distance.exif import NO_EXIF, ExifWhereabouts
+from geograph_types.errors import PhotoError
+from geograph_types.system.cpu import usable_cpus
 from geograph_types.tagger import TypeTagger
-
-__all__ = ["EmbeddedPhoto", "embed_photos"]
 
 AHEAD: Final = 3
 """Batches for each stream that are decoded, or being decoded, before it takes them."""

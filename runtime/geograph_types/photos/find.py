@@ -7,25 +7,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Final
 
-__all__ = ["RAW_SUFFIXES", "SUFFIXES", "NameFilter", "find_photos", "is_passed_over", "real_path"]
-
-SUFFIXES: Final = frozenset(
-    {
-        *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".tif", ".tiff", ".avif"),
-        *(".heic", ".heif", ".hif"),
-    }
-)
-"""Names by which a folder's photos are told; a file that is named itself may have any name."""
-
-RAW_SUFFIXES: Final = frozenset(
-    {
-        *(".3fr", ".arw", ".cr2", ".cr3", ".crw", ".dcr", ".dng", ".erf", ".iiq", ".kdc"),
-        *(".mef", ".mos", ".mrw", ".nef", ".nrw", ".orf", ".pef", ".raf", ".rw2", ".rwl"),
-        *(".sr2", ".srf", ".srw", ".x3f"),
-    }
-)
-"""Names of sensor data, which cameras write instead of a photo or beside it."""
-
+from geograph_types.decoding.open import RAW_SUFFIXES, SUFFIXES
 
 SYSTEM_FOLDERS: Final = frozenset({"lost+found", "$recycle.bin", "system volume information"})
 """What systems keep on a drive: deleted files, and folders that none but they may enter."""

@@ -11,12 +11,10 @@ from typing import Final
 
 from geograph_types.distance.coordinates import Coordinates
 from geograph_types.distance.distance import Distance
-from geograph_types.errors import DistanceError, GridError, InputError
 from geograph_types.distance.grid import Grid, GridPosition
-from geograph_types.photos.find import real_path
 from geograph_types.distance.sources import NOWHERE, Place, Whereabouts, best_distance, parse_place
-
-__all__ = ["PhotoRecord", "id_from_name", "read_records", "record_key"]
+from geograph_types.errors import DistanceError, GridError, InputError
+from geograph_types.photos.find import real_path
 
 SPLITS: Final = ("tra", "val", "tes")
 ID_BITS: Final = 63

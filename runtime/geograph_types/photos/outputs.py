@@ -3,28 +3,80 @@
 The columns are those of `geograph_types.photos.columns`.
 """
 
+import csv
+import io
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import BinaryIO, Final, TypeAlias
 
-from geograph_types.files.atomic import new_file
-from geograph_types.csv_results import csv_writer
+import msgspec
+
 from geograph_types.errors import InputError, OutputError
-from geograph_types.json_results import json_writer
+from geograph_types.files.atomic import new_file
+from geograph_types.files.table import Cell
+from geograph_types.files.text import without_surrogates
+from geograph_types.photos.columns import COLUMNS, as_cells
 from geograph_types.photos.result import PhotoResult
 
-__all__ = ["check_suffix", "new_results"]
+
+@contextmanager
+def csv_writer(stream: BinaryIO) -> Iterator[Callable[[PhotoResult], None]]:
+    """Write a line with the columns' names, and a line a photo."""
+    text = io.TextIOWrapper(stream, encoding="utf-8", newline="", write_through=True)
+    try:
+        writer = csv.DictWriter(text, list(COLUMNS))
+        writer.writeheader()
+
+        def write(result: PhotoResult) -> None:
+            writer.writerow({name: _text(cell) for name, cell in as_cells(result).items()})
+
+        yield write
+    finally:
+        # The stream is not ours to close.
+        text.detach()
+
+
+def _text(cell: Cell) -> str:
+    match cell:
+        case None:
+            return ""
+        case bool():
+            return "true" if cell else "false"
+        case tuple():
+            return ",".join(cell)
+        case str() if cell.lstrip()[:1] in tuple("=+-@"):
+            return f"'{cell}"  # a spreadsheet would take it for a formula
+        case _:
+            return str(cell)
+
+
+def json_line(result: PhotoResult) -> bytes:
+    """Give one photo's line; bytes of its name that are not UTF-8 are escaped."""
+    row = result.as_dict()
+    row["photo"] = without_surrogates(row["photo"])
+    return msgspec.json.encode(row) + b"\n"
+
+
+@contextmanager
+def json_writer(stream: BinaryIO) -> Iterator[Callable[[PhotoResult], None]]:
+    """Write a line a photo."""
+
+    def write(result: PhotoResult) -> None:
+        stream.write(json_line(result))
+
+    yield write
+
 
 WriteResult: TypeAlias = Callable[[PhotoResult], None]
 
 
 @contextmanager
 def _parquet_writer(stream: BinaryIO) -> Iterator[WriteResult]:
-    from geograph_types.files.parquet_table import results_writer
+    from geograph_types.files.parquet_table import cells_writer
 
-    with results_writer(stream) as write:
-        yield write
+    with cells_writer(stream, COLUMNS) as write:
+        yield lambda result: write(as_cells(result))
 
 
 WRITERS: Final[dict[str, Callable[[BinaryIO], AbstractContextManager[WriteResult]]]] = {
@@ -45,7 +97,7 @@ def check_suffix(path: Path) -> None:
     if suffix not in WRITERS:
         raise InputError(f"{path} has none of the suffixes {', '.join(WRITERS)}: name it so")
     if suffix == ".parquet":
-        import geograph_types.stored.parquet  # noqa: F401
+        import geograph_types.files.parquet_table  # noqa: F401
 
 
 @contextmanager

@@ -7,8 +7,6 @@ from typing import Any
 from geograph_types.errors import PhotoError
 from geograph_types.prediction import Prediction
 
-__all__ = ["PhotoResult"]
-
 
 @dataclass(frozen=True, slots=True)
 class PhotoResult:

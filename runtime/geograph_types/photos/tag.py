@@ -9,17 +9,14 @@ from typing import Final, TypeVar
 import numpy as np
 
 from geograph_types.bundle import Bundle
-from geograph_types.photos.catalog import Catalog
 from geograph_types.distance.distance import DistanceSource
+from geograph_types.distance.sources import NOWHERE, BestDistance, best_distance
 from geograph_types.errors import PhotoError, PhotoFault
-from geograph_types.pending import Encoding, PendingPhoto
+from geograph_types.photos.catalog import Catalog, Encoding, PendingPhoto
 from geograph_types.photos.embed import EmbeddedPhoto, embed_photos
 from geograph_types.photos.labels import PhotoRecord, record_key
 from geograph_types.photos.result import PhotoResult
 from geograph_types.tagger import TypeTagger
-from geograph_types.distance.sources import NOWHERE, BestDistance, best_distance
-
-__all__ = ["embed_into", "encoding_of", "keep_results", "tag_photos"]
 
 T = TypeVar("T")
 

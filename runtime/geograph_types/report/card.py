@@ -7,15 +7,13 @@ from pathlib import Path
 from typing import Final
 
 from geograph_types.distance.crossing import Crossing
-from geograph_types.files.text import without_surrogates
 from geograph_types.distance.distance import Distance, DistanceBasis, DistanceSource
-from geograph_types.prediction import Prediction
+from geograph_types.files.text import without_surrogates
 from geograph_types.photos.result import PhotoResult
+from geograph_types.prediction import Prediction
+from geograph_types.report.thumbnails import SIDE
 from geograph_types.tags import same_tags
 from geograph_types.taxonomy import CLASSES
-from geograph_types.report.thumbnails import SIDE
-
-__all__ = ["photo_card"]
 
 BASES: Final = {
     DistanceBasis.METRES: "given in metres",

@@ -10,12 +10,10 @@ from typing import Final
 
 from PIL import Image
 
-from geograph_types.system.cpu import usable_cpus
 from geograph_types.decoding.pool import DecoderPool, PhotoPixels
 from geograph_types.errors import PhotoError
 from geograph_types.photos.result import PhotoResult
-
-__all__ = ["SIDE", "with_thumbnails"]
+from geograph_types.system.cpu import usable_cpus
 
 SIDE: Final = 192
 """Width and height of a thumbnail, in pixels."""

@@ -10,16 +10,14 @@ from pathlib import Path
 from string import Template
 from typing import Final
 
-from geograph_types.files.atomic import new_file
 from geograph_types.bundle import Bundle
 from geograph_types.errors import OutputError
-from geograph_types.report.card import photo_card
+from geograph_types.files.atomic import new_file
 from geograph_types.photos.result import PhotoResult
-from geograph_types.tag_sets import FINAL_TAGS
-from geograph_types.taxonomy import CLASSES
+from geograph_types.report.card import photo_card
 from geograph_types.report.thumbnails import with_thumbnails
-
-__all__ = ["write_report"]
+from geograph_types.tags import FINAL_TAGS
+from geograph_types.taxonomy import CLASSES
 
 PARTS: Final = files("geograph_types").joinpath("report", "page")
 STAND_IN: Final = (

@@ -11,8 +11,6 @@ from time import monotonic
 
 from geograph_types.serve.problems import ProblemError, Reason
 
-__all__ = ["Admission", "overloaded"]
-
 BYTES_A_UNIT = 1 << 18
 
 MEMORY = 0.98

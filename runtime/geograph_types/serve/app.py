@@ -11,16 +11,14 @@ from starlette.requests import ClientDisconnect
 from geograph_types.serve import document
 from geograph_types.serve.assets import ASSET_PATHS, page_asset
 from geograph_types.serve.bodies import BodyReader
-from geograph_types.serve.clients import while_connected
-from geograph_types.serve.docs_page import docs_page
+from geograph_types.serve.document import docs_page
 from geograph_types.serve.forms import media_type
 from geograph_types.serve.messages import StatusAnswer
 from geograph_types.serve.metrics import MEDIA_TYPE as METRICS_TYPE
 from geograph_types.serve.problems import MEDIA_TYPE, ProblemError, Reason
 from geograph_types.serve.service import Service
 from geograph_types.serve.settings import Limits
-
-__all__ = ["make_app"]
+from geograph_types.serve.threads import while_connected
 
 NO_ANSWER = Response(status_code=499)
 """For a client that has left; nobody reads it."""

@@ -5,8 +5,6 @@ from functools import cache
 from importlib.resources import files
 from typing import Final
 
-__all__ = ["ASSET_PATHS", "Asset", "page_asset"]
-
 FOLDER: Final = files("geograph_types").joinpath("serve", "page")
 
 SCRIPTS: Final = ("card", "distances", "preview", "script", "service", "table")

@@ -11,8 +11,6 @@ from numpy.typing import NDArray
 
 from geograph_types.serve.problems import ProblemError, Reason
 
-__all__ = ["Batcher", "Embed", "too_late"]
-
 Embed = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 """From uint8 [N, 224, 224, 3] to float32 [N, 512]."""
 

@@ -9,8 +9,6 @@ from geograph_types.serve.admission import overloaded
 from geograph_types.serve.problems import ProblemError, Reason
 from geograph_types.serve.settings import MEBIBYTE, Limits
 
-__all__ = ["BodyReader", "body_too_large", "declared_size"]
-
 
 def body_too_large(limit: int) -> ProblemError:
     """Say that a body is over the limit."""

@@ -18,8 +18,6 @@ from geograph_types.serve.metrics import Metrics
 from geograph_types.serve.problems import MEDIA_TYPE, ProblemError, Reason
 from geograph_types.serve.settings import Limits
 
-__all__ = ["guarded"]
-
 SLOWEST = 16 << 10
 """Bytes a second that a body must bring: the uplink of the slowest mobile networks."""
 

@@ -14,14 +14,12 @@ from time import monotonic
 import numpy as np
 from numpy.typing import NDArray
 
-from geograph_types.errors import PhotoError, PhotoFault
-from geograph_types.distance.exif import ExifWhereabouts
 from geograph_types.decoding.open import decode_photo, decoding_memory
+from geograph_types.distance.exif import ExifWhereabouts
+from geograph_types.errors import PhotoError, PhotoFault
 from geograph_types.preprocess import preprocess
 from geograph_types.serve.batcher import too_late
 from geograph_types.serve.settings import MEBIBYTE
-
-__all__ = ["Decoder", "ServedPhoto"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -9,8 +9,6 @@ from python_multipart.multipart import parse_options_header
 
 from geograph_types.serve.problems import ProblemError, Reason
 
-__all__ = ["media_type", "read_form"]
-
 PARTS = 20
 """More parts than any request has; each costs time and memory."""
 

@@ -4,15 +4,13 @@ import hmac
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Final
 
-from geograph_types.system.hosts import is_loopback
 from geograph_types.serve.admission import Admission
 from geograph_types.serve.assets import ASSET_PATHS
 from geograph_types.serve.bodies import body_too_large, declared_size
 from geograph_types.serve.metrics import Metrics
 from geograph_types.serve.problems import MEDIA_TYPE, ProblemError, Reason
 from geograph_types.serve.settings import ServeSettings, host_name
-
-__all__ = ["Gate"]
+from geograph_types.system.hosts import is_loopback
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]

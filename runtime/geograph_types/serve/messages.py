@@ -2,16 +2,6 @@
 
 import msgspec
 
-__all__ = [
-    "DistanceAnswer",
-    "ImageRequest",
-    "ScoreAnswer",
-    "ScoreRequest",
-    "StatusAnswer",
-    "TagAnswer",
-    "TagRequest",
-]
-
 
 class ImageRequest(msgspec.Struct, frozen=True):
     """A photo to be embedded.

@@ -11,12 +11,10 @@ from numpy.typing import NDArray
 from geograph_types.bundle import Bundle
 from geograph_types.distance.distance import DistanceLike
 from geograph_types.embedding import EMBEDDING_DIMENSION
-from geograph_types.system.memory import return_freed_memory
 from geograph_types.prediction import Prediction
 from geograph_types.preprocess import CROP
+from geograph_types.system.memory import return_freed_memory
 from geograph_types.tagger import TypeTagger
-
-__all__ = ["Model"]
 
 
 class Model:

@@ -7,13 +7,11 @@ from typing import TypeVar
 import msgspec
 
 from geograph_types.distance.distance import Distance
+from geograph_types.distance.sources import Whereabouts, parse_place
 from geograph_types.errors import DistanceError, GridError
 from geograph_types.serve.forms import media_type, read_form
 from geograph_types.serve.messages import ImageRequest, TagRequest
 from geograph_types.serve.problems import ProblemError, Reason
-from geograph_types.distance.sources import Whereabouts, parse_place
-
-__all__ = ["TagPayload", "decode_json", "image_payload", "tag_payload"]
 
 T = TypeVar("T")
 

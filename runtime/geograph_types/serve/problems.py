@@ -5,10 +5,8 @@ from http import HTTPStatus
 
 import msgspec
 
-from geograph_types.files.text import as_utf_8
 from geograph_types.errors import PhotoError, PhotoFault
-
-__all__ = ["MEDIA_TYPE", "ProblemDetails", "ProblemError", "Reason", "photo_problem"]
+from geograph_types.files.text import as_utf_8
 
 MEDIA_TYPE = "application/problem+json"
 

@@ -16,8 +16,6 @@ from geograph_types.serve.messages import ScoreRequest
 from geograph_types.serve.payloads import decode_json
 from geograph_types.serve.problems import ProblemError, Reason
 
-__all__ = ["MAX_ROWS", "ScorePayload", "score_payload"]
-
 MAX_ROWS = 10_000
 
 ROW_LIMIT = 40 * EMBEDDING_DIMENSION

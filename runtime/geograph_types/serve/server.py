@@ -11,7 +11,6 @@ from time import monotonic
 import uvicorn
 
 from geograph_types.errors import InputError
-from geograph_types.system.memory import return_freed_memory
 from geograph_types.serve.app import make_app
 from geograph_types.serve.connections import guarded
 from geograph_types.serve.gate import Gate
@@ -19,8 +18,7 @@ from geograph_types.serve.metrics import Metrics
 from geograph_types.serve.model import Model
 from geograph_types.serve.service import Service
 from geograph_types.serve.settings import ServeSettings
-
-__all__ = ["listen", "serve"]
+from geograph_types.system.memory import return_freed_memory
 
 BACKLOG = 1024
 STOP_SECONDS = 30

@@ -9,9 +9,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from geograph_types.system.cpu import usable_cpus
-from geograph_types.files.text import as_utf_8
 from geograph_types.distance.distance import Distance, DistanceBasis, DistanceSource
+from geograph_types.distance.sources import NOWHERE, BestDistance, Whereabouts, best_distance
 from geograph_types.errors import (
     DistanceError,
     EmbeddingError,
@@ -19,6 +18,7 @@ from geograph_types.errors import (
     MissingExtraError,
     PhotoError,
 )
+from geograph_types.files.text import as_utf_8
 from geograph_types.prediction import Prediction
 from geograph_types.serve.admission import Admission
 from geograph_types.serve.batcher import Batcher, too_late
@@ -31,10 +31,8 @@ from geograph_types.serve.problems import ProblemError, Reason, photo_problem
 from geograph_types.serve.rows import ScorePayload, score_payload
 from geograph_types.serve.settings import Limits
 from geograph_types.serve.threads import run_in_thread
+from geograph_types.system.cpu import usable_cpus
 from geograph_types.taxonomy import CLASSES
-from geograph_types.distance.sources import NOWHERE, BestDistance, Whereabouts, best_distance
-
-__all__ = ["Service"]
 
 T = TypeVar("T")
 

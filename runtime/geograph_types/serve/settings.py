@@ -6,8 +6,6 @@ from urllib.parse import urlsplit
 from geograph_types.errors import InputError
 from geograph_types.system.hosts import is_loopback
 
-__all__ = ["MEBIBYTE", "Limits", "ServeSettings", "host_name"]
-
 MEBIBYTE = 1 << 20
 
 TOKEN_CHARACTERS = 16

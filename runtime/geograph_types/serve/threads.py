@@ -1,11 +1,36 @@
 """Jobs in threads, for requests that may be given up."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from concurrent.futures import Executor
-from typing import TypeVar
+from typing import Any, TypeVar
 
-__all__ = ["run_in_thread"]
+from starlette.requests import ClientDisconnect, Request
+
+
+async def while_connected(request: Request, work: Coroutine[Any, Any, bytes]) -> bytes:
+    """Do the work of a request whose body was read, and give it up when the client leaves.
+
+    Raises:
+        ClientDisconnect: nobody waits for the answer.
+    """
+    working = asyncio.ensure_future(work)
+    leaving = asyncio.ensure_future(_left(request))
+    try:
+        await asyncio.wait({working, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        if not working.done():
+            raise ClientDisconnect
+        return working.result()
+    finally:
+        working.cancel()
+        leaving.cancel()
+        await asyncio.gather(working, leaving, return_exceptions=True)
+
+
+async def _left(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+
 
 T = TypeVar("T")
 

@@ -9,15 +9,14 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Final, TypeAlias
 
-from geograph_types.errors import MissingExtraError, XmpError
+from geograph_types.errors import MissingExtraError
+from geograph_types.sidecars.document import XmpError
 from geograph_types.sidecars.tags import OWN_NAMESPACE, OWN_PREFIX, TAG_LISTS
 
 try:
     import exiv2
 except ModuleNotFoundError:
     raise MissingExtraError("exiv2", "xmp") from None
-
-__all__ = ["XmpValues", "check_difference", "read_xmp"]
 
 XmpValues: TypeAlias = Mapping[str, tuple[str, ...]]
 """By exiv2's keys: kind of value, then the value, or each item of a list."""

@@ -12,9 +12,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
-from geograph_types.errors import XmpError
+from geograph_types.errors import InputError
 
-__all__ = ["RDF", "Edit", "Element", "Name", "XmpDocument"]
+
+class XmpError(InputError):
+    """A text that is no XMP, or that cannot be edited without loss."""
+
 
 RDF: Final = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 LISTS: Final = ("Bag", "Seq", "Alt")

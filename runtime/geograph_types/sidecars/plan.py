@@ -7,15 +7,28 @@ is already in a sidecar stays as it is, byte for byte; a text that is no XMP is 
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import ClassVar, Final
 
+from geograph_types.errors import GeographTypesError
 from geograph_types.files.atomic import new_file, sync_folder
-from geograph_types.errors import SidecarError, XmpError
 from geograph_types.sidecars.check import check_difference
-from geograph_types.sidecars.document import XmpDocument
+from geograph_types.sidecars.document import XmpDocument, XmpError
 from geograph_types.sidecars.tags import EMPTY, TakenBack, add, take_back
 
-__all__ = ["SidecarPlan", "apply_plan", "plan_tags", "plan_undo", "sidecar_path"]
+
+class SidecarError(GeographTypesError):
+    """One sidecar that could not be read or written, and was not touched.
+
+    Attributes:
+        path: the sidecar.
+    """
+
+    exit_status: ClassVar[int] = 1
+
+    def __init__(self, path: Path, problem: str) -> None:
+        super().__init__(f"sidecar {path}: {problem}")
+        self.path = path
+
 
 SIZE_LIMIT: Final = 8 * 1024 * 1024
 """Bytes; the largest sidecars, with masks drawn in an editor, have one or two million."""

@@ -10,8 +10,6 @@ from geograph_types.photos.find import is_passed_over
 from geograph_types.sidecars.plan import sidecar_path
 from geograph_types.sidecars.tags import OWN_NAMESPACE
 
-__all__ = ["find_sidecars"]
-
 SUFFIX: Final = ".xmp"
 
 MARKS: Final = tuple(OWN_NAMESPACE.encode(code) for code in ("utf-8", "utf-16-le", "utf-16-be"))

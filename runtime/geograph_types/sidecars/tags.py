@@ -19,8 +19,6 @@ from xml.sax.saxutils import escape, quoteattr
 
 from geograph_types.sidecars.document import RDF, Edit, Element, Name, XmpDocument
 
-__all__ = ["OWN_NAMESPACE", "OWN_PREFIX", "TAG_LISTS", "TagList", "TakenBack", "add", "take_back"]
-
 OWN_NAMESPACE: Final = "urn:x-geograph-types:sidecar:1#"
 OWN_PREFIX: Final = "geographTypes"
 

@@ -19,7 +19,27 @@ from geograph_types.errors import (
     RowFault,
 )
 
-__all__ = ["RowBatch", "check_rows", "embedding_row_faults", "metres_of"]
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DatasetBatch:
+    """Consecutive rows of a dataset.
+
+    Attributes:
+        ids: int64 [N], `gridimage_id`.
+        types: N comma-separated raw tags.
+        distances: N texts as published: metres, "" or "Unknown".
+        embeddings: float16 or float32 [N, 512].
+        weights: float32 [N].
+        splits: N of "tra", "val", "tes".
+    """
+
+    ids: NDArray[np.int64]
+    types: Sequence[str]
+    distances: Sequence[str]
+    embeddings: NDArray[np.floating]
+    weights: NDArray[np.float32]
+    splits: Sequence[str]
+
 
 ROW_FAULTS: Final = {
     EmbeddingFault.NOT_FINITE: RowFault.NOT_FINITE,

@@ -7,13 +7,11 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from geograph_types.stored.batch import RowBatch
-from geograph_types.stored.scored_rows import row_columns
-from geograph_types.stored.score import ScoredBatch
 from geograph_types.files.table import Choice, Table
-from geograph_types.tag_sets import FINAL_TAGS, TAG_SETS
-
-__all__ = ["Flow", "TagChanges", "change_columns"]
+from geograph_types.stored.batch import RowBatch
+from geograph_types.stored.score import ScoredBatch
+from geograph_types.stored.scored_rows import row_columns
+from geograph_types.tags import FINAL_TAGS, TAG_SETS
 
 SETS: Final = len(TAG_SETS)
 

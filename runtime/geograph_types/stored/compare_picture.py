@@ -9,9 +9,7 @@ from html import escape
 from typing import Final
 
 from geograph_types.stored.compare import Flow, TagChanges
-from geograph_types.tag_sets import FINAL_TAGS
-
-__all__ = ["draw_changes"]
+from geograph_types.tags import FINAL_TAGS
 
 WIDTH: Final = 1040
 MARGIN: Final = 32

@@ -4,10 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Final
 
-from geograph_types.files.text import without_surrogates
 from geograph_types.errors import InputError
-
-__all__ = ["RowFile", "find_row_files", "is_row_file"]
+from geograph_types.files.text import without_surrogates
 
 SUFFIXES: Final = (".parquet", ".jsonl", ".jsonl.gz", ".npy")
 SHARD_SUFFIX: Final = ".scores.parquet"

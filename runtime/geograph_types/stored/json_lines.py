@@ -11,8 +11,6 @@ from geograph_types.embedding import EMBEDDING_DIMENSION
 from geograph_types.errors import RowError, RowFault
 from geograph_types.stored.batch import RowBatch, check_rows, metres_of
 
-__all__ = ["ID_LIMIT", "VECTOR_BYTES", "decode_line", "read_json_rows", "wrong_length"]
-
 VECTOR_BYTES: Final = 4 * EMBEDDING_DIMENSION
 BATCH_ROWS: Final = 4096
 ID_LIMIT: Final = 1 << 63

@@ -9,14 +9,12 @@ from typing import TYPE_CHECKING, BinaryIO, Protocol, TypeAlias
 from geograph_types.bundle import Bundle
 from geograph_types.errors import InputError
 from geograph_types.stored.files import RowFile
+from geograph_types.stored.score import ScoredBatch
 from geograph_types.stored.scored_rows import score_columns, score_lines
 from geograph_types.stored.shards import ShardCounts, finished_shard, provenance
-from geograph_types.stored.score import ScoredBatch
 
 if TYPE_CHECKING:
     from geograph_types.files.parquet_table import TableWriter
-
-__all__ = ["ScoreLines", "ScoreOutput", "ScoreShards", "ScoreTable", "is_folder"]
 
 Write: TypeAlias = Callable[[ScoredBatch], None]
 

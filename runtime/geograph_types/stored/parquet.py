@@ -13,11 +13,11 @@ from typing import Any, BinaryIO, Final, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from geograph_types.files.atomic import new_file
-from geograph_types.dataset_batch import DatasetBatch
 from geograph_types.embedding import EMBEDDING_DIMENSION, widen
 from geograph_types.errors import InputError, MissingExtraError, RowError, RowFault
-from geograph_types.stored.batch import RowBatch, check_rows, metres_of
+from geograph_types.files.atomic import new_file
+from geograph_types.files.parquet_table import METADATA_KEY
+from geograph_types.stored.batch import DatasetBatch, RowBatch, check_rows, metres_of
 
 try:
     import pyarrow as pa
@@ -26,21 +26,7 @@ try:
 except ModuleNotFoundError:
     raise MissingExtraError("pyarrow", "parquet") from None
 
-__all__ = [
-    "METADATA_KEY",
-    "DatasetWriter",
-    "EmbeddingType",
-    "dataset_metadata",
-    "dataset_rows",
-    "new_dataset",
-    "read_dataset",
-    "read_parquet_rows",
-]
-
 EmbeddingType: TypeAlias = Literal["float16", "float32"]
-
-METADATA_KEY: Final = b"geograph_types"
-"""Key of the file's metadata that holds provenance and counts, as JSON."""
 
 ROW_GROUP: Final = 8192
 BATCH_ROWS: Final = 4096

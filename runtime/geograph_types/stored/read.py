@@ -9,10 +9,8 @@ import numpy as np
 from geograph_types.embedding import EMBEDDING_DIMENSION, widen
 from geograph_types.errors import InputError, RowFault
 from geograph_types.files.lines import read_lines
-from geograph_types.stored.json_lines import read_json_rows
 from geograph_types.stored.batch import RowBatch, check_rows, metres_of
-
-__all__ = ["count_rows", "read_rows"]
+from geograph_types.stored.json_lines import read_json_rows
 
 PARQUET_MAGIC: Final = b"PAR1"
 NUMPY_MAGIC: Final = b"\x93NUMPY"

@@ -6,12 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from geograph_types.system.threads import map_ahead
 from geograph_types.stored.batch import RowBatch
-from geograph_types.tag_sets import choose_tag_sets
+from geograph_types.system.threads import map_ahead
 from geograph_types.tagger import TypeTagger
-
-__all__ = ["ScoredBatch", "score_batch", "score_batches"]
+from geograph_types.tags import choose_tag_sets
 
 
 @dataclass(frozen=True, slots=True, eq=False)

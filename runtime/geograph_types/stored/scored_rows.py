@@ -9,16 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geograph_types.bundle import Bundle
-from geograph_types.photos.columns import PROBABILITY_COLUMNS
 from geograph_types.distance.distance import Distance
 from geograph_types.errors import RowError, RowFault
+from geograph_types.files.table import Choice, Column, Table
 from geograph_types.stored.batch import RowBatch
 from geograph_types.stored.score import ScoredBatch
-from geograph_types.files.table import Choice, Column, Table
-from geograph_types.tag_sets import TAG_SETS
-from geograph_types.taxonomy import CLASSES
-
-__all__ = ["row_columns", "score_columns", "score_lines"]
+from geograph_types.tags import TAG_SETS
+from geograph_types.taxonomy import CLASSES, PROBABILITY_COLUMNS
 
 STATUSES: Final = ("ok", "failed")
 REASONS: Final = tuple(fault.value for fault in RowFault)

@@ -10,8 +10,6 @@ from geograph_types.bundle import Bundle
 from geograph_types.errors import InputError
 from geograph_types.stored.files import RowFile
 
-__all__ = ["ShardCounts", "finished_shard", "provenance"]
-
 
 class ShardCounts(msgspec.Struct, frozen=True):
     """What became of a shard's rows.

@@ -2,11 +2,35 @@
 
 import math
 import os
-from pathlib import Path
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+from typing import Final
 
-from geograph_types.cgroups import CGROUP, OWN_GROUPS, settings
+CGROUP: Final = Path("/sys/fs/cgroup")
+OWN_GROUPS: Final = Path("/proc/self/cgroup")
 
-__all__ = ["usable_cpus"]
+
+def group_settings(name: str, cgroup: Path = CGROUP, own: Path = OWN_GROUPS) -> Iterator[str]:
+    """Read one setting of this process's group and of all groups above it; each of them binds.
+
+    Args:
+        name: of the setting's file, as "cpu.max".
+        cgroup: where the file system of version 2 is mounted.
+        own: the file in which the process's groups are named.
+
+    Source: Linux `cgroups(7)`, "/proc/pid/cgroup"; in a container the path is relative to it.
+    """
+    try:
+        lines = own.read_text().splitlines()
+    except OSError:
+        lines = []
+    paths = [line.removeprefix("0::") for line in lines if line.startswith("0::/")]
+    group = PurePosixPath(paths[0] if paths else "/")
+    for folder in (group, *group.parents):
+        try:
+            yield (cgroup / folder.relative_to("/") / name).read_text()
+        except (OSError, ValueError):
+            continue
 
 
 def usable_cpus(cgroup: Path = CGROUP, own: Path = OWN_GROUPS) -> int:
@@ -27,7 +51,7 @@ def usable_cpus(cgroup: Path = CGROUP, own: Path = OWN_GROUPS) -> int:
 
 def _quotas(cgroup: Path, own: Path) -> list[float]:
     """Read the quotas that bind this process, in processors."""
-    texts = [text.split() for text in settings("cpu.max", cgroup, own)]
+    texts = [text.split() for text in group_settings("cpu.max", cgroup, own)]
     if not texts:
         try:
             first = cgroup / "cpu"

@@ -2,8 +2,6 @@
 
 import ipaddress
 
-__all__ = ["is_loopback"]
-
 
 def is_loopback(host: str) -> bool:
     """Tell whether a name or address, in brackets or not, is that of this machine alone."""

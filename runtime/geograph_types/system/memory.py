@@ -4,8 +4,6 @@ import ctypes
 from contextlib import suppress
 from typing import Final
 
-__all__ = ["keep_little_memory", "return_freed_memory"]
-
 M_TRIM_THRESHOLD: Final = -1
 M_MMAP_THRESHOLD: Final = -3
 M_ARENA_MAX: Final = -8

@@ -6,8 +6,6 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any, Final
 
-__all__ = ["Stop"]
-
 SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 
 

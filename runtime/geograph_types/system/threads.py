@@ -5,8 +5,6 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Final, TypeVar
 
-__all__ = ["map_ahead", "read_ahead"]
-
 T = TypeVar("T")
 R = TypeVar("R")
 

@@ -16,17 +16,6 @@ from geograph_types.errors import InputError
 from geograph_types.system.hosts import is_loopback
 from geograph_types.worker.faults import FetchError, FetchFault
 
-__all__ = [
-    "Origin",
-    "image_address",
-    "is_practice",
-    "is_public",
-    "redirected",
-    "resolves_to_public",
-    "server_url",
-    "with_parameters",
-]
-
 PORTS: Final = {"http": 80, "https": 443}
 DEFAULT_MODEL: Final = "types"
 SHOWN: Final = 80

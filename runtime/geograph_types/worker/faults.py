@@ -5,8 +5,6 @@ from pathlib import Path
 
 from geograph_types.errors import GeographTypesError
 
-__all__ = ["FetchError", "FetchFault", "ServerRefusalError", "ServerUnavailableError", "StateError"]
-
 
 class StateError(GeographTypesError):
     """A state file that is none, is in use, or cannot be read or written.

@@ -18,8 +18,6 @@ from geograph_types.worker.address import (
 from geograph_types.worker.faults import FetchError, FetchFault
 from geograph_types.worker.transport import BodyTooLargeError, RequestError, Transport
 
-__all__ = ["ImageFetcher", "image_folder"]
-
 IMAGE_BYTES: Final = 32 << 20
 """Geograph's largest photos have a few megabytes; the usual ones, 640 px wide, a tenth of one."""
 

@@ -11,50 +11,23 @@ import numpy as np
 from geograph_types.embedding import EMBEDDING_DIMENSION
 from geograph_types.errors import PhotoFault, RowError, RowFault
 from geograph_types.photos.embed import EmbeddedPhoto, embed_photos
-from geograph_types.stored.json_lines import VECTOR_BYTES, wrong_length
 from geograph_types.stored.batch import RowBatch, check_rows, metres_of
+from geograph_types.stored.json_lines import VECTOR_BYTES, wrong_length
 from geograph_types.tagger import TypeTagger
 from geograph_types.worker.faults import FetchError, FetchFault
 from geograph_types.worker.images import ImageFetcher
 from geograph_types.worker.protocol import (
     GivenRow,
     ImageEmbedding,
-    Label,
-    failed_label,
     labels_of,
 )
-
-__all__ = ["Labeller", "Postponed", "RowResult"]
+from geograph_types.worker.rows import RowResult
 
 ROWS_AT_ONCE: Final = 8
 """Images whose results are put on disk at once: a kill costs those embeddings, at most."""
 
 OUTAGE: Final = 5
 """Images in a row that cannot be had from their server, after which the others are left."""
-
-
-@dataclass(frozen=True, slots=True)
-class RowResult:
-    """What came of one row.
-
-    Attributes:
-        number: of the photo.
-        labels: to be sent.
-        embedding: to be sent, where it was made here.
-        fault: why the labels are "Failed"; empty where they are not.
-        detail: what was wrong.
-    """
-
-    number: int
-    labels: tuple[Label, ...]
-    embedding: ImageEmbedding | None = None
-    fault: str = ""
-    detail: str = ""
-
-    @classmethod
-    def failed(cls, number: int, fault: str, detail: str) -> "RowResult":
-        """Make the result of a row that cannot be used."""
-        return cls(number, failed_label(number), None, fault, detail)
 
 
 @dataclass(slots=True)

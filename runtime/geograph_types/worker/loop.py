@@ -7,16 +7,13 @@ from typing import Final, TypeVar
 
 from geograph_types.system.signals import Stop
 from geograph_types.worker.faults import FetchFault, ServerRefusalError, ServerUnavailableError
-from geograph_types.worker.labeller import Labeller, RowResult
+from geograph_types.worker.labeller import Labeller
 from geograph_types.worker.outbox import KINDS, Batch, Outbox
-from geograph_types.worker.pace import Pace
+from geograph_types.worker.pace import Pace, repeat
 from geograph_types.worker.protocol import Answer
-from geograph_types.worker.retry import repeat
-from geograph_types.worker.rows import SortedRows, sort_rows
+from geograph_types.worker.rows import RowResult, SortedRows, sort_rows
 from geograph_types.worker.server import Server
 from geograph_types.worker.tally import Listeners
-
-__all__ = ["Worker"]
 
 T = TypeVar("T")
 

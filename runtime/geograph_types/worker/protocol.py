@@ -17,20 +17,6 @@ from geograph_types.errors import RowError, RowFault
 from geograph_types.stored.json_lines import ID_LIMIT, wrong_length
 from geograph_types.taxonomy import CLASSES
 
-__all__ = [
-    "Answer",
-    "AnswerError",
-    "GivenRow",
-    "ImageEmbedding",
-    "Label",
-    "encode_entries",
-    "encode_list",
-    "failed_label",
-    "labels_of",
-    "read_answer",
-    "read_row",
-]
-
 LABEL_THRESHOLD: Final = 0.2
 """Labels above it are sent; the server decides which of them to show."""
 

@@ -4,10 +4,37 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from geograph_types.errors import RowError
-from geograph_types.worker.labeller import RowResult
-from geograph_types.worker.protocol import GivenRow, read_row
+from geograph_types.worker.protocol import (
+    GivenRow,
+    ImageEmbedding,
+    Label,
+    failed_label,
+    read_row,
+)
 
-__all__ = ["SortedRows", "sort_rows"]
+
+@dataclass(frozen=True, slots=True)
+class RowResult:
+    """What came of one row.
+
+    Attributes:
+        number: of the photo.
+        labels: to be sent.
+        embedding: to be sent, where it was made here.
+        fault: why the labels are "Failed"; empty where they are not.
+        detail: what was wrong.
+    """
+
+    number: int
+    labels: tuple[Label, ...]
+    embedding: ImageEmbedding | None = None
+    fault: str = ""
+    detail: str = ""
+
+    @classmethod
+    def failed(cls, number: int, fault: str, detail: str) -> "RowResult":
+        """Make the result of a row that cannot be used."""
+        return cls(number, failed_label(number), None, fault, detail)
 
 
 @dataclass(frozen=True, slots=True)

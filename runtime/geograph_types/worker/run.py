@@ -1,25 +1,71 @@
 """Put a worker together and run it, or rehearse one round of it."""
 
-from collections.abc import Iterator
+import hashlib
+import socket
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Final
 
 from geograph_types.system.signals import Stop
 from geograph_types.tagger import TypeTagger
 from geograph_types.worker.address import is_practice
 from geograph_types.worker.images import ImageFetcher, image_folder
-from geograph_types.worker.labeller import Labeller, RowResult
+from geograph_types.worker.labeller import Labeller
 from geograph_types.worker.loop import PATIENCE, Worker
 from geograph_types.worker.outbox import open_outbox
-from geograph_types.worker.pace import Pace
-from geograph_types.worker.rehearsal import rehearse
-from geograph_types.worker.retry import repeat
+from geograph_types.worker.pace import Pace, repeat
+from geograph_types.worker.protocol import Answer
+from geograph_types.worker.rows import RowResult, sort_rows
 from geograph_types.worker.server import Server
-from geograph_types.worker.tally import Listeners
+from geograph_types.worker.tally import Listeners, Tally
 from geograph_types.worker.transport import Transport
 
-__all__ = ["Order", "rehearse_round", "work"]
+
+def rehearse(
+    answer: Answer, limit: int, labeller: Labeller, tally: Tally, tell: Callable[[str], None]
+) -> Iterator[RowResult]:
+    """Label the rows of an answer.
+
+    Args:
+        answer: of the server.
+        limit: rows that were asked for.
+        labeller: that computes.
+        tally: that counts.
+        tell: takes a line for people.
+
+    Yields:
+        What would be sent of each photo.
+    """
+    rows = sort_rows(answer.rows[:limit])
+    tally.read(rows, len(answer.rows[:limit]), tell)
+    for result in chain(rows.failed, *labeller.label(rows.good, answer.prefix)):
+        tally.count(result, tell)
+        yield result
+    postponed = labeller.postponed
+    tally.leave([*postponed.rows, *postponed.unreachable], postponed, tell)
+
+
+MACHINE_ID: Final = Path("/etc/machine-id")
+"""Differs between installations. Source: `machine-id(5)`."""
+
+NUMBERS: Final = 32
+
+
+def host_identity(machine_id: Path = MACHINE_ID) -> str:
+    """Name this machine: its host name, which containers have of their own, and its machine id."""
+    try:
+        machine = machine_id.read_text(encoding="ascii").strip()
+    except (OSError, UnicodeDecodeError):
+        machine = ""
+    return f"{socket.gethostname()} {machine}"
+
+
+def unique_number(identity: str) -> int:
+    """Give the same number from 0 to 31 for the same identity, always."""
+    return int.from_bytes(hashlib.sha256(identity.encode()).digest()) % NUMBERS
 
 
 @dataclass(frozen=True, slots=True)

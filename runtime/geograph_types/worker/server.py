@@ -12,8 +12,6 @@ from geograph_types.worker.faults import ServerRefusalError, ServerUnavailableEr
 from geograph_types.worker.protocol import Answer, AnswerError, read_answer
 from geograph_types.worker.transport import BodyTooLargeError, Reply, RequestError, Transport
 
-__all__ = ["Server"]
-
 ANSWER_BYTES: Final = 32 << 20
 """A thousand rows with embeddings have 3 MB."""
 

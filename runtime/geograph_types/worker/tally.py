@@ -4,10 +4,8 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from geograph_types.worker.labeller import Postponed, RowResult
-from geograph_types.worker.rows import SortedRows
-
-__all__ = ["Listeners", "Tally"]
+from geograph_types.worker.labeller import Postponed
+from geograph_types.worker.rows import RowResult, SortedRows
 
 
 @dataclass(slots=True)

@@ -18,8 +18,6 @@ try:
 except ModuleNotFoundError:
     raise MissingExtraError("httpx", "worker") from None
 
-__all__ = ["BodyTooLargeError", "Reply", "RequestError", "Transport"]
-
 CONNECT_SECONDS: Final = 10.0
 READ_SECONDS: Final = 30.0
 """That may pass without a byte."""

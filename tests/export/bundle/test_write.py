@@ -9,10 +9,10 @@ import onnxruntime
 import pytest
 from onnx import TensorProto
 
-from geograph_types.files import atomic
-from geograph_types.files.atomic import new_folder
 from geograph_types.bundle import Bundle
 from geograph_types.errors import BundleError, OutputError
+from geograph_types.files import atomic
+from geograph_types.files.atomic import new_folder
 from geograph_types.manifest import (
     EncoderSource,
     Fidelity,
@@ -21,12 +21,12 @@ from geograph_types.manifest import (
     tensor_contract,
 )
 from geograph_types.taxonomy import CLASSES
+from geograph_types_export.bundle.make import part_tags
 from geograph_types_export.bundle.parts import EncoderPart, HeadPart
+from geograph_types_export.bundle.rejudge import is_unjudged, rejudge
 from geograph_types_export.bundle.write import check_place, write_bundle
 from geograph_types_export.graphs.builder import GraphBuilder, serialise
-from geograph_types_export.bundle.make import part_tags
 from geograph_types_export.int8.photos import CalibrationPhotos
-from geograph_types_export.bundle.rejudge import is_unjudged, rejudge
 
 WEIGHTS = EncoderSource("openai", "a" * 64, stand_in=False)
 STAND_IN = EncoderSource("random:0", "b" * 64, stand_in=True)

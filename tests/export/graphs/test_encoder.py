@@ -4,10 +4,10 @@ import pytest
 
 from geograph_types.session import Session
 from geograph_types_export.bundle.parts import EncoderPart
-from geograph_types_export.graphs.folding import fold
 from geograph_types_export.graphs.encoder import encoder_graph
-from geograph_types_export.verify.reference import ReferenceTower
+from geograph_types_export.graphs.folding import fold
 from geograph_types_export.verify.graphs import check_photos
+from geograph_types_export.verify.reference import ReferenceTower
 from geograph_types_export.weights.load import EncoderWeights
 
 

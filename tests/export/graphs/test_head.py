@@ -8,8 +8,8 @@ import torch
 from geograph_types.distance.distance import BUCKET_COUNT
 from geograph_types.errors import InputError
 from geograph_types.session import Session
-from geograph_types_export.graphs.head import head_graph
 from geograph_types_export.bundle.make import export_head, load_head
+from geograph_types_export.graphs.head import head_graph
 from geograph_types_trainer.checkpoint.file import CheckpointError, save_checkpoint
 from geograph_types_trainer.head import TypeHead
 

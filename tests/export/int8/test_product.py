@@ -6,12 +6,12 @@ import torch
 
 from geograph_types.manifest import TensorSpec
 from geograph_types.session import Session
-from geograph_types_export.int8.gate import compare
-from geograph_types_export.graphs.encoder import _product
 from geograph_types_export.graphs.builder import GraphBuilder, serialise
+from geograph_types_export.graphs.encoder import _product
+from geograph_types_export.graphs.tower import Linear
+from geograph_types_export.int8.gate import compare
 from geograph_types_export.int8.product import WEIGHT_LIMIT, Fitted, fit_product
 from geograph_types_export.int8.rounding import round_weights
-from geograph_types_export.graphs.tower import Linear
 
 INPUTS, OUTPUTS = 128, 40
 

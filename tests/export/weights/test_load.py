@@ -13,10 +13,10 @@ import torch
 from clip_layouts import distributed, full_model, hugging_face, plain_tower, training_checkpoint
 from torch import Tensor, nn
 
-from geograph_types_export.weights import load as weights
-from geograph_types_export.weights.activation import check_activation
 from geograph_types_export.architecture import MODEL_NAME, TOWER_SHAPES
 from geograph_types_export.errors import WeightsError
+from geograph_types_export.weights import load as weights
+from geograph_types_export.weights.activation import check_activation
 from geograph_types_export.weights.files import WeightFile
 from geograph_types_export.weights.load import load_weights
 

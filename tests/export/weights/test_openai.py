@@ -15,10 +15,10 @@ import pytest
 import torch
 from huggingface_hub import constants as hub_constants
 
-from geograph_types_export.weights import load as weights
-from geograph_types_export.weights import openai
 from geograph_types_export.architecture import TOWER_SHAPES
 from geograph_types_export.errors import WeightsError
+from geograph_types_export.weights import load as weights
+from geograph_types_export.weights import openai
 from geograph_types_export.weights.load import EncoderWeights, load_weights
 
 COMMIT = "0" * 40

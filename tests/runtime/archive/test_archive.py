@@ -19,7 +19,7 @@ import pytest
 from PIL import Image
 
 from geograph_types.archive.items import InputItem, write_shards
-from geograph_types.archive.source import shown_address
+from geograph_types.archive.job import shown_address
 from geograph_types.cli.main import main
 
 Folder = dict[str, bytes]

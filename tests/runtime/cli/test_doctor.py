@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from geograph_types.cli.main import main
-from geograph_types.system.cpu import usable_cpus
 from geograph_types.errors import BackendError
 from geograph_types.session import Session
+from geograph_types.system.cpu import usable_cpus
 
 PROJECT = Path(__file__).parents[3] / "pyproject.toml"
 

@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from geograph_types.errors import PhotoError, PhotoFault
+from geograph_types.decoding import open as opening
 from geograph_types.decoding.open import open_photo
+from geograph_types.errors import PhotoError, PhotoFault
 
 DATA = Path(__file__).parent / "data"
 
@@ -46,8 +47,8 @@ def test_avif_is_not_taken_for_heic(tmp_path: Path) -> None:
 def test_without_the_extra_the_photo_says_which_is_missing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.delitem(sys.modules, "geograph_types.heif", raising=False)
     monkeypatch.setitem(sys.modules, "pi_heif", None)
+    opening._teach_heif.cache_clear()
     with pytest.raises(PhotoError, match=r"unsupported_format.*geograph-types\[heif\]") as caught:
         open_photo(DATA / "scene.heic")
     assert caught.value.fault is PhotoFault.UNSUPPORTED

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from geograph_types.errors import PhotoError, PhotoFault
 from geograph_types.decoding.open import PIXEL_LIMIT, decode_photo, decoding_memory, open_photo
+from geograph_types.errors import PhotoError, PhotoFault
 
 ORIENTATION_TAG = 0x0112
 

@@ -11,9 +11,9 @@ import pytest
 
 from geograph_types import Grid
 from geograph_types.distance.coordinates import Coordinates
-from geograph_types.errors import GridError
 from geograph_types.distance.geodesy import CONVERSION_METRES, grid_at, to_grid
-from geograph_types.grid_reference import parse_grid_reference
+from geograph_types.distance.grid import parse_grid_reference
+from geograph_types.errors import GridError
 
 # The Ordnance Survey's test points for OSTN15: latitude, longitude, easting, northing.
 # Contains OS data (c) Crown copyright and database right 2016.
@@ -226,7 +226,9 @@ def in_a_new_process(program: str) -> str:
 
 
 def test_the_network_is_off_even_where_it_is_asked_for() -> None:
-    program = "import pyproj.network as n, geograph_types.distance.geodesy; print(n.is_network_enabled())"
+    program = (
+        "import pyproj.network as n, geograph_types.distance.geodesy; print(n.is_network_enabled())"
+    )
     assert in_a_new_process(program).strip() == "False"
 
 

@@ -6,8 +6,8 @@ from string import ascii_uppercase
 import pytest
 
 from geograph_types import Grid, GridPosition
+from geograph_types.distance.grid import parse_grid_reference
 from geograph_types.errors import GridError
-from geograph_types.grid_reference import parse_grid_reference
 
 # As published on maps, in the guides to the two grids and among the OS test points.
 PUBLISHED = [

@@ -9,9 +9,9 @@ from geograph_types import Distance, DistanceBasis, Grid, GridPosition
 from geograph_types.distance.coordinates import Coordinates
 from geograph_types.distance.crossing import Crossing
 from geograph_types.distance.distance import DistanceSource
+from geograph_types.distance.sources import NOWHERE, BestDistance, Whereabouts, best_distance
 from geograph_types.errors import GridError, MissingExtraError
 from geograph_types.photos.labels import PhotoRecord, read_records
-from geograph_types.distance.sources import NOWHERE, BestDistance, Whereabouts, best_distance
 
 # In London, the first two each in the middle of its square; then in Dublin and in Paris.
 HERE = GridPosition(Grid.OSGB36, 529_500, 180_500)

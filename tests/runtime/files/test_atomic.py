@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from geograph_types.files.atomic import new_file, new_folder
 from geograph_types.errors import InputError
+from geograph_types.files.atomic import new_file, new_folder
 
 
 def names(folder: Path) -> list[str]:

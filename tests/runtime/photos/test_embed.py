@@ -6,8 +6,8 @@ import numpy as np
 
 from geograph_types import TypeTagger
 from geograph_types.errors import PhotoFault
-from geograph_types.photos.find import find_photos
 from geograph_types.photos.embed import embed_photos
+from geograph_types.photos.find import find_photos
 
 
 def test_folders_are_searched_in_order_and_loops_of_links_are_not_entered(tmp_path: Path) -> None:

@@ -16,8 +16,8 @@ from geograph_types import CLASSES, Bundle, Distance, Prediction, TypeTagger
 from geograph_types.distance.crossing import Crossing
 from geograph_types.distance.distance import DistanceBasis, DistanceSource
 from geograph_types.errors import PhotoError, PhotoFault
-from geograph_types.report.write import write_report
 from geograph_types.photos.result import PhotoResult
+from geograph_types.report.write import write_report
 
 HOSTILE = (
     "<script>alert(1)</script>.jpg",

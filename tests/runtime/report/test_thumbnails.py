@@ -10,8 +10,8 @@ from PIL import Image
 
 from geograph_types.distance.distance import Distance
 from geograph_types.errors import PhotoError, PhotoFault
-from geograph_types.prediction import Prediction
 from geograph_types.photos.result import PhotoResult
+from geograph_types.prediction import Prediction
 from geograph_types.report.thumbnails import SIDE, with_thumbnails
 
 PREDICTION = Prediction({}, ("Inside",), False, Distance.unknown(), "test 1", False)

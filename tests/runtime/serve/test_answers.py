@@ -13,8 +13,8 @@ from PIL import Image
 from placed_photos import placed_a_minute_apart
 
 from geograph_types import Distance, TypeTagger
-from geograph_types.grid_reference import parse_grid_reference
 from geograph_types.decoding.open import decoding_memory
+from geograph_types.distance.grid import parse_grid_reference
 
 PROBLEM = "application/problem+json"
 

@@ -13,8 +13,8 @@ from time import monotonic
 import numpy as np
 import pytest
 
-from geograph_types.errors import BackendError
 from geograph_types.decoding.open import decoding_memory, open_photo
+from geograph_types.errors import BackendError
 from geograph_types.preprocess import preprocess
 from geograph_types.serve.batcher import Batcher
 from geograph_types.serve.decoding import Decoder

@@ -10,12 +10,18 @@ from pathlib import Path
 import exiv2
 import pytest
 
-from geograph_types.errors import SidecarError, XmpError
-from geograph_types.sidecars.plan import SidecarPlan, apply_plan, plan_tags, plan_undo, sidecar_path
-from geograph_types.taxonomy import CLASSES
 from geograph_types.sidecars.check import XmpValues, check_difference, read_xmp
-from geograph_types.sidecars.document import XmpDocument
+from geograph_types.sidecars.document import XmpDocument, XmpError
+from geograph_types.sidecars.plan import (
+    SidecarError,
+    SidecarPlan,
+    apply_plan,
+    plan_tags,
+    plan_undo,
+    sidecar_path,
+)
 from geograph_types.sidecars.tags import OWN_PREFIX
+from geograph_types.taxonomy import CLASSES
 
 OTHER_NAMESPACE = "http://photos.example/ns/1.0/"
 ENCODINGS = ("utf-8", "utf-8", "utf-8-sig", "utf-16-le", "utf-16-be", "utf-8")

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from geograph_types.dataset_batch import DatasetBatch
 from geograph_types.errors import InputError, RowFault
+from geograph_types.stored.batch import DatasetBatch
 from geograph_types.stored.parquet import (
     dataset_metadata,
     dataset_rows,

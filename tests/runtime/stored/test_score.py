@@ -15,11 +15,11 @@ import pytest
 
 from geograph_types import CLASSES, TypeTagger
 from geograph_types.cli.main import main
-from geograph_types.photos.columns import PROBABILITY_COLUMNS
-from geograph_types.dataset_batch import DatasetBatch
 from geograph_types.manifest import decode_manifest, encode_manifest
+from geograph_types.stored.batch import DatasetBatch
 from geograph_types.stored.parquet import dataset_metadata, new_dataset
 from geograph_types.tags import final_tags
+from geograph_types.taxonomy import PROBABILITY_COLUMNS
 
 TEXTS = ["16", "0", "", "Unknown", "1048576", "300.5"]
 METRES = [16.0, 0.0, 0.0, None, 1048576.0, 300.5]

@@ -16,8 +16,8 @@ from geograph_types.cli.main import main
 from geograph_types.errors import InputError, RowFault
 from geograph_types.stored.parquet import dataset_metadata, new_dataset, read_dataset
 from geograph_types_trainer.cli.dataset import dataset as command
-from geograph_types_trainer.dataset.memory import TrainingData
 from geograph_types_trainer.dataset.convert import convert_dataset
+from geograph_types_trainer.dataset.memory import TrainingData
 from geograph_types_trainer.dataset.sample import sample_dataset
 from geograph_types_trainer.dataset.stats import measure_dataset
 

@@ -12,9 +12,9 @@ import torch
 
 from geograph_types.cli.main import main
 from geograph_types.taxonomy import CLASSES
-from geograph_types_trainer.evaluation.keep import calibrated_head
-from geograph_types_trainer.evaluation.calibration import Platt
 from geograph_types_trainer.checkpoint.file import load_checkpoint
+from geograph_types_trainer.evaluation.calibration import Platt
+from geograph_types_trainer.evaluation.keep import calibrated_head
 from geograph_types_trainer.evaluation.results import Evaluation
 
 

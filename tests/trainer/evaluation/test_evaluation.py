@@ -13,10 +13,10 @@ from geograph_types.errors import InputError
 from geograph_types.taxonomy import CLASS_INDEX, CLASSES
 from geograph_types_trainer.dataset.memory import TrainingData
 from geograph_types_trainer.evaluation.judge import evaluate
-from geograph_types_trainer.evaluation.results import Evaluation
 from geograph_types_trainer.evaluation.page import evaluation_page
-from geograph_types_trainer.evaluation.table import show_evaluation
 from geograph_types_trainer.evaluation.predictor import Predictor
+from geograph_types_trainer.evaluation.results import Evaluation
+from geograph_types_trainer.evaluation.table import show_evaluation
 
 ROWS = 600
 DRONE = CLASS_INDEX["From Drone"]

@@ -3,12 +3,8 @@ import pytest
 
 from geograph_types.distance.distance import UNKNOWN_BUCKET
 from geograph_types.taxonomy import CLASS_INDEX, CLASSES
-from geograph_types_trainer.training.distances import (
-    POLICIES,
-    DistanceRows,
-    training_views,
-    validation_views,
-)
+from geograph_types_trainer.dataset.memory import DistanceRows
+from geograph_types_trainer.training.distances import POLICIES, training_views, validation_views
 
 COUNT = 20_000
 FAR = CLASS_INDEX["Cross Far"]

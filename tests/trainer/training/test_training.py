@@ -15,12 +15,11 @@ import torch
 from geograph_types.errors import DeviceError, InputError
 from geograph_types.taxonomy import CLASSES
 from geograph_types_trainer.dataset.memory import TrainingData
-from geograph_types_trainer.dropout import dropout_factors
-from geograph_types_trainer.training.start import resume_run, start_run
-from geograph_types_trainer.head import TypeHead
+from geograph_types_trainer.head import TypeHead, dropout_factors
 from geograph_types_trainer.recipe import RECIPES, Recipe
 from geograph_types_trainer.run import Run
 from geograph_types_trainer.training.standardise import Standardisation
+from geograph_types_trainer.training.start import resume_run, start_run
 
 RUN_FILES = ["config.toml", "curves.png", "log.csv", "metrics.json", "model.safetensors"]
 QUICK = Recipe(epochs=4, seed=7)

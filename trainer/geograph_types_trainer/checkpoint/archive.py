@@ -10,8 +10,6 @@ from typing import Final
 
 from geograph_types_trainer.checkpoint.pickle_outline import FormError, TensorOutline
 
-__all__ = ["ARCHIVE_LIMIT", "CheckpointArchive", "open_archive"]
-
 ARCHIVE_LIMIT: Final = 8 << 20
 """Bytes; the released files, with their optimizer's state, have 1.7 million."""
 PICKLE_LIMIT: Final = 64 << 10

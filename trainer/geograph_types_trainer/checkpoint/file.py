@@ -9,16 +9,18 @@ from typing import Final
 
 import torch
 
-from geograph_types.files.atomic import new_file
 from geograph_types.distance.distance import BUCKET_COUNT, bucket_text
 from geograph_types.embedding import EMBEDDING_DIMENSION
 from geograph_types.errors import GeographTypesError
+from geograph_types.files.atomic import new_file
 from geograph_types.taxonomy import CLASSES
 from geograph_types_trainer.checkpoint.archive import ARCHIVE_LIMIT, open_archive
+from geograph_types_trainer.checkpoint.pickle_outline import (
+    FormError,
+    TensorOutline,
+    outline_pickle,
+)
 from geograph_types_trainer.head import DISTANCE_DIMENSION, TypeHead
-from geograph_types_trainer.checkpoint.pickle_outline import FormError, TensorOutline, outline_pickle
-
-__all__ = ["Checkpoint", "CheckpointError", "load_checkpoint", "save_checkpoint"]
 
 DIST_MAP: Final[dict[str, int]] = {
     bucket_text(bucket): bucket for bucket in range(BUCKET_COUNT)

@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import Final
 
-from geograph_types.files.atomic import new_folder
 from geograph_types.errors import InputError
+from geograph_types.files.atomic import new_folder
 from geograph_types_trainer.checkpoint.file import load_checkpoint, save_checkpoint
 from geograph_types_trainer.recipe import RECIPES
 from geograph_types_trainer.run import (
@@ -17,8 +17,6 @@ from geograph_types_trainer.run import (
     write_head,
     write_report,
 )
-
-__all__ = ["export_checkpoint", "import_checkpoint"]
 
 NOT_RECORDED: Final = "not recorded"
 """Stands for what a checkpoint does not say of its own making."""

@@ -12,8 +12,6 @@ import pickletools
 from dataclasses import dataclass
 from typing import Final
 
-__all__ = ["FormError", "StorageOutline", "TensorOutline", "outline_pickle"]
-
 ORDERED_DICT: Final = "collections OrderedDict"
 FLOAT_STORAGE: Final = "torch FloatStorage"
 REBUILD_TENSOR: Final = "torch._utils _rebuild_tensor_v2"

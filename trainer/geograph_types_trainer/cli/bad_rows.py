@@ -5,8 +5,6 @@ from pathlib import Path
 
 from geograph_types.cli.notices import note
 
-__all__ = ["status_of_bad_rows"]
-
 
 def status_of_bad_rows(bad_rows: Mapping[str, int], data: Path | str) -> int:
     """Say how many rows took no part and why; give the exit status, 1 where there are any.

@@ -7,8 +7,6 @@ import click
 from geograph_types.cli.notices import note
 from geograph_types.cli.options import any_path, output_path
 
-__all__ = ["checkpoint"]
-
 
 @click.group(epilog="Example: geograph-types checkpoint export runs/first first.pth")
 def checkpoint() -> None:

@@ -14,8 +14,6 @@ from geograph_types_trainer.cli.bad_rows import status_of_bad_rows
 if TYPE_CHECKING:
     from geograph_types_trainer.dataset.source import BadLines
 
-__all__ = ["dataset"]
-
 EXISTING: Final = click.Path(exists=True, dir_okay=False, path_type=Path)
 SHOWN_LINES: Final = 8
 

@@ -12,8 +12,6 @@ from geograph_types_trainer.cli.bad_rows import status_of_bad_rows
 if TYPE_CHECKING:
     from geograph_types_trainer.evaluation.results import Split
 
-__all__ = ["evaluate"]
-
 
 @click.command(
     epilog="Example: geograph-types evaluate run data.parquet --against released.pth --html e.html"
@@ -58,8 +56,8 @@ def evaluate(
     from geograph_types.files.atomic import new_file
     from geograph_types_trainer.dataset.memory import TrainingData
     from geograph_types_trainer.evaluation.judge import evaluate as judge
-    from geograph_types_trainer.evaluation.table import show_evaluation
     from geograph_types_trainer.evaluation.predictor import open_predictor
+    from geograph_types_trainer.evaluation.table import show_evaluation
 
     check_outputs([json_file, html_file], [data, head, *against])
     if keep and not (head / "model.safetensors").is_file():

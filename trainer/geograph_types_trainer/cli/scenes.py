@@ -6,8 +6,6 @@ import click
 
 from geograph_types.cli.notices import note
 
-__all__ = ["scenes"]
-
 
 @click.command(epilog="Example: geograph-types scenes practice --per-class 40 --seed 1")
 @click.argument("out", type=click.Path(path_type=Path))

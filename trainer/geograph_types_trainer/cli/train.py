@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from geograph_types_trainer.recipe import Recipe
     from geograph_types_trainer.training.loop import EpochRecord
 
-__all__ = ["train"]
-
 EXISTING = click.Path(exists=True, dir_okay=False, path_type=Path)
 FOLDER = click.Path(path_type=Path)
 

@@ -14,8 +14,6 @@ from geograph_types_trainer.dataset.source import (
     digest_of,
 )
 
-__all__ = ["Conversion", "convert_dataset"]
-
 OnProgress: TypeAlias = Callable[[int, int], None]
 
 

@@ -15,16 +15,42 @@ import numpy as np
 from isal import igzip_threaded
 from numpy.typing import NDArray
 
-from geograph_types.dataset_batch import DatasetBatch
 from geograph_types.embedding import EMBEDDING_DIMENSION
 from geograph_types.errors import InputError, RowError, RowFault
-from geograph_types.stored.json_lines import decode_line
 from geograph_types.photos.labels import SPLITS
-from geograph_types.stored.batch import embedding_row_faults
+from geograph_types.stored.batch import DatasetBatch, embedding_row_faults
+from geograph_types.stored.json_lines import decode_line
 from geograph_types_trainer.labels import target_of
-from geograph_types_trainer.seen import SeenIds
 
-__all__ = ["PublishedBatch", "PublishedFile"]
+
+class SeenIds:
+    """Remembers ids in a few sorted arrays, each at least twice as long as the next."""
+
+    def __init__(self) -> None:
+        self._sorted: list[NDArray[np.int64]] = []
+
+    def repeated(self, ids: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Tell which ids came before, here or in an earlier call, and remember all of them.
+
+        Args:
+            ids: int64 [N].
+
+        Returns:
+            bool [N].
+        """
+        new, first = np.unique(ids, return_index=True)
+        repeated = np.ones(len(ids), np.bool_)
+        repeated[first] = False
+        for known in self._sorted:
+            place = np.minimum(np.searchsorted(known, ids), len(known) - 1)
+            repeated |= known[place] == ids
+        fresh = new[~repeated[first]]
+        while self._sorted and len(self._sorted[-1]) < 2 * len(fresh):
+            fresh = np.sort(np.concatenate([self._sorted.pop(), fresh]), kind="stable")
+        if len(fresh):
+            self._sorted.append(fresh)
+        return repeated
+
 
 BATCH_ROWS: Final = 8192
 GZIP_MAGIC: Final = b"\x1f\x8b"

@@ -7,15 +7,28 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from geograph_types.dataset_batch import DatasetBatch
 from geograph_types.embedding import EMBEDDING_DIMENSION
 from geograph_types.photos.labels import SPLITS
+from geograph_types.stored.batch import DatasetBatch
 from geograph_types.taxonomy import CLASSES
 from geograph_types_trainer.dataset.source import DatasetSource, digest_of
 from geograph_types_trainer.labels import CrossGridRule, Targets
-from geograph_types_trainer.training.distances import DistanceRows
 
-__all__ = ["TrainingData"]
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DistanceRows:
+    """What a policy looks at.
+
+    Attributes:
+        ids: int64 [N], `gridimage_id`.
+        buckets: int64 [N], as recorded.
+        labels: [N, 7], above 0 where the class holds.
+    """
+
+    ids: NDArray[np.int64]
+    buckets: NDArray[np.int64]
+    labels: NDArray[np.uint8]
+
 
 ROWS_AT_A_TIME: Final = 1 << 16
 

@@ -8,15 +8,13 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from geograph_types.dataset_batch import DatasetBatch
 from geograph_types.errors import InputError
-from geograph_types.stored.parquet import EmbeddingType, new_dataset
 from geograph_types.photos.labels import SPLITS
+from geograph_types.stored.batch import DatasetBatch
+from geograph_types.stored.parquet import EmbeddingType, new_dataset
 from geograph_types.taxonomy import CLASSES
 from geograph_types_trainer.chance import uniform_by_id
 from geograph_types_trainer.dataset.source import DatasetSource, digest_of
-
-__all__ = ["Sample", "sample_dataset"]
 
 RARE_SHARE: Final = 0.02
 """Classes that hold for fewer rows than this are rare, and all their rows are kept."""

@@ -8,15 +8,12 @@ from typing import Final
 
 import numpy as np
 
-from geograph_types.dataset_batch import DatasetBatch
 from geograph_types.errors import InputError, RowError, RowFault
-from geograph_types.stored.parquet import EmbeddingType, dataset_rows, read_dataset
 from geograph_types.photos.labels import SPLITS
-from geograph_types.stored.batch import embedding_row_faults
+from geograph_types.stored.batch import DatasetBatch, embedding_row_faults
+from geograph_types.stored.parquet import EmbeddingType, dataset_rows, read_dataset
 from geograph_types_trainer.dataset.json_lines import PublishedFile
 from geograph_types_trainer.labels import CrossGridRule, Targets, targets_of
-
-__all__ = ["DEFAULT_MAX_BAD", "BadLines", "DatasetSource", "digest_of"]
 
 DEFAULT_MAX_BAD: Final = 0.01
 """Share of bad rows above which a file is not used."""

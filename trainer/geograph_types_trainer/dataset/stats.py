@@ -9,15 +9,13 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from geograph_types.dataset_batch import DatasetBatch
 from geograph_types.distance.distance import BUCKET_COUNT
 from geograph_types.photos.labels import SPLITS
+from geograph_types.stored.batch import DatasetBatch
 from geograph_types.taxonomy import CLASSES, RAW_TAGS
 from geograph_types_trainer.chance import mix
 from geograph_types_trainer.dataset.source import DatasetSource
 from geograph_types_trainer.labels import Targets
-
-__all__ = ["DatasetStats", "Repeats", "measure_dataset"]
 
 WEIGHT_DECIMALS: Final = 3
 

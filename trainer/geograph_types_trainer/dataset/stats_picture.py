@@ -14,8 +14,6 @@ from geograph_types.photos.labels import SPLITS
 from geograph_types.taxonomy import CLASSES
 from geograph_types_trainer.dataset.stats import DatasetStats
 
-__all__ = ["draw_stats"]
-
 
 def draw_stats(stats: DatasetStats) -> bytes:
     """Draw classes, distances and weights as shares of each split's rows.

@@ -7,8 +7,6 @@ from geograph_types.photos.labels import SPLITS
 from geograph_types.taxonomy import CLASSES, RAW_TAGS
 from geograph_types_trainer.dataset.stats import DatasetStats, Repeats
 
-__all__ = ["stats_table"]
-
 
 def stats_table(stats: DatasetStats) -> str:
     """Write the counts as lines of text, a column a split."""

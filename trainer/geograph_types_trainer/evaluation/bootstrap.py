@@ -8,8 +8,6 @@ from numpy.typing import NDArray
 
 from geograph_types_trainer.metrics import Counts, Flags, macro_rates, micro_rates
 
-__all__ = ["F1Intervals", "bootstrap_f1"]
-
 DRAWS: Final = 1000
 COVERAGE: Final = 0.95
 

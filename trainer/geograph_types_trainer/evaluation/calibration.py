@@ -8,8 +8,6 @@ from numpy.typing import NDArray
 
 from geograph_types_trainer.metrics import Flags, Floats, Values
 
-__all__ = ["Platt", "Reliability", "expected_calibration_error", "fit_platt", "reliability"]
-
 BINS: Final = 10
 NEWTON_STEPS: Final = 50
 CLOSE_ENOUGH: Final = 1e-10

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from geograph_types.distance.distance import UNKNOWN_BUCKET
 from geograph_types.errors import InputError
 from geograph_types.taxonomy import CLASS_INDEX, CLASSES
+from geograph_types_trainer.dataset.memory import TrainingData
 from geograph_types_trainer.evaluation.bootstrap import bootstrap_f1
 from geograph_types_trainer.evaluation.calibration import (
     Platt,
@@ -18,7 +19,7 @@ from geograph_types_trainer.evaluation.calibration import (
     fit_platt,
     reliability,
 )
-from geograph_types_trainer.dataset.memory import TrainingData
+from geograph_types_trainer.evaluation.predictor import Predictor
 from geograph_types_trainer.evaluation.results import (
     ClassCalibration,
     ClassScore,
@@ -44,9 +45,6 @@ from geograph_types_trainer.metrics import (
     samples_rates,
     weighted_rates,
 )
-from geograph_types_trainer.evaluation.predictor import Predictor
-
-__all__ = ["evaluate"]
 
 CHUNK_ROWS: Final = 8192
 SHUFFLES: Final = 5

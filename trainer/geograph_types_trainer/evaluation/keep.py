@@ -12,8 +12,6 @@ from geograph_types_trainer.evaluation.results import HeadEvaluation
 from geograph_types_trainer.head import TypeHead
 from geograph_types_trainer.run import Run
 
-__all__ = ["calibrated_head", "keep_fitted"]
-
 
 @torch.no_grad()
 def calibrated_head(head: TypeHead, platt: Platt) -> TypeHead:

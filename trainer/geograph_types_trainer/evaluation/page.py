@@ -5,11 +5,9 @@ from html import escape
 from importlib.resources import files
 
 from geograph_types.taxonomy import CLASSES
-from geograph_types_trainer.evaluation.results import Evaluation, HeadEvaluation
 from geograph_types_trainer.evaluation.plots import Mark, colour, reliability_plot, scale_row, track
+from geograph_types_trainer.evaluation.results import Evaluation, HeadEvaluation
 from geograph_types_trainer.evaluation.table import RULES
-
-__all__ = ["evaluation_page"]
 
 DISTANCES = {
     "recorded": "as recorded",

@@ -13,8 +13,6 @@ from typing import Final
 
 from geograph_types_trainer.evaluation.results import ReliabilityBin
 
-__all__ = ["Mark", "colour", "reliability_plot", "scale_row", "track"]
-
 LINE_HEIGHT: Final = 22
 COLOURS: Final = 4
 """Head colours in the style sheet; more heads begin again."""

@@ -15,8 +15,6 @@ from geograph_types.tagger import TypeTagger
 if TYPE_CHECKING:
     from geograph_types_trainer.head import TypeHead
 
-__all__ = ["Predict", "Predictor", "PredictorKind", "open_predictor"]
-
 Predict: TypeAlias = Callable[[NDArray[np.float32], NDArray[np.int64]], NDArray[np.float32]]
 """Raw embeddings [N, 512] and distance buckets [N] to probabilities [N, 7]."""
 

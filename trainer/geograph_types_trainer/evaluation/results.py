@@ -8,20 +8,6 @@ import msgspec
 
 from geograph_types_trainer.evaluation.predictor import PredictorKind
 
-__all__ = [
-    "ClassCalibration",
-    "ClassScore",
-    "DistanceScore",
-    "DroneScore",
-    "Evaluation",
-    "HeadEvaluation",
-    "MeanScore",
-    "ReliabilityBin",
-    "Scores",
-    "Split",
-    "ThresholdRule",
-]
-
 Split: TypeAlias = Literal["tes", "val", "all"]
 ThresholdRule: TypeAlias = Literal["0.5", "own", "validation"]
 """Where thresholds come from: 0.5 for all, the head's own, or tuned on the validation rows."""

@@ -10,8 +10,6 @@ from rich.table import Table
 from geograph_types.taxonomy import CLASSES
 from geograph_types_trainer.evaluation.results import Evaluation, HeadEvaluation, Scores
 
-__all__ = ["RULES", "show_evaluation"]
-
 WIDTH = 120
 """Columns, where the output is no terminal."""
 

@@ -9,8 +9,8 @@ from typing import Final
 import numpy as np
 from PIL import Image
 
-from geograph_types.files.atomic import new_file
 from geograph_types.errors import InputError
+from geograph_types.files.atomic import new_file
 from geograph_types.taxonomy import CLASSES
 from geograph_types_trainer.scenes.catalogue import draw_scene, scene_generator
 from geograph_types_trainer.scenes.places import Place, draw_place

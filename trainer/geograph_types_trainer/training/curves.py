@@ -9,8 +9,6 @@ from matplotlib.ticker import MaxNLocator
 
 from geograph_types_trainer.training.loop import EpochRecord
 
-__all__ = ["draw_curves"]
-
 
 def draw_curves(history: Sequence[EpochRecord]) -> bytes:
     """Draw losses and validation scores by epoch, the kept epoch marked.

@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 from geograph_types.distance.distance import UNKNOWN_BUCKET
 from geograph_types.taxonomy import CLASS_INDEX, CROSS_FAR
 from geograph_types_trainer.chance import uniform_by_id
-
-__all__ = ["OTHERS_FROM", "POLICIES", "DistanceRows", "Views", "training_views", "validation_views"]
+from geograph_types_trainer.dataset.memory import DistanceRows
 
 NEAR_BUCKETS: Final = 10
 """Random distances of the released policies: index 0 to 9, below 512 m."""
@@ -32,21 +31,6 @@ VALUE: Final = 2
 
 VALIDATION_EPOCH: Final = 0
 """Stands for the epoch in draws for validation; those for training count from 1."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class DistanceRows:
-    """What a policy looks at.
-
-    Attributes:
-        ids: int64 [N], `gridimage_id`.
-        buckets: int64 [N], as recorded.
-        labels: [N, 7], above 0 where the class holds.
-    """
-
-    ids: NDArray[np.int64]
-    buckets: NDArray[np.int64]
-    labels: NDArray[np.uint8]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -11,22 +11,58 @@ import msgspec
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
-from geograph_types.files.atomic import new_file
 from geograph_types.errors import InputError
-from geograph_types_trainer.adamw import AdamW
-from geograph_types_trainer.batch import Batch
+from geograph_types.files.atomic import new_file
 from geograph_types_trainer.dataset.memory import TrainingData
 from geograph_types_trainer.device import seeded
-from geograph_types_trainer.dropout import dropout_factors
-from geograph_types_trainer.head import HIDDEN, TypeHead
+from geograph_types_trainer.head import HIDDEN, TypeHead, dropout_factors
 from geograph_types_trainer.metrics import PLAIN_THRESHOLD, count, macro_rates, micro_rates
-from geograph_types_trainer.training.distances import OTHERS_FROM, Views, training_views, validation_views
 from geograph_types_trainer.recipe import Recipe
+from geograph_types_trainer.training.adamw import AdamW
+from geograph_types_trainer.training.distances import (
+    OTHERS_FROM,
+    Views,
+    training_views,
+    validation_views,
+)
 from geograph_types_trainer.training.standardise import Standardisation
 
-__all__ = ["EpochRecord", "Training", "ValidationScores"]
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Batch:
+    """Rows as the head reads them.
+
+    Attributes:
+        inputs: float32 [B, 512].
+        labels: float32 [B, 7].
+        weights: float32 [B].
+        shares: float32 [K], of the views in the loss.
+        buckets: int64 [K, B].
+    """
+
+    inputs: Tensor
+    labels: Tensor
+    weights: Tensor
+    shares: Tensor
+    buckets: Tensor
+
+    def losses(self, logits: Tensor, positive_weights: Tensor | None = None) -> Tensor:
+        """Compute each row's loss: its weight times its mean binary cross-entropy.
+
+        Args:
+            logits: float32 [K, B, 7].
+            positive_weights: float32 [7], of the labels that hold; none counts all alike.
+
+        Returns:
+            float32 [B].
+        """
+        each = nn.functional.binary_cross_entropy_with_logits(
+            logits, self.labels.expand_as(logits), pos_weight=positive_weights, reduction="none"
+        )
+        return self.shares @ each.mean(dim=2) * self.weights
+
 
 STEPS_AN_EPOCH: Final = 50
 SMALLEST_BATCH: Final = 16

@@ -12,8 +12,6 @@ from torch import Tensor
 from geograph_types.embedding import EMBEDDING_DIMENSION
 from geograph_types_trainer.head import TypeHead
 
-__all__ = ["Standardisation"]
-
 CHUNK_ROWS: Final = 2048
 SMALLEST_SPREAD: Final = 1e-3
 """Standard deviations below this count as this, so that a constant dimension stays harmless."""

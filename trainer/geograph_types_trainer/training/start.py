@@ -1,20 +1,21 @@
 """From a dataset's file to a complete run, begun anew or gone on with."""
 
-from collections.abc import Callable
+import csv
+import io
+from collections.abc import Callable, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TypeAlias, cast
+from typing import Final, TypeAlias, cast
 
 import torch
 
-from geograph_types.files.atomic import new_file
 from geograph_types.errors import InputError
+from geograph_types.files.atomic import new_file
 from geograph_types.photos.labels import SPLITS
 from geograph_types.taxonomy import CLASSES
 from geograph_types_trainer.dataset.memory import TrainingData
 from geograph_types_trainer.dataset.source import digest_of
 from geograph_types_trainer.device import DeviceName, choose_device
-from geograph_types_trainer.log import log_table
 from geograph_types_trainer.recipe import Recipe
 from geograph_types_trainer.run import (
     CONFIGURATION_FILE,
@@ -34,7 +35,35 @@ from geograph_types_trainer.run import (
 )
 from geograph_types_trainer.training.loop import EpochRecord, Training
 
-__all__ = ["resume_run", "start_run"]
+LOG_COLUMNS: Final = (
+    "epoch",
+    "training_loss",
+    "validation_loss",
+    "validation_micro_f1",
+    "validation_macro_f1",
+    "best",
+)
+
+
+def log_table(history: Sequence[EpochRecord]) -> bytes:
+    """Write the epochs as CSV with a header."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(LOG_COLUMNS)
+    for record in history:
+        scores = record.validation
+        writer.writerow(
+            [
+                record.number,
+                f"{record.training_loss:.6f}",
+                f"{scores.loss:.6f}",
+                f"{scores.micro_f1:.6f}",
+                f"{scores.macro_f1:.6f}",
+                int(record.best),
+            ]
+        )
+    return text.getvalue().encode()
+
 
 OnEpoch: TypeAlias = Callable[[EpochRecord], None]
 

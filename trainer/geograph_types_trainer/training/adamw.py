@@ -7,8 +7,6 @@ from typing import Any, Final
 import torch
 from torch import Tensor
 
-__all__ = ["AdamW"]
-
 MEAN_DECAY: Final = 0.9
 SQUARE_DECAY: Final = 0.999
 EPSILON: Final = 1e-8
