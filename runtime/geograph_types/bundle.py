@@ -5,10 +5,8 @@ bundle: whoever can change a file can change the manifest with it.
 """
 
 import hashlib
-import mmap
 import os
 import stat
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,33 +17,9 @@ from typing import BinaryIO, Final
 import msgspec
 
 from geograph_types.errors import BundleError, InputError
+from geograph_types.files.private import private_file
 from geograph_types.manifest import BundleFile, Manifest, Precision, Role, decode_manifest
-from geograph_types.onnx_outline import OutlineError, has_external_data
 from geograph_types.taxonomy import CLASSES
-
-
-@contextmanager
-def private_file() -> Iterator[tuple[BinaryIO, Path]]:
-    """Make a file that is gone in the end: in memory on Linux, in a folder of its own elsewhere.
-
-    Yields:
-        The open file, and a path by which this process can read it.
-
-    Raises:
-        OSError: there is no room.
-    """
-    if hasattr(os, "memfd_create"):
-        with open(os.memfd_create("geograph-types", os.MFD_CLOEXEC), "w+b") as stream:
-            path = Path("/proc/self/fd", str(stream.fileno()))
-            # Without /proc, as in a bare chroot, such a file has no path.
-            if path.exists():
-                yield stream, path
-                return
-    with tempfile.TemporaryDirectory(prefix="geograph-types-") as folder:
-        path = Path(folder, "content")
-        with path.open("w+b") as stream:
-            yield stream, path
-
 
 MANIFEST_NAME: Final = "manifest.json"
 MANIFEST_LIMIT: Final = 1 << 20
@@ -154,48 +128,26 @@ class Bundle:
         """Read a file of the bundle and check its digest before anybody parses it.
 
         Raises:
-            BundleError: it is not, byte for byte, the file that the manifest names, or a model that
-                names other files.
+            BundleError: it is not, byte for byte, the file that the manifest names.
         """
         data = _read_regular(self.root, file.path, file.size)
         self._check_digest(file, hashlib.sha256(data).hexdigest())
-        if file.role != "card":
-            with memoryview(data) as content:
-                self._check_self_contained(file, content)
         return data
 
     @contextmanager
     def model(self, file: BundleFile) -> Iterator[Path]:
         """Give a path to a private copy of a model, made and checked before anybody parses it.
 
-        Whoever changes the bundle afterwards changes nothing that is read from that path. A copy
-        takes less memory than the model's bytes would, which onnxruntime copies and keeps.
+        Whoever changes the bundle afterwards changes nothing that is read from that path, and
+        onnxruntime refuses weights that a model keeps in files beside it: a private copy has none.
+        A copy takes less memory than the model's bytes would, which onnxruntime copies and keeps.
 
         Raises:
-            BundleError: the file is not, byte for byte, the one that the manifest names, or it
-                names other files.
+            BundleError: the file is not, byte for byte, the one that the manifest names.
         """
         with private_file() as (copy, path):
             self._check_digest(file, _copy_regular(self.root, file, copy))
-            if file.size == 0:
-                raise BundleError(self.root / file.path, "is empty; export the bundle again")
-            with (
-                mmap.mmap(copy.fileno(), 0, access=mmap.ACCESS_READ) as mapped,
-                memoryview(mapped) as content,
-            ):
-                self._check_self_contained(file, content)
             yield path
-
-    def _check_self_contained(self, file: BundleFile, content: memoryview) -> None:
-        """Refuse a model for which onnxruntime would read further files."""
-        try:
-            external = has_external_data(content)
-        except OutlineError as error:
-            problem = f"is no ONNX model ({error}); export the bundle again"
-            raise BundleError(self.root / file.path, problem) from None
-        if external:
-            problem = "keeps numbers in other files, which no digest covers; export it again"
-            raise BundleError(self.root / file.path, problem)
 
     def _check_digest(self, file: BundleFile, digest: str) -> None:
         if digest == file.sha256:

@@ -1,5 +1,7 @@
 """Run ONNX graphs; the only module that imports onnxruntime."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from importlib import metadata
 from pathlib import Path
@@ -10,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geograph_types.errors import BackendError, DeviceError, InputError
+from geograph_types.files.private import private_file
 from geograph_types.system.cpu import usable_cpus
 from geograph_types.system.memory import return_freed_memory
 
@@ -121,9 +124,11 @@ class Session:
     ) -> None:
         """Load a graph that the caller has verified.
 
+        Weights in other files are refused: onnxruntime looks for them beside the model only, and
+        there is nothing beside a private file. Bytes alone would let it read the current folder.
+
         Args:
-            model: a serialised ONNX model without external data, or a path to one. From a path it
-                takes half the memory: onnxruntime keeps the bytes that it is given.
+            model: a serialised ONNX model, or the path of a private copy of one (`Bundle.model`).
             device: "auto" takes CUDA where it can be loaded.
             threads: for one run; `None` follows the CPU quota.
 
@@ -140,7 +145,8 @@ class Session:
         options.log_severity_level = 3
         providers = [(CUDA, CUDA_OPTIONS), CPU] if chosen == "cuda" else [CPU]
         try:
-            self._session = backend.InferenceSession(model, options, providers=providers)
+            with _as_private_file(model) as path:
+                self._session = backend.InferenceSession(path, options, providers=providers)
         except Exception as error:  # onnxruntime raises a dozen unrelated classes
             raise BackendError(
                 f"onnxruntime {backend.__version__} refuses the model: {str(error).splitlines()[0]}"
@@ -162,3 +168,14 @@ class Session:
         """
         result: NDArray[np.float32] = self._session.run([output], inputs)[0]
         return result
+
+
+@contextmanager
+def _as_private_file(model: bytes | Path) -> Iterator[Path]:
+    if isinstance(model, Path):
+        yield model
+        return
+    with private_file() as (stream, path):
+        stream.write(model)
+        stream.flush()
+        yield path

@@ -57,14 +57,14 @@ class TypeHead(nn.Module):
         Returns:
             Logits, float32 [N, 7].
         """
-        return self.judge(self.look(embeddings), buckets[None])[0]
+        return self.logits_at(self.image_part(embeddings), buckets[None])[0]
 
-    def look(self, embeddings: Tensor) -> Tensor:
+    def image_part(self, embeddings: Tensor) -> Tensor:
         """Compute the picture's part of the hidden layer, float32 [N, 256]."""
         weight = self.first.weight[:, :EMBEDDING_DIMENSION]
         return nn.functional.linear(embeddings, weight, self.first.bias)
 
-    def judge(self, seen: Tensor, views: Tensor, kept: Tensor | None = None) -> Tensor:
+    def logits_at(self, seen: Tensor, views: Tensor, kept: Tensor | None = None) -> Tensor:
         """Judge the same pictures at several distances, for little more than the price of one.
 
         Args:

@@ -12,9 +12,9 @@ import msgspec
 from geograph_types.distance.coordinates import Coordinates
 from geograph_types.distance.distance import Distance
 from geograph_types.distance.grid import Grid, GridPosition
-from geograph_types.distance.sources import Place, Whereabouts
+from geograph_types.distance.sources import Place, Places
 from geograph_types.errors import InputError
-from geograph_types.photos.labels import PhotoRecord
+from geograph_types.photos.labels import PhotoLabels
 
 DIGITS_OF_NAME: Final = 12
 
@@ -39,9 +39,9 @@ class Known(msgspec.Struct, frozen=True, array_like=True):
     error: str | None
 
     @classmethod
-    def of(cls, record: PhotoRecord) -> "Known":
+    def of(cls, record: PhotoLabels) -> "Known":
         """Take what tagging needs of a record."""
-        where = record.whereabouts
+        where = record.places
         return cls(
             record.gridimage_id,
             record.types,
@@ -51,11 +51,11 @@ class Known(msgspec.Struct, frozen=True, array_like=True):
             record.error,
         )
 
-    def record(self, photo: Path) -> PhotoRecord:
+    def record(self, photo: Path) -> PhotoLabels:
         """Give the record again, for a photo at a path."""
-        where = Whereabouts(_place(self.camera), _place(self.subject), self.metres)
+        where = Places(_place(self.camera), _place(self.subject), self.metres)
         unused = Distance.unknown()
-        return PhotoRecord(
+        return PhotoLabels(
             photo, self.gridimage_id, self.types, where, unused, 1.0, "tra", self.error
         )
 

@@ -26,7 +26,7 @@ from geograph_types.errors import (
 )
 from geograph_types.files.text import displayable
 from geograph_types.photos.embed import EmbeddedPhoto, embed_photos
-from geograph_types.photos.labels import record_key
+from geograph_types.photos.labels import label_key
 from geograph_types.photos.tag import tag_photos
 from geograph_types.stored.read import read_rows
 from geograph_types.stored.score import score_batches
@@ -87,7 +87,7 @@ class ShardWorker:
         settings = self._job.settings
         embedded = list(self._embedded(items, copies))
         records = {
-            record_key(photo.path): item.known.record(photo.path)
+            label_key(photo.path): item.known.record(photo.path)
             for item, photo in zip(items, embedded, strict=True)
             if item.known
         }

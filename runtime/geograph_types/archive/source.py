@@ -11,7 +11,7 @@ from geograph_types.archive.job import Kind, shown_address
 from geograph_types.decoding.open import SUFFIXES
 from geograph_types.errors import InputError
 from geograph_types.photos.find import find_photos
-from geograph_types.photos.labels import PhotoRecord, record_key
+from geograph_types.photos.labels import PhotoLabels, label_key
 from geograph_types.stored.files import find_row_files, is_row_file
 
 REMOTE: Final = ("s3",)
@@ -129,13 +129,13 @@ def _item(path: Path, folder: Path) -> InputItem:
 
 
 def with_labels(
-    items: Iterator[InputItem], records: Mapping[Path, PhotoRecord], folder: Path
+    items: Iterator[InputItem], records: Mapping[Path, PhotoLabels], folder: Path
 ) -> Iterator[InputItem]:
     """Add what a labels file says.
 
     Args:
         items: photos.
-        records: as `read_records` gives them.
+        records: as `read_labels` gives them.
         folder: from which the labels name photos.
 
     Raises:
@@ -143,7 +143,7 @@ def with_labels(
     """
     named = 0
     for item in items:
-        record = records.get(record_key(folder / item.name))
+        record = records.get(label_key(folder / item.name))
         named += record is not None
         known = Known.of(record) if record else None
         yield InputItem(item.raw_name, item.size, item.modified, known)

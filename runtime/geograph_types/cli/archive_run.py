@@ -21,7 +21,7 @@ from geograph_types.cli.progress import track
 from geograph_types.cli.tally import ShardTally
 from geograph_types.errors import InputError
 from geograph_types.photos.find import real_path
-from geograph_types.photos.labels import read_records
+from geograph_types.photos.labels import read_labels
 from geograph_types.session import pick_device
 from geograph_types.system.cpu import usable_cpus
 from geograph_types.system.signals import Stop
@@ -119,7 +119,7 @@ SHARD_PHOTOS = 1024
     help="How to keep the embeddings of photos.",
 )
 @exact_option
-@Stop().heeded()
+@Stop().handled()
 def run(
     engine: Literal["local", "ray"],
     source: str,
@@ -233,7 +233,7 @@ def _labelled(
     if labels is None:
         return items
     folder = opened.folder if isinstance(opened, FolderSource) else labels.parent
-    return with_labels(items, read_records(labels), folder)
+    return with_labels(items, read_labels(labels), folder)
 
 
 def _engine(

@@ -25,7 +25,7 @@ from geograph_types.distance.sources import best_distance
 from geograph_types.errors import InputError, PhotoFault, RowFault
 from geograph_types.photos.embed import EmbeddedPhoto, embed_photos
 from geograph_types.photos.find import find_photos
-from geograph_types.photos.labels import PhotoRecord, read_records, record_key
+from geograph_types.photos.labels import PhotoLabels, label_key, read_labels
 from geograph_types.session import Device
 from geograph_types.tagger import TypeTagger
 from geograph_types.taxonomy import RAW_TAGS
@@ -71,10 +71,10 @@ def embed(
     """
     tagger = TypeTagger.for_many(bundle, device=device, threads=threads)
     warn_of_stand_in(tagger.bundle)
-    records = read_records(labels)
+    records = read_labels(labels)
     found = list(dict.fromkeys(find_photos(photos)))
     check_outputs([out], [*found, labels], bundle)
-    paths = [path for path in found if record_key(path) in records]
+    paths = [path for path in found if label_key(path) in records]
     if not paths:
         raise InputError(f"{labels} names none of the {len(found)} photos that were given")
     if len(paths) < len(found):
@@ -89,7 +89,7 @@ def embed(
 
 def write_dataset(
     photos: Iterable[EmbeddedPhoto],
-    records: dict[Path, PhotoRecord],
+    records: dict[Path, PhotoLabels],
     out: Path,
     tagger: TypeTagger,
 ) -> Counter[str]:
@@ -101,9 +101,9 @@ def write_dataset(
     with new_dataset(out) as dataset:
         remaining = iter(photos)
         while some := list(islice(remaining, ROWS_AT_ONCE)):
-            good: list[tuple[EmbeddedPhoto, PhotoRecord]] = []
+            good: list[tuple[EmbeddedPhoto, PhotoLabels]] = []
             for photo in some:
-                record = records[record_key(photo.path)]
+                record = records[label_key(photo.path)]
                 fault, detail = _problem(photo, record)
                 if fault:
                     faults[fault] += 1
@@ -122,7 +122,7 @@ def write_dataset(
     return faults
 
 
-def _problem(photo: EmbeddedPhoto, record: PhotoRecord) -> tuple[str, str]:
+def _problem(photo: EmbeddedPhoto, record: PhotoLabels) -> tuple[str, str]:
     """Say why a photo cannot be a row of a dataset; two empty texts where it can."""
     if photo.error:
         return photo.error.fault.value, photo.error.detail
@@ -137,7 +137,7 @@ def _problem(photo: EmbeddedPhoto, record: PhotoRecord) -> tuple[str, str]:
     return "", ""
 
 
-def _batch(good: list[tuple[EmbeddedPhoto, PhotoRecord]]) -> "DatasetBatch":
+def _batch(good: list[tuple[EmbeddedPhoto, PhotoLabels]]) -> "DatasetBatch":
     from geograph_types.stored.batch import DatasetBatch
 
     records = [record for _, record in good]
@@ -145,7 +145,7 @@ def _batch(good: list[tuple[EmbeddedPhoto, PhotoRecord]]) -> "DatasetBatch":
         ids=np.array([record.gridimage_id for record in records], np.int64),
         types=[record.types for record in records],
         distances=[
-            bucket_text(best_distance(record.whereabouts, photo.exif.whereabouts).distance.bucket)
+            bucket_text(best_distance(record.places, photo.exif.places).distance.bucket)
             for photo, record in good
         ],
         embeddings=np.stack([p.embedding for p, _ in good if p.embedding is not None]),

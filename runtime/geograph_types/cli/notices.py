@@ -22,7 +22,7 @@ def note(line: str) -> None:
 
 
 @contextmanager
-def spoken_by(speaker: Callable[[str], None]) -> Iterator[None]:
+def redirected_to(speaker: Callable[[str], None]) -> Iterator[None]:
     """Hand lines to a speaker meanwhile, as where a bar has the terminal's last line."""
     _speakers.append(speaker)
     try:

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final, TypeVar
 
-from geograph_types.cli.notices import note, spoken_by
+from geograph_types.cli.notices import note, redirected_to
 
 T = TypeVar("T")
 
@@ -73,7 +73,7 @@ def _with_bar(
         console.print(Text(line), soft_wrap=True)
 
     failures = 0
-    with Progress(*columns, console=console, transient=True) as bar, spoken_by(say):
+    with Progress(*columns, console=console, transient=True) as bar, redirected_to(say):
         task = bar.add_task(what, total=total, rate="", failures="")
         for item in items:
             yield item

@@ -27,7 +27,7 @@ from geograph_types.errors import InputError, OutputError
 from geograph_types.files.text import displayable
 from geograph_types.photos.catalog import Catalog, open_catalog
 from geograph_types.photos.embed import EmbeddedPhoto, embed_photos
-from geograph_types.photos.labels import PhotoRecord, read_records, record_key
+from geograph_types.photos.labels import PhotoLabels, label_key, read_labels
 from geograph_types.photos.outputs import check_suffix, json_line, new_results
 from geograph_types.photos.result import PhotoResult
 from geograph_types.photos.tag import embed_into, encoding_of, keep_results, tag_photos
@@ -179,10 +179,10 @@ def has_failed(photo: EmbeddedPhoto | PhotoResult) -> bool:
     return photo.error is not None
 
 
-def _records(labels: Path, paths: list[Path]) -> dict[Path, PhotoRecord]:
+def _records(labels: Path, paths: list[Path]) -> dict[Path, PhotoLabels]:
     """Read what is known of the photos, and say for how many it is nothing."""
-    records = read_records(labels)
-    missing = [path for path in paths if record_key(path) not in records]
+    records = read_labels(labels)
+    missing = [path for path in paths if label_key(path) not in records]
     if len(missing) == len(paths):
         raise InputError(
             f"{labels} names none of the {len(paths)} photos: its column 'photo' is relative to "

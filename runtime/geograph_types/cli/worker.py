@@ -130,7 +130,7 @@ def worker(
     listeners = Listeners(tally, note, _told_now_and_then(tally))
     agent = f"geograph-types/{metadata.version('geograph-types')} (worker)"
     stop = Stop()
-    with stop.heeded(), closing(Transport(agent)) as transport:
+    with stop.handled(), closing(Transport(agent)) as transport:
         try:
             if dry_run:
                 _print(rehearse_round(order, tagger, transport, listeners))

@@ -17,7 +17,7 @@ from geograph_types.decoding.jpeg import (
     progressive_memory,
     reduce_jpeg,
 )
-from geograph_types.distance.exif import NO_EXIF, ExifWhereabouts, read_exif_whereabouts
+from geograph_types.distance.exif import NO_EXIF, ExifPlaces, read_exif_places
 from geograph_types.errors import InputError, MissingExtraError, PhotoError, PhotoFault
 from geograph_types.preprocess import to_8_bits
 
@@ -80,7 +80,7 @@ class DecodedPhoto:
 
     image: Image.Image
     truncated: bool = False
-    exif: ExifWhereabouts = NO_EXIF
+    exif: ExifPlaces = NO_EXIF
 
 
 def open_photo(photo: PhotoLike, exact: bool = False) -> Image.Image:
@@ -176,9 +176,9 @@ def _decode(file: BinaryIO, size: int, name: str, exact: bool) -> DecodedPhoto:
             if error.errno is not None or image.format not in ("JPEG", "MPO"):
                 raise
             image = _rest_of_jpeg(file, name, exact)
-            exif = _exif_whereabouts(image)
+            exif = _exif_places(image)
             return DecodedPhoto(_upright(image, in_place=True), truncated=True, exif=exif)
-        exif = _exif_whereabouts(image)
+        exif = _exif_places(image)
         return DecodedPhoto(to_8_bits(_upright(image, in_place=True)), exif=exif)
     except PhotoError as error:
         raise PhotoError(name, error.fault, error.detail) from None
@@ -274,13 +274,13 @@ def _rest_of_jpeg(file: BinaryIO, name: str, exact: bool) -> Image.Image:
     return image
 
 
-def _exif_whereabouts(image: Image.Image) -> ExifWhereabouts:
+def _exif_places(image: Image.Image) -> ExifPlaces:
     try:
-        return read_exif_whereabouts(image.getexif())
+        return read_exif_places(image.getexif())
     except MemoryError:
         raise
     except Exception as error:  # damaged EXIF, in any way; the pixels are good
-        return ExifWhereabouts(problems=(f"EXIF cannot be read ({error})",))
+        return ExifPlaces(problems=(f"EXIF cannot be read ({error})",))
 
 
 def _upright(image: Image.Image, in_place: bool = False) -> Image.Image:

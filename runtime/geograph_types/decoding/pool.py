@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geograph_types.decoding.process import READY, Refusal, Reply
-from geograph_types.distance.exif import ExifWhereabouts
+from geograph_types.distance.exif import ExifPlaces
 from geograph_types.errors import DecoderError, PhotoError, PhotoFault
 from geograph_types.preprocess import CROP
 
@@ -55,7 +55,7 @@ class PhotoPixels:
 
     pixels: NDArray[np.uint8]
     truncated: bool
-    exif: ExifWhereabouts
+    exif: ExifPlaces
     sha256: bytes | None
 
 

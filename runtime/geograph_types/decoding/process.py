@@ -19,7 +19,7 @@ import msgspec
 from PIL import AvifImagePlugin
 
 from geograph_types.decoding.open import decode_photo
-from geograph_types.distance.exif import ExifWhereabouts
+from geograph_types.distance.exif import ExifPlaces
 from geograph_types.errors import PhotoError, PhotoFault
 from geograph_types.files.text import as_utf_8
 from geograph_types.preprocess import preprocess
@@ -43,7 +43,7 @@ class Pixels(msgspec.Struct, frozen=True, tag=True):
 
     data: bytes
     truncated: bool
-    exif: ExifWhereabouts
+    exif: ExifPlaces
     sha256: bytes | None
 
 

@@ -36,7 +36,7 @@ class DistanceSource(StrEnum):
     """Where a distance comes from."""
 
     GIVEN = "given"
-    CSV = "csv"
+    STATED = "csv"
     CSV_AND_EXIF = "csv_and_exif"
     EXIF = "exif"
     UNKNOWN = "unknown"

@@ -15,7 +15,7 @@ from typing import Any, Final
 from PIL import Image
 
 from geograph_types.distance.coordinates import Coordinates
-from geograph_types.distance.sources import Whereabouts
+from geograph_types.distance.sources import Places
 
 GPS_IFD: Final = 0x8825
 
@@ -43,7 +43,7 @@ class GpsTag(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class ExifWhereabouts:
+class ExifPlaces:
     """What EXIF says, and what of it makes no sense.
 
     Attributes:
@@ -59,16 +59,16 @@ class ExifWhereabouts:
     problems: tuple[str, ...] = ()
 
     @property
-    def whereabouts(self) -> Whereabouts:
+    def places(self) -> Places:
         """All that can be used."""
-        return Whereabouts(self.camera, self.subject, self.metres)
+        return Places(self.camera, self.subject, self.metres)
 
 
-NO_EXIF: Final = ExifWhereabouts()
+NO_EXIF: Final = ExifPlaces()
 """Of a photo that says nothing."""
 
 
-def read_exif_whereabouts(exif: Image.Exif) -> ExifWhereabouts:
+def read_exif_places(exif: Image.Exif) -> ExifPlaces:
     """Read the GPS directory of `image.getexif()`.
 
     Damaged fields never raise: they count as missing and are listed. A place at exactly 0, 0, which
@@ -77,7 +77,7 @@ def read_exif_whereabouts(exif: Image.Exif) -> ExifWhereabouts:
     try:
         gps = exif.get_ifd(GPS_IFD)
     except (OSError, ValueError, TypeError, KeyError, SyntaxError, struct.error) as error:
-        return ExifWhereabouts(problems=(f"EXIF's GPS directory cannot be read ({error})",))
+        return ExifPlaces(problems=(f"EXIF's GPS directory cannot be read ({error})",))
     problems: list[str] = []
 
     def place(latitude: GpsTag, longitude: GpsTag, accuracy: float) -> Coordinates | None:
@@ -100,7 +100,7 @@ def read_exif_whereabouts(exif: Image.Exif) -> ExifWhereabouts:
             metres = _metres(gps)
         except ValueError as error:
             problems.append(f"EXIF {error}")
-    return ExifWhereabouts(camera, subject, metres, tuple(problems))
+    return ExifPlaces(camera, subject, metres, tuple(problems))
 
 
 def _degrees(gps: Mapping[int, Any], tag: GpsTag, directions: str, limit: int) -> float:

@@ -1,7 +1,7 @@
 """Where camera and subject stood, from the best source there is.
 
 Two sources can tell: a row of a CSV file, and the photo's own EXIF. Each gives what it knows as
-`Whereabouts`; `best_distance` makes the distance of the two, and the distance says which it used.
+`Places`; `best_distance` makes the distance of the two, and the distance says which it used.
 """
 
 from dataclasses import dataclass, replace
@@ -31,7 +31,7 @@ def parse_place(text: str) -> Place | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Whereabouts:
+class Places:
     """What one source says.
 
     Attributes:
@@ -45,7 +45,7 @@ class Whereabouts:
     metres: float | None = None
 
 
-NOWHERE: Final = Whereabouts()
+NOWHERE: Final = Places()
 """A source that says nothing."""
 
 
@@ -62,7 +62,7 @@ class BestDistance:
     problem: str | None = None
 
 
-def best_distance(csv: Whereabouts, exif: Whereabouts = NOWHERE) -> BestDistance:
+def best_distance(csv: Places, exif: Places = NOWHERE) -> BestDistance:
     """Make the distance from what the sources say.
 
     Three readings are tried in turn: the CSV alone; the CSV completed by EXIF, where each knows one
@@ -76,29 +76,29 @@ def best_distance(csv: Whereabouts, exif: Whereabouts = NOWHERE) -> BestDistance
         DistanceError: the CSV's distance is below 0.
         MissingExtraError: the CSV has latitudes and longitudes, and pyproj is not installed.
     """
-    readings = [_reading(csv, DistanceSource.CSV)]
-    completed = Whereabouts(csv.camera or exif.camera, csv.subject or exif.subject)
+    readings = [_reading(csv, DistanceSource.STATED)]
+    completed = Places(csv.camera or exif.camera, csv.subject or exif.subject)
     both = (csv.camera or csv.subject) and (exif.camera or exif.subject)
     problem = None
-    for whereabouts, source in (
+    for places, source in (
         (completed if both else NOWHERE, DistanceSource.CSV_AND_EXIF),
         (exif, DistanceSource.EXIF),
     ):
         if _is_complete(_best(readings)):
             break
         try:
-            readings.append(_reading(whereabouts, source))
+            readings.append(_reading(places, source))
         except (GridError, MissingExtraError) as error:
             problem = str(error)
-            readings.append(_reading(Whereabouts(metres=whereabouts.metres), source))
+            readings.append(_reading(Places(metres=places.metres), source))
     return BestDistance(_best(readings), problem)
 
 
-def _reading(whereabouts: Whereabouts, source: DistanceSource) -> Distance:
+def _reading(places: Places, source: DistanceSource) -> Distance:
     """Make the distance of one source; with a stated one, places only tell of the crossing."""
-    stated = Distance.from_metres(whereabouts.metres)
+    stated = Distance.from_metres(places.metres)
     try:
-        measured = Distance.between(*_on_one_grid(whereabouts.camera, whereabouts.subject))
+        measured = Distance.between(*_on_one_grid(places.camera, places.subject))
     except GridError:
         if stated.metres is None:
             raise

@@ -19,7 +19,7 @@ import numpy as np
 
 from geograph_types.bundle import Bundle
 from geograph_types.distance.distance import Distance
-from geograph_types.distance.exif import ExifWhereabouts
+from geograph_types.distance.exif import ExifPlaces
 from geograph_types.embedding import as_embeddings
 from geograph_types.errors import GeographTypesError, PhotoError, PhotoFault
 from geograph_types.files.sqlite import DatabaseKind, open_database, reported, transaction
@@ -465,7 +465,7 @@ def _photo(path: Path, row: Sequence[Any]) -> EmbeddedPhoto:
         None if fault or embedding is None else as_embeddings(np.frombuffer(embedding, "<f4"))[0],
         _error(path, fault, detail),
         bool(truncated),
-        msgspec.json.decode(exif, type=ExifWhereabouts),
+        msgspec.json.decode(exif, type=ExifPlaces),
         sha256,
     )
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geograph_types.decoding.pool import TIME_LIMIT, DecoderPool, PhotoPixels
-from geograph_types.distance.exif import NO_EXIF, ExifWhereabouts
+from geograph_types.distance.exif import NO_EXIF, ExifPlaces
 from geograph_types.errors import PhotoError
 from geograph_types.system.cpu import usable_cpus
 from geograph_types.tagger import TypeTagger
@@ -39,7 +39,7 @@ class EmbeddedPhoto:
     embedding: NDArray[np.float32] | None
     error: PhotoError | None
     truncated: bool = False
-    exif: ExifWhereabouts = NO_EXIF
+    exif: ExifPlaces = NO_EXIF
     sha256: bytes | None = None
 
 

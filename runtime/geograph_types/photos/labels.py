@@ -12,7 +12,7 @@ from typing import Final
 from geograph_types.distance.coordinates import Coordinates
 from geograph_types.distance.distance import Distance
 from geograph_types.distance.grid import Grid, GridPosition
-from geograph_types.distance.sources import NOWHERE, Place, Whereabouts, best_distance, parse_place
+from geograph_types.distance.sources import NOWHERE, Place, Places, best_distance, parse_place
 from geograph_types.errors import DistanceError, GridError, InputError
 from geograph_types.photos.find import real_path
 
@@ -21,14 +21,14 @@ ID_BITS: Final = 63
 
 
 @dataclass(frozen=True, slots=True)
-class PhotoRecord:
+class PhotoLabels:
     """One photo's row.
 
     Attributes:
-        photo: its path from the CSV file's folder, as `record_key` gives it.
+        photo: its path from the CSV file's folder, as `label_key` gives it.
         gridimage_id: its number in the archive, or one made from its name.
         types: comma-separated raw tags; empty where unknown.
-        whereabouts: what the row says of camera, subject and distance.
+        places: what the row says of camera, subject and distance.
         distance: between camera and subject, as far as the row alone tells.
         weight: of the row in training.
         split: "tra", "val" or "tes".
@@ -38,14 +38,14 @@ class PhotoRecord:
     photo: Path
     gridimage_id: int
     types: str
-    whereabouts: Whereabouts
+    places: Places
     distance: Distance
     weight: float
     split: str
     error: str | None
 
 
-def read_records(path: Path) -> dict[Path, PhotoRecord]:
+def read_labels(path: Path) -> dict[Path, PhotoLabels]:
     """Read a CSV file with a header and a row a photo.
 
     The column `photo` (relative to the file's folder) is required. Where camera and subject were,
@@ -62,7 +62,7 @@ def read_records(path: Path) -> dict[Path, PhotoRecord]:
     measured between the two. Further columns: `gridimage_id`, `types`, `weight`, `split`.
 
     Returns:
-        The rows by `record_key` of their photos.
+        The rows by `label_key` of their photos.
 
     Raises:
         InputError: the file cannot be read, has no column `photo`, names a photo twice, or has a
@@ -76,7 +76,7 @@ def read_records(path: Path) -> dict[Path, PhotoRecord]:
                 raise InputError(
                     f"{path} has no column 'photo' in its first line: {_advice(reader.fieldnames)}"
                 )
-            records: dict[Path, PhotoRecord] = {}
+            records: dict[Path, PhotoLabels] = {}
             for row in reader:
                 where = f"{path}, line {reader.line_num}"
                 if None in row:
@@ -101,7 +101,7 @@ def _advice(names: Sequence[str] | None) -> str:
     return "add a line with the columns' names, one of them photo"
 
 
-def record_key(photo: Path) -> Path:
+def label_key(photo: Path) -> Path:
     """Give the path by which a photo's row is found.
 
     Links are followed, and letters with accents are in one piece: a CSV file mostly has them so,
@@ -110,7 +110,7 @@ def record_key(photo: Path) -> Path:
     return Path(unicodedata.normalize("NFC", str(real_path(photo))))
 
 
-def _record(row: Mapping[str, str], folder: Path, where: str) -> PhotoRecord:
+def _record(row: Mapping[str, str], folder: Path, where: str) -> PhotoLabels:
     name = row["photo"].strip()
     if not name:
         raise InputError(f"{where}: column photo is empty")
@@ -127,18 +127,18 @@ def _record(row: Mapping[str, str], folder: Path, where: str) -> PhotoRecord:
         raise InputError(f"{where}: gridimage_id {identity} is no number of up to {ID_BITS} bits")
     if not (math.isfinite(weight) and weight >= 0):
         raise InputError(f"{where}: weight {weight} is not 0 or more")
-    whereabouts, distance, problem = NOWHERE, Distance.unknown(), None
+    places, distance, problem = NOWHERE, Distance.unknown(), None
     try:
-        whereabouts = _whereabouts(row)
-        distance = best_distance(whereabouts).distance
+        places = _places(row)
+        distance = best_distance(places).distance
     except (GridError, DistanceError) as error:
         problem = str(error)
     types = row.get("types", "").strip()
-    photo = record_key(folder / name)
-    return PhotoRecord(photo, identity, types, whereabouts, distance, weight, split, problem)
+    photo = label_key(folder / name)
+    return PhotoLabels(photo, identity, types, places, distance, weight, split, problem)
 
 
-def _whereabouts(row: Mapping[str, str]) -> Whereabouts:
+def _places(row: Mapping[str, str]) -> Places:
     """Read what a row says of camera, subject and distance.
 
     Raises:
@@ -147,11 +147,11 @@ def _whereabouts(row: Mapping[str, str]) -> Whereabouts:
     """
     text = row.get("distance", "").strip()
     metres = Distance.parse(text).metres if text else None
-    return Whereabouts(_place(row, "camera"), _place(row, "subject"), metres)
+    return Places(_place(row, "camera"), _place(row, "subject"), metres)
 
 
 def _place(row: Mapping[str, str], who: str) -> Place | None:
-    """Read a place from whichever columns have it; in the order of `read_records`' docstring."""
+    """Read a place from whichever columns have it; in the order of `read_labels`' docstring."""
 
     def cell(column: str) -> str:
         return row.get(f"{who}{column}", "").strip()

@@ -14,7 +14,7 @@ from geograph_types.distance.sources import NOWHERE, BestDistance, best_distance
 from geograph_types.errors import PhotoError, PhotoFault
 from geograph_types.photos.catalog import Catalog, Encoding, PendingPhoto
 from geograph_types.photos.embed import EmbeddedPhoto, embed_photos
-from geograph_types.photos.labels import PhotoRecord, record_key
+from geograph_types.photos.labels import PhotoLabels, label_key
 from geograph_types.photos.result import PhotoResult
 from geograph_types.tagger import TypeTagger
 
@@ -67,7 +67,7 @@ def embed_into(
 def tag_photos(
     tagger: TypeTagger,
     photos: Iterable[EmbeddedPhoto],
-    records: Mapping[Path, PhotoRecord],
+    records: Mapping[Path, PhotoLabels],
     threshold: float | None = None,
 ) -> Iterator[PhotoResult]:
     """Tag photos in order, each with the distance that its record and its EXIF give.
@@ -101,10 +101,10 @@ def keep_results(
 def _tag_batch(
     tagger: TypeTagger,
     photos: Sequence[EmbeddedPhoto],
-    records: Mapping[Path, PhotoRecord],
+    records: Mapping[Path, PhotoLabels],
     threshold: float | None,
 ) -> Iterator[PhotoResult]:
-    rows = [(photo, records.get(record_key(photo.path))) for photo in photos]
+    rows = [(photo, records.get(label_key(photo.path))) for photo in photos]
     good = [
         (embedding, _distance(photo, record).distance)
         for photo, record in rows
@@ -123,19 +123,19 @@ def _tag_batch(
             yield PhotoResult(photo.path, prediction, None, types, photo.truncated, problems)
 
 
-def _error(photo: EmbeddedPhoto, record: PhotoRecord | None) -> PhotoError | None:
+def _error(photo: EmbeddedPhoto, record: PhotoLabels | None) -> PhotoError | None:
     if photo.error is None and record and record.error:
         return PhotoError(str(photo.path), PhotoFault.BAD_DISTANCE, record.error)
     return photo.error
 
 
-def _distance(photo: EmbeddedPhoto, record: PhotoRecord | None) -> BestDistance:
-    return best_distance(record.whereabouts if record else NOWHERE, photo.exif.whereabouts)
+def _distance(photo: EmbeddedPhoto, record: PhotoLabels | None) -> BestDistance:
+    return best_distance(record.places if record else NOWHERE, photo.exif.places)
 
 
 def _problems(photo: EmbeddedPhoto, best: BestDistance) -> tuple[str, ...]:
     """Give what is wrong with EXIF, unless the labels file decided without it."""
-    if best.distance.source is DistanceSource.CSV and best.problem is None:
+    if best.distance.source is DistanceSource.STATED and best.problem is None:
         return ()
     return photo.exif.problems + ((best.problem,) if best.problem else ())
 

@@ -23,7 +23,7 @@ BASES: Final = {
 }
 SOURCES: Final = {
     DistanceSource.GIVEN: "",
-    DistanceSource.CSV: "labels file",
+    DistanceSource.STATED: "labels file",
     DistanceSource.CSV_AND_EXIF: "labels file and EXIF",
     DistanceSource.EXIF: "EXIF",
     DistanceSource.UNKNOWN: "",

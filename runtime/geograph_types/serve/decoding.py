@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geograph_types.decoding.open import decode_photo, decoding_memory
-from geograph_types.distance.exif import ExifWhereabouts
+from geograph_types.distance.exif import ExifPlaces
 from geograph_types.errors import PhotoError, PhotoFault
 from geograph_types.preprocess import preprocess
 from geograph_types.serve.batcher import too_late
@@ -33,7 +33,7 @@ class ServedPhoto:
     """
 
     pixels: NDArray[np.uint8]
-    exif: ExifWhereabouts
+    exif: ExifPlaces
     truncated: bool
 
 

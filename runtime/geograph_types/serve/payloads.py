@@ -7,7 +7,7 @@ from typing import TypeVar
 import msgspec
 
 from geograph_types.distance.distance import Distance
-from geograph_types.distance.sources import Whereabouts, parse_place
+from geograph_types.distance.sources import Places, parse_place
 from geograph_types.errors import DistanceError, GridError
 from geograph_types.serve.forms import media_type, read_form
 from geograph_types.serve.messages import ImageRequest, TagRequest
@@ -27,11 +27,11 @@ class TagPayload:
 
     Attributes:
         photo: the photo's file.
-        whereabouts: what the request says of camera, subject and distance.
+        places: what the request says of camera, subject and distance.
     """
 
     photo: bytes
-    whereabouts: Whereabouts
+    places: Places
 
 
 def decode_json(body: bytes, kind: type[T]) -> T:
@@ -79,15 +79,15 @@ def tag_payload(body: bytes, content_type: str) -> TagPayload:
         request = decode_json(body, TagRequest)
         photo = _from_base64(request.image)
         distance = _metres(request.distance)
-        return TagPayload(photo, _whereabouts(distance, request.camera, request.subject))
+        return TagPayload(photo, _places(distance, request.camera, request.subject))
     if kind == "multipart/form-data":
         fields = read_form(body, content_type, FIELD_LIMITS)
         if not fields.get("photo"):
             raise ProblemError(400, Reason.EMPTY_IMAGE, "the form has no file in its field 'photo'")
         texts = {name: _text(value) for name, value in fields.items() if name != "photo"}
         distance = _metres(texts.get("distance"))
-        whereabouts = _whereabouts(distance, texts.get("camera"), texts.get("subject"))
-        return TagPayload(fields["photo"], whereabouts)
+        places = _places(distance, texts.get("camera"), texts.get("subject"))
+        return TagPayload(fields["photo"], places)
     raise ProblemError(
         415,
         Reason.CONTENT_TYPE,
@@ -126,8 +126,8 @@ def _metres(value: float | str | None) -> float | None:
         raise ProblemError(422, Reason.BAD_DISTANCE, str(error)) from None
 
 
-def _whereabouts(metres: float | None, camera: str | None, subject: str | None) -> Whereabouts:
+def _places(metres: float | None, camera: str | None, subject: str | None) -> Places:
     try:
-        return Whereabouts(parse_place(camera or ""), parse_place(subject or ""), metres)
+        return Places(parse_place(camera or ""), parse_place(subject or ""), metres)
     except GridError as error:
         raise ProblemError(422, Reason.BAD_POSITION, str(error)) from None

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geograph_types.distance.distance import Distance, DistanceBasis, DistanceSource
-from geograph_types.distance.sources import NOWHERE, BestDistance, Whereabouts, best_distance
+from geograph_types.distance.sources import NOWHERE, BestDistance, Places, best_distance
 from geograph_types.errors import (
     DistanceError,
     EmbeddingError,
@@ -37,7 +37,7 @@ from geograph_types.taxonomy import CLASSES
 T = TypeVar("T")
 
 SOURCES = {
-    DistanceSource.CSV: "given",
+    DistanceSource.STATED: "given",
     DistanceSource.CSV_AND_EXIF: "given_and_exif",
 }
 """Names for what the request takes the place of; others keep their own."""
@@ -118,9 +118,9 @@ class Service:
             def decode() -> ServedPhoto:
                 nonlocal best
                 payload = tag_payload(body, content_type)
-                _best(payload.whereabouts, NOWHERE)  # what cannot be used saves the decoding
+                _best(payload.places, NOWHERE)  # what cannot be used saves the decoding
                 photo = self._decode(payload.photo, deadline)
-                best = _best(payload.whereabouts, photo.exif.whereabouts)
+                best = _best(payload.places, photo.exif.places)
                 return photo
 
             photo, embedding = await self._embedding(decode, deadline)
@@ -200,7 +200,7 @@ class Service:
         return self.model.is_loaded
 
 
-def _best(given: Whereabouts, exif: Whereabouts) -> BestDistance:
+def _best(given: Places, exif: Places) -> BestDistance:
     try:
         return best_distance(given, exif)
     except (GridError, MissingExtraError) as error:
@@ -211,7 +211,7 @@ def _best(given: Whereabouts, exif: Whereabouts) -> BestDistance:
 
 def _warnings(photo: ServedPhoto, best: BestDistance) -> list[str]:
     warnings = ["the file is cut off"] if photo.truncated else []
-    if best.distance.source is not DistanceSource.CSV:
+    if best.distance.source is not DistanceSource.STATED:
         warnings += photo.exif.problems
     warnings += [best.problem] if best.problem else []
     if best.distance.basis is DistanceBasis.TOO_COARSE:

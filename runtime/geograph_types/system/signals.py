@@ -12,7 +12,7 @@ SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 class Stop:
     """Turns both signals into KeyboardInterrupt.
 
-    While `held`, as between a request and the note of its success, the first signal waits; a
+    While `deferred`, as between a request and the note of its success, the first signal waits; a
     second one does not.
     """
 
@@ -22,7 +22,7 @@ class Stop:
         self._wanted = False
 
     @contextmanager
-    def heeded(self) -> Iterator[None]:
+    def handled(self) -> Iterator[None]:
         """Take the signals over; only in the main thread."""
         before: list[Any] = [signal.getsignal(number) for number in SIGNALS]
         for number in SIGNALS:
@@ -34,7 +34,7 @@ class Stop:
                 signal.signal(number, handler)
 
     @contextmanager
-    def held(self) -> Iterator[None]:
+    def deferred(self) -> Iterator[None]:
         """Let a signal wait until the end of the block.
 
         Raises:

@@ -178,7 +178,7 @@ class Worker:
 
         def post() -> None:
             # A signal between the two would have the list sent again.
-            with self._stop.held():
+            with self._stop.deferred():
                 self._server.deliver(batch.body, batch.key)
                 self._outbox.accept(batch)
                 if batch.kind == "labels":

@@ -8,8 +8,8 @@ import pytest
 from PIL import Image, TiffImagePlugin
 
 from geograph_types.distance.coordinates import Coordinates
-from geograph_types.distance.exif import GPS_IFD, GPS_METRES, ExifWhereabouts, read_exif_whereabouts
-from geograph_types.distance.sources import NOWHERE, Whereabouts
+from geograph_types.distance.exif import GPS_IFD, GPS_METRES, ExifPlaces, read_exif_places
+from geograph_types.distance.sources import NOWHERE, Places
 
 Rational = TiffImagePlugin.IFDRational
 
@@ -26,15 +26,15 @@ def reread(gps: dict[int, Any]) -> Image.Exif:
     return Image.open(file).getexif()
 
 
-def read(gps: dict[int, Any]) -> ExifWhereabouts:
-    return read_exif_whereabouts(reread(gps))
+def read(gps: dict[int, Any]) -> ExifPlaces:
+    return read_exif_places(reread(gps))
 
 
 def test_camera_subject_and_distance_are_read_from_a_file() -> None:
     found = read(CAMERA | SUBJECT | {0x19: "K", 0x1A: 1.5})
     assert found.problems == ()
-    assert found.whereabouts.metres == pytest.approx(1500)
-    camera, subject = found.whereabouts.camera, found.whereabouts.subject
+    assert found.places.metres == pytest.approx(1500)
+    camera, subject = found.places.camera, found.places.subject
     assert isinstance(camera, Coordinates)
     assert isinstance(subject, Coordinates)
     assert camera.latitude == pytest.approx(51.5081, abs=1e-6)
@@ -44,19 +44,19 @@ def test_camera_subject_and_distance_are_read_from_a_file() -> None:
 
 
 def test_a_photo_without_gps_says_nothing() -> None:
-    assert read({}) == ExifWhereabouts()
-    assert read_exif_whereabouts(Image.new("RGB", (8, 8)).getexif()).whereabouts == NOWHERE
+    assert read({}) == ExifPlaces()
+    assert read_exif_places(Image.new("RGB", (8, 8)).getexif()).places == NOWHERE
 
 
 @pytest.mark.parametrize(
     ("unit", "metres"), [("K", 2500), ("M", 4023.36), ("N", 4630), ("k", 2500), ("K\0", 2500)]
 )
 def test_units_of_the_distance(unit: str, metres: float) -> None:
-    assert read({0x19: unit, 0x1A: 2.5}).whereabouts.metres == pytest.approx(metres)
+    assert read({0x19: unit, 0x1A: 2.5}).places.metres == pytest.approx(metres)
 
 
 def test_kilometres_are_meant_where_there_is_no_unit() -> None:
-    assert read({0x1A: 0.25}).whereabouts == Whereabouts(metres=250.0)
+    assert read({0x1A: 0.25}).places == Places(metres=250.0)
 
 
 @pytest.mark.parametrize(
@@ -79,8 +79,8 @@ def test_a_damaged_place_counts_as_missing_and_is_said(
 ) -> None:
     gps = {tag: value for tag, value in (CAMERA | changed).items() if value is not None}
     found = read(gps | SUBJECT)
-    assert found.whereabouts.camera is None
-    assert found.whereabouts.subject is not None
+    assert found.places.camera is None
+    assert found.places.subject is not None
     assert [problem in line for line in found.problems] == [True]
 
 
@@ -95,7 +95,7 @@ def test_a_damaged_distance_counts_as_missing_and_is_said(
     gps: dict[int, Any], problem: str
 ) -> None:
     found = read(gps)
-    assert found.whereabouts == NOWHERE
+    assert found.places == NOWHERE
     assert [problem in line for line in found.problems] == [True]
 
 
@@ -117,24 +117,24 @@ class Odd(Image.Exif):
 )
 def test_values_of_odd_kinds_never_raise(value: Any) -> None:
     gps = CAMERA | {2: value, 0x14: value, 0x1A: value, 0x1F: value}
-    found = read_exif_whereabouts(Odd(gps))
-    assert found.whereabouts.camera is None
-    assert found.whereabouts.subject is None
+    found = read_exif_places(Odd(gps))
+    assert found.places.camera is None
+    assert found.places.subject is None
 
 
 def test_a_directory_that_cannot_be_read_is_said() -> None:
-    found = read_exif_whereabouts(Odd(SyntaxError("not a TIFF file")))
+    found = read_exif_places(Odd(SyntaxError("not a TIFF file")))
     assert found.problems == ("EXIF's GPS directory cannot be read (not a TIFF file)",)
 
 
 def test_a_device_without_a_fix_knows_no_place() -> None:
     nowhere = {1: "N", 2: (0.0, 0.0, 0.0), 3: "E", 4: (0.0, 0.0, 0.0)}
-    assert read(nowhere) == ExifWhereabouts()
+    assert read(nowhere) == ExifPlaces()
 
 
 @pytest.mark.parametrize(("stated", "accuracy"), [(4.0, GPS_METRES), (65.0, 65.0)])
 def test_what_the_receiver_says_of_its_error_is_used(stated: float, accuracy: float) -> None:
-    camera = read(CAMERA | {0x1F: stated}).whereabouts.camera
+    camera = read(CAMERA | {0x1F: stated}).places.camera
     assert isinstance(camera, Coordinates)
     assert camera.accuracy_metres == pytest.approx(accuracy)
 
@@ -142,13 +142,13 @@ def test_what_the_receiver_says_of_its_error_is_used(stated: float, accuracy: fl
 @pytest.mark.parametrize(("south", "east"), [(True, False), (False, True)])
 def test_directions_give_the_sign(south: bool, east: bool) -> None:
     found = read(CAMERA | {1: "S" if south else "N", 3: b"e\0" if east else "West"})
-    camera = found.whereabouts.camera
+    camera = found.places.camera
     assert isinstance(camera, Coordinates)
     assert (camera.latitude < 0, camera.longitude > 0) == (south, east)
 
 
 def test_sixty_seconds_are_a_minute() -> None:
-    camera = read(CAMERA | {2: (51.0, 29.0, 60.0)}).whereabouts.camera
+    camera = read(CAMERA | {2: (51.0, 29.0, 60.0)}).places.camera
     assert isinstance(camera, Coordinates)
     assert camera.latitude == pytest.approx(51.5)
 
@@ -162,4 +162,4 @@ def test_bytes_that_are_damaged_anywhere_never_raise() -> None:
                 damaged.load(exif[:place] + bytes([value]) + exif[place + 1 :])
             except (SyntaxError, ValueError, OSError):
                 continue
-            read_exif_whereabouts(damaged)
+            read_exif_places(damaged)

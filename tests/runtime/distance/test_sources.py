@@ -9,9 +9,9 @@ from geograph_types import Distance, DistanceBasis, Grid, GridPosition
 from geograph_types.distance.coordinates import Coordinates
 from geograph_types.distance.crossing import Crossing
 from geograph_types.distance.distance import DistanceSource
-from geograph_types.distance.sources import NOWHERE, BestDistance, Whereabouts, best_distance
+from geograph_types.distance.sources import NOWHERE, BestDistance, Places, best_distance
 from geograph_types.errors import GridError, MissingExtraError
-from geograph_types.photos.labels import PhotoRecord, read_records
+from geograph_types.photos.labels import PhotoLabels, read_labels
 
 # In London, the first two each in the middle of its square; then in Dublin and in Paris.
 HERE = GridPosition(Grid.OSGB36, 529_500, 180_500)
@@ -34,70 +34,70 @@ def outcome(best: BestDistance) -> tuple[int | None, str, str, str]:
     [
         pytest.param(NOWHERE, NOWHERE, (None, "unknown", "unknown", "unknown"), id="nothing"),
         pytest.param(
-            Whereabouts(HERE, THERE),
-            Whereabouts(LONDON, LONDON_TOO, 70.0),
+            Places(HERE, THERE),
+            Places(LONDON, LONDON_TOO, 70.0),
             (1000, "positions", "csv", "crossed"),
             id="positions of the CSV before all of EXIF",
         ),
         pytest.param(
-            Whereabouts(HERE, THERE, 70.0),
+            Places(HERE, THERE, 70.0),
             NOWHERE,
             (70, "metres", "csv", "crossed"),
             id="a stated distance before a measured one, positions tell of the crossing",
         ),
         pytest.param(
-            Whereabouts(metres=70.0),
-            Whereabouts(LONDON, LONDON_TOO, 90.0),
+            Places(metres=70.0),
+            Places(LONDON, LONDON_TOO, 90.0),
             (70, "metres", "csv", "not_crossed"),
             id="the CSV's distance, with the crossing of EXIF",
         ),
         pytest.param(
-            Whereabouts(subject=THERE),
-            Whereabouts(camera=LONDON),
+            Places(subject=THERE),
+            Places(camera=LONDON),
             (489, "positions", "csv_and_exif", "not_crossed"),
             id="the subject of the CSV and the camera of EXIF",
         ),
         pytest.param(
-            Whereabouts(camera=HERE),
-            Whereabouts(camera=LONDON, metres=300.0),
+            Places(camera=HERE),
+            Places(camera=LONDON, metres=300.0),
             (300, "metres", "exif", "unknown"),
             id="no subject anywhere: EXIF's distance",
         ),
         pytest.param(
             NOWHERE,
-            Whereabouts(LONDON, LONDON_TOO),
+            Places(LONDON, LONDON_TOO),
             (585, "positions", "exif", "not_crossed"),
             id="positions of EXIF",
         ),
         pytest.param(
             NOWHERE,
-            Whereabouts(LONDON, LONDON_TOO, 90.0),
+            Places(LONDON, LONDON_TOO, 90.0),
             (90, "metres", "exif", "not_crossed"),
             id="distance of EXIF",
         ),
         pytest.param(
             NOWHERE,
-            Whereabouts(ON_A_LINE, LONDON_TOO),
+            Places(ON_A_LINE, LONDON_TOO),
             (598, "positions", "exif", "too_close_to_a_line"),
             id="a camera within its accuracy of a line",
         ),
         pytest.param(
-            NOWHERE, Whereabouts(LONDON), (None, "unknown", "unknown", "unknown"), id="no subject"
+            NOWHERE, Places(LONDON), (None, "unknown", "unknown", "unknown"), id="no subject"
         ),
         pytest.param(
-            Whereabouts(HERE, GridPosition(Grid.OSGB36, 530_000, 180_000, 4)),
+            Places(HERE, GridPosition(Grid.OSGB36, 530_000, 180_000, 4)),
             NOWHERE,
             (None, "reference_too_coarse", "csv", "crossed"),
             id="a whole square",
         ),
         pytest.param(
-            Whereabouts(HERE, GridPosition(Grid.OSGB36, 530_000, 180_000, 4)),
-            Whereabouts(LONDON, LONDON_TOO),
+            Places(HERE, GridPosition(Grid.OSGB36, 530_000, 180_000, 4)),
+            Places(LONDON, LONDON_TOO),
             (585, "positions", "exif", "crossed"),
             id="a whole square tells of the crossing, EXIF of the metres",
         ),
         pytest.param(
-            Whereabouts(Coordinates.parse("51.5", "-0.1"), HERE),
+            Places(Coordinates.parse("51.5", "-0.1"), HERE),
             NOWHERE,
             (None, "reference_too_coarse", "csv", "reference_too_coarse"),
             id="too few decimals",
@@ -105,7 +105,7 @@ def outcome(best: BestDistance) -> tuple[int | None, str, str, str]:
     ],
 )
 def test_the_best_source_is_used_and_named(
-    csv: Whereabouts, exif: Whereabouts, expected: tuple[int | None, str, str, str]
+    csv: Places, exif: Places, expected: tuple[int | None, str, str, str]
 ) -> None:
     best = best_distance(csv, exif)
     metres, *words = outcome(best)
@@ -118,31 +118,31 @@ def test_the_subjects_grid_is_used_for_both() -> None:
     """A view from Galloway to Antrim is measured on one grid."""
     galloway, antrim = Coordinates(54.842, -5.117), Coordinates(54.845, -5.715)
     for camera, subject in ((galloway, antrim), (antrim, galloway)):
-        distance = best_distance(Whereabouts(camera, subject)).distance
+        distance = best_distance(Places(camera, subject)).distance
         assert distance.metres == pytest.approx(38_400, rel=0.01)
         assert distance.crossing is Crossing.CROSSED
 
 
 def test_a_reference_gives_its_grid_to_the_other_place() -> None:
     spire = GridPosition(Grid.IRISH, 315_904, 234_671)
-    distance = best_distance(Whereabouts(camera=DUBLIN, subject=spire)).distance
+    distance = best_distance(Places(camera=DUBLIN, subject=spire)).distance
     assert distance.metres == pytest.approx(8, abs=8)
 
 
 def test_the_csvs_places_on_two_grids_are_an_error_unless_the_distance_is_stated() -> None:
     irish = GridPosition(Grid.IRISH, 315_904, 234_671)
     with pytest.raises(GridError, match="give the distance in metres"):
-        best_distance(Whereabouts(HERE, irish))
-    stated = best_distance(Whereabouts(HERE, irish, 60_000.0)).distance
+        best_distance(Places(HERE, irish))
+    stated = best_distance(Places(HERE, irish, 60_000.0)).distance
     assert (stated.metres, stated.crossing) == (60_000.0, Crossing.UNKNOWN)
 
 
-@pytest.mark.parametrize("exif", [Whereabouts(PARIS, PARIS), Whereabouts(PARIS, LONDON)])
-def test_exif_from_abroad_is_a_problem_that_is_said_and_costs_nothing(exif: Whereabouts) -> None:
+@pytest.mark.parametrize("exif", [Places(PARIS, PARIS), Places(PARIS, LONDON)])
+def test_exif_from_abroad_is_a_problem_that_is_said_and_costs_nothing(exif: Places) -> None:
     best = best_distance(NOWHERE, exif)
     assert best.distance == Distance.unknown()
     assert "on neither grid" in (best.problem or "")
-    assert best_distance(Whereabouts(metres=5.0), exif).distance.metres == 5.0
+    assert best_distance(Places(metres=5.0), exif).distance.metres == 5.0
 
 
 def test_without_pyproj_grid_references_work_and_the_rest_names_the_extra(
@@ -150,18 +150,18 @@ def test_without_pyproj_grid_references_work_and_the_rest_names_the_extra(
 ) -> None:
     monkeypatch.delitem(sys.modules, "geograph_types.distance.geodesy", raising=False)
     monkeypatch.setitem(sys.modules, "pyproj", None)
-    assert best_distance(Whereabouts(HERE, THERE)).distance.metres == 1000
+    assert best_distance(Places(HERE, THERE)).distance.metres == 1000
     with pytest.raises(MissingExtraError, match=r"geograph-types\[geo\]"):
-        best_distance(Whereabouts(LONDON, LONDON_TOO))
-    best = best_distance(NOWHERE, Whereabouts(LONDON, LONDON_TOO, 90.0))
+        best_distance(Places(LONDON, LONDON_TOO))
+    best = best_distance(NOWHERE, Places(LONDON, LONDON_TOO, 90.0))
     assert best.distance.metres == 90
     assert "geograph-types[geo]" in (best.problem or "")
 
 
-def records(tmp_path: Path, text: str) -> list[PhotoRecord]:
+def records(tmp_path: Path, text: str) -> list[PhotoLabels]:
     path = tmp_path / "labels.csv"
     path.write_text(text, encoding="utf-8")
-    return list(read_records(path).values())
+    return list(read_labels(path).values())
 
 
 @pytest.mark.parametrize(
@@ -203,7 +203,7 @@ def test_places_come_from_any_columns(
     assert record.distance.metres == (metres if metres is None else pytest.approx(metres, abs=3))
     assert record.distance.crosses_grid is crosses
     known = record.distance != Distance.unknown()
-    assert record.distance.source is (DistanceSource.CSV if known else DistanceSource.UNKNOWN)
+    assert record.distance.source is (DistanceSource.STATED if known else DistanceSource.UNKNOWN)
 
 
 @pytest.mark.parametrize(
@@ -229,5 +229,5 @@ def test_a_place_that_cannot_be_read_costs_its_photo_only(
 def test_a_record_keeps_what_exif_may_complete(tmp_path: Path) -> None:
     (record,) = records(tmp_path, "photo,subject\na.jpg,TQ 305 805\n")
     assert record.distance == Distance.unknown()
-    best = best_distance(record.whereabouts, Whereabouts(camera=LONDON)).distance
+    best = best_distance(record.places, Places(camera=LONDON)).distance
     assert (best.basis, best.source) == (DistanceBasis.POSITIONS, DistanceSource.CSV_AND_EXIF)

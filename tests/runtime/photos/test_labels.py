@@ -6,7 +6,7 @@ import pytest
 
 from geograph_types import Distance
 from geograph_types.errors import InputError
-from geograph_types.photos.labels import read_records
+from geograph_types.photos.labels import read_labels
 
 HEADER = (
     "photo,gridimage_id,types,grid,camera_easting,camera_northing,"
@@ -26,7 +26,7 @@ def test_positions_tags_weight_and_split_are_read(tmp_path: Path) -> None:
         + 'a.jpg,7,"Geograph,Cross Grid",osgb,400999,300000,401299,300400,0.5,val\n'
         "b.jpg,8,Inside,irish,,,200000,200000,,\n"
     )
-    records = read_records(write(tmp_path / "labels.csv", rows))
+    records = read_labels(write(tmp_path / "labels.csv", rows))
     first = records[(tmp_path / "a.jpg").resolve()]
     assert (first.gridimage_id, first.types) == (7, "Geograph,Cross Grid")
     assert (first.distance.metres, first.distance.crosses_grid) == (500.0, True)
@@ -37,10 +37,10 @@ def test_positions_tags_weight_and_split_are_read(tmp_path: Path) -> None:
 
 def test_a_distance_column_is_enough_and_ids_come_from_names(tmp_path: Path) -> None:
     path = write(tmp_path / "labels.csv", "photo,distance\na.jpg,16\nb.jpg,Unknown\nc.jpg,\n")
-    records = list(read_records(path).values())
+    records = list(read_labels(path).values())
     assert [record.distance.metres for record in records] == [16.0, None, None]
     ids = [record.gridimage_id for record in records]
-    again = [record.gridimage_id for record in read_records(path).values()]
+    again = [record.gridimage_id for record in read_labels(path).values()]
     assert len(set(ids)) == 3
     assert ids == again
     assert min(ids) >= 0
@@ -58,7 +58,7 @@ def test_a_position_that_cannot_be_costs_its_photo_only(
     tmp_path: Path, row: str, message: str
 ) -> None:
     path = write(tmp_path / "labels.csv", HEADER + row + "\nb.jpg,2,,osgb,1,1,1,2,,\n")
-    bad, good = read_records(path).values()
+    bad, good = read_labels(path).values()
     assert message in (bad.error or "")
     assert bad.distance == Distance.unknown()
     assert (good.error, good.distance.metres) == (None, 1.0)
@@ -84,12 +84,12 @@ def test_a_position_that_cannot_be_costs_its_photo_only(
 )
 def test_files_that_cannot_be_used_say_why(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(InputError, match=message):
-        read_records(write(tmp_path / "labels.csv", text))
+        read_labels(write(tmp_path / "labels.csv", text))
 
 
 def test_missing_and_binary_files_say_so(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="cannot be read"):
-        read_records(tmp_path / "labels.csv")
+        read_labels(tmp_path / "labels.csv")
     (tmp_path / "labels.csv").write_bytes(b"photo\n\xff\xfe\x00")
     with pytest.raises(InputError, match="no CSV file in UTF-8"):
-        read_records(tmp_path / "labels.csv")
+        read_labels(tmp_path / "labels.csv")

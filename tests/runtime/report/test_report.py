@@ -216,7 +216,7 @@ def test_cards_say_what_filters_ask(opened: Bundle, photo: Path, tmp_path: Path)
             "Distance 80 m (between positions, EXIF, into another 1 km square)",
         ),
         (
-            Distance(None, DistanceBasis.TOO_COARSE, Crossing.TOO_COARSE, DistanceSource.CSV),
+            Distance(None, DistanceBasis.TOO_COARSE, Crossing.TOO_COARSE, DistanceSource.STATED),
             "Distance unknown (reference too coarse, labels file, too coarse to tell the square)",
         ),
     ],

@@ -18,7 +18,7 @@ def checkpoint() -> None:
 @click.argument("out", type=output_path)
 def export(run: Path, out: Path) -> int:
     """Write the head of RUN to OUT, a .pth file that Geograph's own loader reads."""
-    from geograph_types_trainer.checkpoint.handover import export_checkpoint
+    from geograph_types_trainer.checkpoint.convert import export_checkpoint
 
     export_checkpoint(run, out)
     note(f"written: {out}")
@@ -36,7 +36,7 @@ def export(run: Path, out: Path) -> int:
 )
 def import_(file: Path, out: Path) -> int:
     """Make a run of FILE, a released checkpoint; nothing that it may carry is run."""
-    from geograph_types_trainer.checkpoint.handover import import_checkpoint
+    from geograph_types_trainer.checkpoint.convert import import_checkpoint
 
     import_checkpoint(file, out)
     note(f"written: {out}")

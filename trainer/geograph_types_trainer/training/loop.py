@@ -235,7 +235,7 @@ class Training:
             chosen = order[step * self._batch : (step + 1) * self._batch]
             batch = self._batch_of(rows, chosen, views)
             kept = dropout_factors(len(chosen), HIDDEN, recipe.dropout, self._device)
-            logits = self._head.judge(self._head.look(batch.inputs), batch.buckets, kept)
+            logits = self._head.logits_at(self._head.image_part(batch.inputs), batch.buckets, kept)
             loss = batch.losses(logits, self._balance).mean()
             total += loss.detach() * len(chosen)
             if len(batch.shares) > OTHERS_FROM:
@@ -267,7 +267,7 @@ class Training:
         for start in range(0, len(rows), VALIDATION_ROWS):
             chosen = torch.arange(start, min(start + VALIDATION_ROWS, len(rows)))
             batch = self._batch_of(rows, chosen, views)
-            logits = self._average.judge(self._average.look(batch.inputs), batch.buckets)
+            logits = self._average.logits_at(self._average.image_part(batch.inputs), batch.buckets)
             total += batch.losses(logits).sum().item()
             # The first view shows distances as recorded.
             predicted.append((torch.sigmoid(logits[0]) >= PLAIN_THRESHOLD).cpu().numpy())

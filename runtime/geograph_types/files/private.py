@@ -1,0 +1,31 @@
+"""A file that nobody else can change, for as long as a library needs a path to read from."""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+
+@contextmanager
+def private_file() -> Iterator[tuple[BinaryIO, Path]]:
+    """Make a file that is gone in the end: in memory on Linux, in a folder of its own elsewhere.
+
+    Yields:
+        The open file, and a path by which this process can read it.
+
+    Raises:
+        OSError: there is no room.
+    """
+    if hasattr(os, "memfd_create"):
+        with open(os.memfd_create("geograph-types", os.MFD_CLOEXEC), "w+b") as stream:
+            path = Path("/proc/self/fd", str(stream.fileno()))
+            # Without /proc, as in a bare chroot, such a file has no path.
+            if path.exists():
+                yield stream, path
+                return
+    with tempfile.TemporaryDirectory(prefix="geograph-types-") as folder:
+        path = Path(folder, "content")
+        with path.open("w+b") as stream:
+            yield stream, path
