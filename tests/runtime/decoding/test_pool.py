@@ -37,7 +37,7 @@ def workers() -> dict[int, int]:
         with suppress(OSError):  # a thread or a process may end meanwhile
             for pid in (thread / "children").read_text().split():
                 status = Path("/proc", pid, "statm")
-                if b"decoder_worker" in Path("/proc", pid, "cmdline").read_bytes():
+                if b"geograph_types.decoding.process" in Path("/proc", pid, "cmdline").read_bytes():
                     pages = int(status.read_text().split()[1])
                     found[int(pid)] = pages * os.sysconf("SC_PAGE_SIZE")
     return found
