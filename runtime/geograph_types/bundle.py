@@ -27,19 +27,14 @@ MANIFEST_LIMIT: Final = 1 << 20
 REPLACED_WHILE_OPENED: Final = 3
 """Tries to open a bundle that others put new parts into."""
 CHUNK: Final = 1 << 24
-"""Bytes read at once: large, for a busy interpreter lets this thread go on only between chunks."""
+"""Bytes read at once: many, since a busy interpreter lets this thread go on only between chunks."""
 NO_LINKS: Final = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 """Flags that only some systems have: do not follow links, do not translate line ends."""
 
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """An opened bundle: its manifest holds, and its folder holds those files and no others.
-
-    Attributes:
-        root: the folder.
-        manifest: what it says.
-    """
+    """An opened bundle: its manifest holds, and its folder holds those files and no others."""
 
     root: Path
     manifest: Manifest
@@ -107,7 +102,7 @@ class Bundle:
                 )
 
     def find(self, role: Role, precision: Precision | None = None) -> BundleFile:
-        """Give the file of a role.
+        """Return the file of a role and precision.
 
         Raises:
             BundleError: the bundle has none.
@@ -136,7 +131,7 @@ class Bundle:
 
     @contextmanager
     def model(self, file: BundleFile) -> Iterator[Path]:
-        """Give a path to a private copy of a model, made and checked before anybody parses it.
+        """Copy a model to a private file and check the copy, before anybody parses it.
 
         Whoever changes the bundle afterwards changes nothing that is read from that path, and
         onnxruntime refuses weights that a model keeps in files beside it: a private copy has none.
@@ -176,13 +171,13 @@ class Bundle:
             self.read(file)
 
     def thresholds(self, threshold: float | None = None) -> Mapping[str, float]:
-        """Give the probability from which each class is a tag.
+        """Return the probability from which each class is a tag.
 
         Args:
             threshold: of all classes, 0 to 1; `None` takes each class's own from the manifest.
 
         Raises:
-            InputError: a threshold that is none.
+            InputError: the threshold is not between 0 and 1.
         """
         if threshold is None:
             return self.manifest.thresholds
@@ -197,12 +192,12 @@ class Bundle:
 
     @property
     def label(self) -> str:
-        """Name and version, as results and messages give them."""
+        """Name and version, as in results and messages."""
         return f"{self.manifest.name} {self.manifest.version}"
 
 
 def _check_regular(path: Path) -> int:
-    """Give the size of a plain file; links could lead out of the bundle or be changed elsewhere."""
+    """Return the size of a plain file; links could lead out of the bundle."""
     try:
         status = path.lstat()
     except FileNotFoundError:
@@ -217,7 +212,7 @@ def _check_regular(path: Path) -> int:
 
 
 def _identity(root: Path) -> tuple[int, int] | None:
-    """Tell one folder from another that takes its name."""
+    """Return what tells one folder from another that takes its name."""
     try:
         status = root.stat()
     except OSError:
@@ -236,7 +231,7 @@ def _read_regular(root: Path, name: str, limit: int) -> bytes:
 
 
 def _copy_regular(root: Path, file: BundleFile, copy: BinaryIO) -> str:
-    """Copy a file, no further than its size in the manifest, and give the digest of the copy."""
+    """Copy a file, no further than its size in the manifest, and return the digest of the copy."""
     digest = hashlib.sha256()
     left = file.size
     with _open_regular(root, file.path) as stream:

@@ -1,4 +1,4 @@
-"""What a CLIP ViT-B/32 image embedding is, and how a wrong one is told before it does harm."""
+"""What a CLIP ViT-B/32 image embedding is, and how a wrong one is refused before it does harm."""
 
 from typing import Final
 
@@ -21,7 +21,7 @@ HALF_REBIAS: Final = np.float32(2.0**112)
 
 
 def widen(values: NDArray[np.floating]) -> NDArray[np.float32]:
-    """Give floats as float32, exactly where they are float16.
+    """Convert floats to float32, exactly where they are float16.
 
     numpy converts float16 one by one; a shift and a product are eight times as fast, and exact,
     for subnormal numbers too.
@@ -46,14 +46,7 @@ def _as_float32(values: ArrayLike) -> NDArray[np.float32]:
 
 
 def embedding_faults(embeddings: NDArray[np.floating]) -> dict[int, EmbeddingFault]:
-    """Find the rows that must not reach the head.
-
-    Args:
-        embeddings: [N, 512].
-
-    Returns:
-        The fault of each bad row by its index; empty where all are good.
-    """
+    """Find the rows of [N, 512] that must not reach the head: the fault of each by its index."""
     squared = np.einsum("ij,ij->i", embeddings, embeddings, dtype=np.float32)
     finite = np.isfinite(squared)
     norm = np.sqrt(np.where(finite, squared, 0.0))
@@ -70,14 +63,7 @@ def embedding_faults(embeddings: NDArray[np.floating]) -> dict[int, EmbeddingFau
 
 
 def as_embeddings(values: ArrayLike) -> NDArray[np.float32]:
-    """Take [N, 512] numbers (or one vector of 512) as raw embeddings.
-
-    Returns:
-        Contiguous float32 [N, 512].
-
-    Raises:
-        EmbeddingError: wrong shape, not numbers, not finite, all zeros, or normalised.
-    """
+    """Check [N, 512] numbers (or a vector of 512); return them as contiguous float32 [N, 512]."""
     if np.iscomplexobj(values):
         raise EmbeddingError(EmbeddingFault.WRONG_SHAPE, 0, "complex numbers")
     try:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import ClassVar
 
 SHOWN_CHARACTERS = 80
-"""Of a value that a message quotes; hostile ones have megabytes."""
+"""Of a value that a message quotes: hostile ones have megabytes."""
 
 
 class GeographTypesError(Exception):
@@ -19,11 +19,7 @@ class InputError(GeographTypesError, ValueError):
 
 
 class DistanceError(InputError):
-    """A distance that is neither metres, nor empty, nor unknown.
-
-    Attributes:
-        value: what was given.
-    """
+    """A distance that is neither metres, nor empty, nor unknown."""
 
     def __init__(self, value: object) -> None:
         shown = repr(value)
@@ -50,7 +46,7 @@ class EmbeddingFault(StrEnum):
 
 EMBEDDING_ADVICE = {
     EmbeddingFault.WRONG_SHAPE: "an embedding is 512 float32 numbers from CLIP ViT-B/32",
-    EmbeddingFault.NOT_FINITE: "it holds NaN, infinity or numbers beyond float32; compute it again",
+    EmbeddingFault.NOT_FINITE: "it has NaN, infinity or numbers beyond float32; compute it again",
     EmbeddingFault.ZERO: "it is all zeros, as failed decoders leave it; compute it again",
     EmbeddingFault.NORMALISED: (
         "its norm is 1, so it was L2-normalised; the head was trained on raw CLIP vectors "
@@ -60,12 +56,7 @@ EMBEDDING_ADVICE = {
 
 
 class EmbeddingError(InputError):
-    """A vector that must not reach the head.
-
-    Attributes:
-        fault: the reason, from the closed list.
-        row: index of the first bad row in what was given.
-    """
+    """A vector that must not reach the head."""
 
     def __init__(self, fault: EmbeddingFault, row: int, detail: str = "") -> None:
         extra = f" ({detail})" if detail else ""
@@ -73,7 +64,7 @@ class EmbeddingError(InputError):
             f"embedding {row} is refused, {fault.value}{extra}: {EMBEDDING_ADVICE[fault]}"
         )
         self.fault = fault
-        self.row = row
+        self.row = row  # of the first bad one
 
 
 class PhotoFault(StrEnum):
@@ -95,19 +86,13 @@ class PhotoFault(StrEnum):
 
 
 class PhotoError(GeographTypesError):
-    """One photo that could not be used; the others are not affected.
-
-    Attributes:
-        photo: its name, or "image" where it has none.
-        fault: the reason, from the closed list.
-        detail: what the decoder or the system said.
-    """
+    """One photo that could not be used; the others are not affected."""
 
     exit_status: ClassVar[int] = 1
 
     def __init__(self, photo: str, fault: PhotoFault, detail: str) -> None:
         super().__init__(f"{photo}: {fault.value}: {detail}")
-        self.photo = photo
+        self.photo = photo  # its name, or "image" if it has none
         self.fault = fault
         self.detail = detail
 
@@ -136,14 +121,7 @@ class RowFault(StrEnum):
 
 
 class RowError(GeographTypesError):
-    """One row that could not be used; the others are not affected.
-
-    Attributes:
-        row: its number in the file, from 1.
-        fault: the reason, from the closed list.
-        detail: what was wrong with it.
-        gridimage_id: of the photo, where the row still tells.
-    """
+    """One row that could not be used; the others are not affected."""
 
     exit_status: ClassVar[int] = 1
 
@@ -151,30 +129,22 @@ class RowError(GeographTypesError):
         self, row: int, fault: RowFault, detail: str, gridimage_id: int | None = None
     ) -> None:
         super().__init__(f"row {row}: {fault.value}: {detail}")
-        self.row = row
+        self.row = row  # its number in the file, from 1
         self.fault = fault
         self.detail = detail
-        self.gridimage_id = gridimage_id
+        self.gridimage_id = gridimage_id  # if the row still tells
 
 
 class BundleError(GeographTypesError):
-    """A model bundle that is missing, damaged, or made for another contract.
-
-    Attributes:
-        path: the bundle, or the file in it.
-    """
+    """A model bundle that is missing, damaged, or made for another contract."""
 
     def __init__(self, path: Path, problem: str) -> None:
         super().__init__(f"bundle {path}: {problem}")
-        self.path = path
+        self.path = path  # the bundle, or the file in it
 
 
 class OutputError(GeographTypesError):
-    """Results that could not be written; what was at their place before is still there.
-
-    Attributes:
-        path: where they were to go.
-    """
+    """Results that could not be written; what was at their place before is still there."""
 
     def __init__(self, path: Path, problem: str) -> None:
         super().__init__(
@@ -189,28 +159,18 @@ class BackendError(GeographTypesError):
 
 
 class DeviceError(GeographTypesError):
-    """A device was asked for that this machine or this onnxruntime does not offer.
-
-    Attributes:
-        device: what was asked for.
-        available: the execution providers that there are.
-    """
+    """A device that this machine or this onnxruntime does not offer."""
 
     def __init__(self, device: str, available: tuple[str, ...], advice: str) -> None:
         super().__init__(
             f"device {device!r} is not available (providers here: {', '.join(available)}); {advice}"
         )
         self.device = device
-        self.available = available
+        self.available = available  # execution providers
 
 
 class MissingExtraError(GeographTypesError):
-    """An optional dependency is not installed.
-
-    Attributes:
-        module: the module that could not be imported.
-        extra: the extra of geograph-types that brings it.
-    """
+    """An optional dependency is not installed."""
 
     def __init__(self, module: str, extra: str) -> None:
         super().__init__(

@@ -41,7 +41,7 @@ PROBABILITIES: Final = TensorSpec("probabilities", "float32", ("batch", len(CLAS
 
 
 def tensor_contract(role: Role) -> tuple[tuple[TensorSpec, ...], tuple[TensorSpec, ...]]:
-    """Give the inputs and outputs that a file of this role must have."""
+    """Return the inputs and outputs that a file of this role must have."""
     match role:
         case "encoder":
             return (PIXELS,), (EMBEDS,)
@@ -54,28 +54,18 @@ def tensor_contract(role: Role) -> tuple[tuple[TensorSpec, ...], tuple[TensorSpe
 
 
 def file_name(role: Role, precision: Precision | None = None) -> str:
-    """Name the file of a role, and of a precision where it is an encoder or tagger."""
+    """Return the name of the file of a role, and of a precision if it is an encoder or tagger."""
     return NAMES[role] if precision is None else f"{STEMS[role]}.{precision}.onnx"
 
 
 class BundleFile(_Strict, frozen=True):
-    """One file of the bundle beside the manifest.
+    """One file of the bundle beside the manifest."""
 
-    Attributes:
-        path: its name in the bundle's folder, as `file_name` gives it.
-        role: what it is for.
-        precision: of the arithmetic of an encoder or tagger; `None` for other roles.
-        size: bytes.
-        sha256: digest of its bytes, lower-case hexadecimal.
-        inputs: of the graph, in order.
-        outputs: of the graph, in order.
-    """
-
-    path: str
+    path: str  # in the bundle's folder, as `file_name` returns it
     role: Role
-    precision: Precision | None
+    precision: Precision | None  # of an encoder or tagger; `None` for other roles
     size: int
-    sha256: str
+    sha256: str  # lower-case hexadecimal
     inputs: tuple[TensorSpec, ...] = ()
     outputs: tuple[TensorSpec, ...] = ()
 
@@ -114,93 +104,54 @@ class PreprocessingContract(_Strict, frozen=True):
 
 
 class EncoderSource(_Strict, frozen=True):
-    """Where the encoder's weights come from.
+    """Where the encoder's weights come from."""
 
-    Attributes:
-        weights: their name: "openai", "random:SEED", or a file's name.
-        sha256: digest of the weights as they were read (see the export's documentation).
-        stand_in: seeded weights of the right architecture whose features mean nothing.
-    """
-
-    weights: str
-    sha256: str
-    stand_in: bool
+    weights: str  # their name: "openai", "random:SEED", or a file's name
+    sha256: str  # of the weights as they were read
+    stand_in: bool  # seeded weights of the right architecture whose features mean nothing
 
 
 class HeadSource(_Strict, frozen=True):
-    """Where the head comes from.
-
-    Attributes:
-        name: of the run or checkpoint.
-        sha256: digest of its weights' file.
-        dataset_sha256: digest of the data that it was trained on, where known.
-        configuration: how it was trained, where known.
-        metrics: its scores, where known.
-    """
+    """Where the head comes from."""
 
     name: str
     sha256: str
-    dataset_sha256: str | None = None
+    dataset_sha256: str | None = None  # of the data that it was trained on, if known
     configuration: dict[str, Scalar] = {}
     metrics: dict[str, float] = {}
 
 
 class Fidelity(_Strict, frozen=True):
-    """How near a file comes to its reference in torch, measured before it was accepted.
-
-    Attributes:
-        path: the file.
-        reference: what it was compared with.
-        samples: how many inputs.
-        minimum_cosine: the worst cosine between vectors; `None` for a head.
-        maximum_difference: the largest absolute difference of any output.
-        centred_cosine_mean: the mean cosine after the reference's mean vector was taken off both;
-            all photos share a large common part, which flatters plain cosines.
-        centred_cosine_p1: its 1st percentile.
-        flipped_tags: the share of tags that differ with the bundle's head; `None` without one.
-        kept_float32: parts of a quantised encoder that stay in float32, each with what it would
-            cost in mean centred cosine.
-        calibration: the photos that a quantised encoder was fitted to.
-    """
+    """How near a file comes to its reference in torch, measured before it was accepted."""
 
     path: str
-    reference: str
+    reference: str  # what it was compared with
     samples: int
-    minimum_cosine: float | None
-    maximum_difference: float
+    minimum_cosine: float | None  # between vectors; `None` for a head
+    maximum_difference: float  # absolute, of any output
+    # After the reference's mean vector was taken off both: all photos share a large common part,
+    # which flatters plain cosines.
     centred_cosine_mean: float | None = None
-    centred_cosine_p1: float | None = None
+    centred_cosine_p1: float | None = None  # its 1st percentile
+    # The share of tags that differ with the bundle's head; `None` without one.
     flipped_tags: float | None = None
+    # Parts of a quantised encoder that stay in float32, each with what it would cost in mean
+    # centred cosine.
     kept_float32: dict[str, float] = {}
-    calibration: str | None = None
+    calibration: str | None = None  # the photos that a quantised encoder was fitted to
 
 
 class Manifest(_Strict, frozen=True):
     """All that a bundle says of itself.
 
     A bundle may hold an encoder, a head, or both; what needs the missing part says so.
-
-    Attributes:
-        schema_version: of this structure.
-        name: for people.
-        version: changes with any file.
-        classes: in the order of the head's outputs.
-        thresholds: by class; a probability at or above it sets the tag.
-        embedding: what the encoder gives and the head takes.
-        distance: how a distance becomes a bucket.
-        preprocessing: how a photo becomes pixels.
-        files: every file beside the manifest.
-        encoder: where its weights come from, if there is an encoder.
-        head: where it comes from, if there is a head.
-        fidelity: of each graph.
-        sha256: of the manifest itself, as it is written with this field empty.
     """
 
     schema_version: int
     name: str
-    version: str
-    classes: tuple[str, ...]
-    thresholds: dict[str, float]
+    version: str  # changes with any file
+    classes: tuple[str, ...]  # in the order of the head's outputs
+    thresholds: dict[str, float]  # by class; a probability at or above it sets the tag
     embedding: EmbeddingContract
     distance: DistanceContract
     preprocessing: PreprocessingContract
@@ -208,7 +159,7 @@ class Manifest(_Strict, frozen=True):
     encoder: EncoderSource | None
     head: HeadSource | None
     fidelity: tuple[Fidelity, ...]
-    sha256: str = ""
+    sha256: str = ""  # of the manifest with this field empty
 
     def __post_init__(self) -> None:
         expected: tuple[tuple[str, object, object], ...] = (
@@ -234,7 +185,7 @@ class Manifest(_Strict, frozen=True):
                 raise ValueError(f"its {role} has no file, or its file no source")
 
     def find(self, role: Role, precision: Precision | None = None) -> BundleFile | None:
-        """Give the file of a role and precision, if there is one."""
+        """Return the file of a role and precision, if there is one."""
         for file in self.files:
             if (file.role, file.precision) == (role, precision):
                 return file
@@ -261,12 +212,7 @@ def _encoded(manifest: Manifest) -> bytes:
 
 
 def decode_manifest(data: bytes) -> Manifest:
-    """Read a manifest and hold it to this runtime's contract.
-
-    Raises:
-        msgspec.DecodeError: not JSON, or (as msgspec.ValidationError) not a valid manifest, or one
-            that is not, byte for byte, as it was written.
-    """
+    """Read a manifest and hold it to this runtime's contract."""
     try:
         manifest = msgspec.json.decode(data, type=Manifest)
     except UnicodeDecodeError as error:

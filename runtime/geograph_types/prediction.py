@@ -1,4 +1,4 @@
-"""What the tagger says of one photo."""
+"""What the tagger returns for one photo."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -11,23 +11,14 @@ from geograph_types.taxonomy import CROSS_GRID
 
 
 class Prediction(msgspec.Struct, frozen=True):
-    """Probabilities and tags of one photo, and what they rest on.
+    """Probabilities and tags of one photo, and what they rest on."""
 
-    Attributes:
-        probabilities: by class, to be read only; seven independent numbers from 0 to 1.
-        tags: final tags, with Cross Grid in place of the model's Cross Far.
-        low_confidence: no class reached its threshold, so `tags` holds the best guess.
-        distance: the distance that the head was given.
-        model: name and version of the bundle.
-        stand_in: the encoder has seeded weights, so the tags mean nothing on real photos.
-    """
-
-    probabilities: Mapping[str, float]
-    tags: tuple[str, ...]
-    low_confidence: bool
-    distance: Distance
-    model: str
-    stand_in: bool
+    probabilities: Mapping[str, float]  # by class, read-only; independent of one another
+    tags: tuple[str, ...]  # with Cross Grid in place of the model's Cross Far
+    low_confidence: bool  # no class reached its threshold, so `tags` holds the best guess
+    distance: Distance  # that the head was given
+    model: str  # name and version of the bundle
+    stand_in: bool  # the encoder's weights mean nothing on real photos
 
     def __post_init__(self) -> None:
         read_only = MappingProxyType(dict(self.probabilities))
@@ -46,7 +37,7 @@ class Prediction(msgspec.Struct, frozen=True):
         return (CROSS_GRID,) if self.distance.crosses_grid else ()
 
     def as_dict(self) -> dict[str, Any]:
-        """Give plain values for JSON; probabilities have seven decimals."""
+        """Return plain values for JSON; probabilities have seven decimals."""
         return {
             "probabilities": {name: round(p, 7) for name, p in self.probabilities.items()},
             "tags": list(self.tags),

@@ -22,15 +22,12 @@ WHITES: Final = (255, 65_535)
 
 
 def to_8_bits(image: Image.Image) -> Image.Image:
-    """Scale a deep image to "L"; images of other modes are given back as they are.
+    """Scale a deep image to "L"; images of other modes are returned as they are.
 
     For 16-bit grey, white is 65,535, or what a TIFF file's own bits a sample say. Integers of 32
     bits and floats have no agreed white: it is the first of 1 (floats only), 255 and 65,535 that no
     pixel exceeds, or else the brightest pixel. Where levels are negative, the darkest pixel is
     black and the brightest white.
-
-    Raises:
-        PhotoError: a float image with infinite values.
     """
     mode = image.mode
     if mode.startswith("I;16"):
@@ -108,14 +105,7 @@ def preprocess(image: Image.Image) -> NDArray[np.uint8]:
 
 
 def normalise(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Scale and normalise pixels as CLIP's transform ends.
-
-    Args:
-        pixels: uint8 [N, 224, 224, 3].
-
-    Returns:
-        float32 [N, 3, 224, 224].
-    """
+    """Normalise uint8 [N, 224, 224, 3] as CLIP's transform ends, to float32 [N, 3, 224, 224]."""
     scaled = pixels.astype(np.float32) / np.float32(255)
     normalised = (scaled - np.array(MEAN, np.float32)) / np.array(STD, np.float32)
     return np.ascontiguousarray(normalised.transpose(0, 3, 1, 2))

@@ -28,24 +28,20 @@ PREFERENCE: Final[dict[str, tuple[Precision, ...]]] = {
     "cpu": ("int8", "fp32", "fp16"),
     "cuda": ("fp16", "fp32", "int8"),
 }
-"""Precisions from best to worst on each device, where the user leaves the choice."""
+"""Precisions from best to worst on each device, if the user leaves the choice."""
 
 ENCODER_BATCH: Final = 8
 """Photos in one run: larger batches are no faster on a CPU and take more memory."""
 
 LEAST_BATCH: Final = 4
-"""Where several runs go on at once: fewer photos in a run take longer each."""
+"""If several runs go on at once: fewer photos in a run take longer each."""
 
 HEAD_BATCH: Final = 512
-"""Rows in one run: what they are and become stays in a processor's own cache."""
+"""Rows in one run: what goes in and comes out stays in a processor's own cache."""
 
 
 def choose_precision(bundle: Bundle, precision: PrecisionChoice, device: str) -> Precision:
-    """Settle "auto": take the best precision for a device that a bundle has.
-
-    Raises:
-        BundleError: the bundle does not have the one that was asked for.
-    """
+    """Return the precision to use: for "auto", the best for the device that the bundle has."""
     if precision != "auto":
         bundle.find("encoder", precision)
         return precision
@@ -58,11 +54,6 @@ class TypeTagger:
     """Predict Type tags with a model bundle.
 
     The encoder and the head are each loaded when first needed, after their digests were checked.
-
-    Attributes:
-        bundle: the opened bundle.
-        device: "cpu" or "cuda".
-        streams: runs of the encoder that `embed_photos` lets go on at once.
     """
 
     def __init__(
@@ -85,17 +76,17 @@ class TypeTagger:
         Raises:
             BundleError: see `Bundle.open`.
             BackendError: no usable onnxruntime.
-            DeviceError: "cuda" where there is none.
-            InputError: an argument that is none of these.
+            DeviceError: "cuda" is not available here.
+            InputError: an argument has another value.
         """
         if precision != "auto" and precision not in get_args(Precision):
-            raise InputError(f"precision {precision!r} is none of auto, fp32, fp16, int8")
+            raise InputError(f"precision {precision!r} is not one of auto, fp32, fp16, int8")
         if (threads is not None and threads < 1) or streams < 1:
             raise InputError(
                 f"threads is {threads!r} and streams {streams!r}: give 1 or more, or leave it out"
             )
         self.bundle = Bundle.open(bundle)
-        self.device = pick_device(device)
+        self.device = pick_device(device)  # "cpu" or "cuda"
         self._device_choice = device
         self._precision = precision
         self._threads = threads
@@ -130,7 +121,7 @@ class TypeTagger:
 
     @property
     def batch(self) -> int:
-        """Photos in a run of the encoder, where there are many."""
+        """Photos in a run of the encoder, if there are many."""
         return max(LEAST_BATCH, ENCODER_BATCH // self.streams)
 
     def load(self) -> None:
@@ -195,7 +186,7 @@ class TypeTagger:
         """Compute embeddings of preprocessed photos.
 
         Args:
-            pixels: uint8 [N, 224, 224, 3], as `preprocess` gives them.
+            pixels: uint8 [N, 224, 224, 3], as `preprocess` returns them.
 
         Returns:
             float32 [N, 512].
@@ -228,7 +219,7 @@ class TypeTagger:
             float32 [N, 7], columns in the order of `CLASSES`.
 
         Raises:
-            EmbeddingError: a vector that is no raw CLIP embedding, for instance a normalised one.
+            EmbeddingError: a vector is not a raw CLIP embedding, for instance a normalised one.
             DistanceError: a distance that cannot be used.
             InputError: not one distance for each embedding.
             BundleError: the bundle lacks the head, or is damaged.
@@ -255,7 +246,7 @@ class TypeTagger:
             float32 [N, 7].
 
         Raises:
-            EmbeddingError: a vector that is no raw CLIP embedding.
+            EmbeddingError: a vector is not a raw CLIP embedding.
             InputError: not one bucket for each embedding, or none of the 23.
             BundleError: the bundle lacks the head, or is damaged.
         """
@@ -291,7 +282,7 @@ class TypeTagger:
             threshold: of all classes, 0 to 1; `None` takes each class's own from the bundle.
 
         Raises:
-            InputError: a threshold that is none.
+            InputError: the threshold is not between 0 and 1.
             Further as `score`.
         """
         thresholds = self.bundle.thresholds(threshold)

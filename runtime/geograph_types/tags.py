@@ -23,15 +23,10 @@ TAG_SETS: Final[tuple[tuple[str, ...], ...]] = tuple(
 def choose_tag_sets(
     probabilities: ArrayLike, thresholds: Mapping[str, float]
 ) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
-    """Choose the tags of many photos whose positions are unknown, as `final_tags` does of one.
+    """Choose the tags of many photos, [N, 7] probabilities, whose positions are unknown.
 
-    Args:
-        probabilities: [N, 7].
-        thresholds: by class; a probability at or above it sets the tag.
-
-    Returns:
-        uint8 [N], the sets; and bool [N], whether a set is only the best guess because no class
-        reached its threshold.
+    Returned are uint8 [N], places in `TAG_SETS`, and bool [N], whether a set is only the best guess
+    because no class reached its threshold.
     """
     scores = np.asarray(probabilities)
     # In float64, as Python compares: a threshold rounded to float32 may lie on the other side.
@@ -46,19 +41,10 @@ def choose_tag_sets(
 def final_tags(
     probabilities: Sequence[float], thresholds: Mapping[str, float], crosses_grid: bool | None
 ) -> tuple[tuple[str, ...], bool]:
-    """Choose the tags of one photo.
+    """Choose the tags of one photo, and return whether they are only the best guess.
 
-    The model's Cross Far means "looks like a long view", and the tag Cross Grid is geometry: where
-    both positions are known they decide it, elsewhere Cross Far stands for it.
-
-    Args:
-        probabilities: seven, in class order.
-        thresholds: by class; a probability at or above it sets the tag.
-        crosses_grid: whether the two positions stand in different 1 km squares; `None` if unknown.
-
-    Returns:
-        The tags in class order, and whether they are only the best guess because no class reached
-        its threshold.
+    The model's Cross Far means "looks like a long view", and the tag Cross Grid is geometry: if
+    both positions are known they decide it, else Cross Far stands for it.
     """
     scores = dict(zip(CLASSES, probabilities, strict=True))
     chosen = {name for name in CLASSES if scores[name] >= thresholds[name]}
@@ -75,12 +61,6 @@ def final_tags(
 
 
 def same_tags(tags: Collection[str], types: str) -> bool:
-    """Tell whether final tags are those that the moderators gave.
-
-    Args:
-        tags: final tags.
-        types: the moderators' comma-separated raw tags; From Above counts as From Drone, the class
-            that it trains.
-    """
+    """Check whether final tags are the moderators' comma-separated raw tags."""
     given = {tag.strip() for tag in types.split(",")} - {""}
     return set(tags) == {FROM_DRONE if tag == FROM_ABOVE else tag for tag in given}

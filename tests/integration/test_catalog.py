@@ -1,4 +1,4 @@
-"""Runs that remember: what is opened again and what is not, and what is no catalogue."""
+"""Runs that remember: what is opened again and what is not, and what is not a catalogue."""
 
 import csv
 import json
@@ -150,7 +150,7 @@ def test_a_drive_that_is_away_costs_no_embedding(
     away = photos.rename(tmp_path / "away")
     capsys.readouterr()
     assert main(["tag", str(photos), *command[-6:]]) == 2
-    assert f"there is no {photos}: mind the spelling" in capsys.readouterr().err
+    assert f"there is no {photos}: check the spelling" in capsys.readouterr().err
     assert out.read_bytes() == before
     assert main(command) == 1
     assert [row.get("reason") for row in rows(out)] == ["not_found"] * 12 + [None]
@@ -336,7 +336,7 @@ def cut_off_catalogue(path: Path) -> None:
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda path: path.write_text("photo,tags\n" * 100), "it is no catalogue"),
+        (lambda path: path.write_text("photo,tags\n" * 100), "it is not a catalogue"),
         (other_database, "it is a database of another program"),
         (newer_catalogue, "update geograph-types"),
         (cut_off_catalogue, "it is damaged"),

@@ -19,7 +19,7 @@ def bundle() -> None:
 @bundle.command(epilog="Example: geograph-types bundle show model")
 @click.argument("folder", type=any_path, metavar="DIR")
 def show(folder: Path) -> int:
-    """Say what a bundle holds."""
+    """Show what a bundle contains."""
     opened = Bundle.open(folder)
     warn_of_stand_in(opened)
     for line in _lines(opened.manifest):

@@ -60,20 +60,20 @@ def stats(file: Path) -> int:
 @catalog.command(epilog="Example: geograph-types catalog prune tags.catalog")
 @click.argument("file", type=any_path)
 def prune(file: Path) -> int:
-    """Forget the photos whose files are gone; have all drives at hand."""
+    """Forget the photos whose files are gone; connect all drives first."""
     if not file.exists():
-        raise InputError(f"{file} cannot be tidied: there is no such file")
+        raise InputError(f"{file} does not exist: check the spelling")
     with open_catalog(file) as opened:
         note(f"{opened.prune()} photos forgotten, {opened.photo_count()} left in {file}")
     return 0
 
 
 def _untagged(opened: Catalog) -> int:
-    """Say what a run that was stopped has left undone."""
+    """Report what a run that was stopped has left undone, and return the exit status."""
     count = opened.untagged()
     if count:
         note(
-            f"{count} photos are not tagged yet, as a run was stopped: run it again, or let "
-            "'catalog prune' forget those that are gone"
+            f"{count} photos are not tagged yet, because a run was stopped: run it again, or use "
+            "'catalog prune' to forget those that are gone"
         )
     return 1 if count else 0

@@ -40,21 +40,15 @@ INTEGER_FEATURES: Final = frozenset({"avx_vnni", "avx512_vnni", "amx_int8", "asi
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was looked at.
-
-    Attributes:
-        what: its name.
-        state: what was found.
-        good: `False` where the models cannot run because of it.
-    """
+    """One thing that was checked."""
 
     what: str
     state: str
-    good: bool = True
+    good: bool = True  # `False` if the models cannot run because of it
 
 
 def examine(bundle: Path | None = None) -> list[Finding]:
-    """Look at this machine, the installation and, where given, a bundle's digests."""
+    """Check this machine, the installation and, if given, a bundle's digests."""
     findings = [
         Finding("python", f"{platform.python_version()} on {platform.platform()}"),
         Finding("processors", f"{usable_cpus()} usable; {_processor()}"),
@@ -88,7 +82,7 @@ def _version(distribution: str) -> str:
 
 
 def _advice() -> str:
-    """Say which precision suits this machine."""
+    """Return which precision suits this machine."""
     try:
         if pick_device("auto") == "cuda":
             return "export with --precision fp16 for CUDA, and int8 for --device cpu"
@@ -158,7 +152,7 @@ def _bundle(path: Path) -> Finding:
 def doctor(bundle: Path | None) -> int:
     """Report whether this machine can run the models.
 
-    The exit status is 2 where it cannot.
+    The exit status is 2 if it cannot.
     """
     findings = examine(bundle)
     for finding in findings:

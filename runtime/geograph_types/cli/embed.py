@@ -46,7 +46,7 @@ ROWS_AT_ONCE = 1024
     type=any_path,
     required=True,
     metavar="CSV",
-    help="Raw tags and positions of the photos, a row each (column 'photo' names it).",
+    help="Raw tags and positions of the photos, one row each (column 'photo' names it).",
 )
 @bundle_option
 @click.option(
@@ -66,22 +66,22 @@ def embed(
 ) -> int:
     """Turn labelled photographs into a dataset in the published schema.
 
-    PHOTOS are files and folders; those that the labels file does not name are left out, and said
-    to be. Where that file does not tell a distance, the positions in a photo's EXIF do.
+    PHOTOS are files and folders; those that the labels file does not name are left out and
+    counted. If that file has no distance for a photo, the positions in its EXIF are used.
     """
     tagger = TypeTagger.for_many(bundle, device=device, threads=threads)
     warn_of_stand_in(tagger.bundle)
-    records = read_labels(labels)
+    known = read_labels(labels)
     found = list(dict.fromkeys(find_photos(photos)))
     check_outputs([out], [*found, labels], bundle)
-    paths = [path for path in found if label_key(path) in records]
+    paths = [path for path in found if label_key(path) in known]
     if not paths:
         raise InputError(f"{labels} names none of the {len(found)} photos that were given")
     if len(paths) < len(found):
         note(f"{len(found) - len(paths)} photos are not in {labels} and are left out")
     embedded = embed_photos(tagger, paths, exact=exact)
     tracked = track(embedded, "photos", len(paths), failed=lambda photo: photo.error is not None)
-    faults = write_dataset(tracked, records, out, tagger)
+    faults = write_dataset(tracked, known, out, tagger)
     failed = faults.total()
     note(f"{len(paths) - failed} photos embedded to {out}" + (f", {failed} failed" * bool(failed)))
     return 1 if faults else 0
@@ -89,7 +89,7 @@ def embed(
 
 def write_dataset(
     photos: Iterable[EmbeddedPhoto],
-    records: dict[Path, PhotoLabels],
+    labels: dict[Path, PhotoLabels],
     out: Path,
     tagger: TypeTagger,
 ) -> Counter[str]:
@@ -103,13 +103,13 @@ def write_dataset(
         while some := list(islice(remaining, ROWS_AT_ONCE)):
             good: list[tuple[EmbeddedPhoto, PhotoLabels]] = []
             for photo in some:
-                record = records[label_key(photo.path)]
-                fault, detail = _problem(photo, record)
+                row = labels[label_key(photo.path)]
+                fault, detail = _problem(photo, row)
                 if fault:
                     faults[fault] += 1
                     note(f"error: {photo.path}: {fault}: {detail}")
                 else:
-                    good.append((photo, record))
+                    good.append((photo, row))
             if good:
                 dataset.write(_batch(good))
         dataset.metadata = {
@@ -122,33 +122,33 @@ def write_dataset(
     return faults
 
 
-def _problem(photo: EmbeddedPhoto, record: PhotoLabels) -> tuple[str, str]:
-    """Say why a photo cannot be a row of a dataset; two empty texts where it can."""
+def _problem(photo: EmbeddedPhoto, row: PhotoLabels) -> tuple[str, str]:
+    """Return why a photo cannot be a row of a dataset; two empty texts if it can."""
     if photo.error:
         return photo.error.fault.value, photo.error.detail
-    if record.error:
-        return PhotoFault.BAD_DISTANCE.value, record.error
-    tags = [tag.strip() for tag in record.types.split(",") if tag.strip()]
+    if row.error:
+        return PhotoFault.BAD_DISTANCE.value, row.error
+    tags = [tag.strip() for tag in row.types.split(",") if tag.strip()]
     if not tags:
-        return RowFault.NO_TAG.value, "the labels file gives it no tag"
+        return RowFault.NO_TAG.value, "the labels file has no tag for it"
     unknown = sorted(set(tags) - set(RAW_TAGS))
     if unknown:
-        return RowFault.UNKNOWN_TAG.value, f"{unknown[0]!r} is none of {', '.join(RAW_TAGS)}"
+        return RowFault.UNKNOWN_TAG.value, f"{unknown[0]!r} is not one of {', '.join(RAW_TAGS)}"
     return "", ""
 
 
 def _batch(good: list[tuple[EmbeddedPhoto, PhotoLabels]]) -> "DatasetBatch":
     from geograph_types.stored.batch import DatasetBatch
 
-    records = [record for _, record in good]
+    rows = [row for _, row in good]
     return DatasetBatch(
-        ids=np.array([record.gridimage_id for record in records], np.int64),
-        types=[record.types for record in records],
+        ids=np.array([row.gridimage_id for row in rows], np.int64),
+        types=[row.types for row in rows],
         distances=[
-            bucket_text(best_distance(record.places, photo.exif.places).distance.bucket)
-            for photo, record in good
+            bucket_text(best_distance(row.places, photo.exif.places).distance.bucket)
+            for photo, row in good
         ],
         embeddings=np.stack([p.embedding for p, _ in good if p.embedding is not None]),
-        weights=np.array([record.weight for record in records], np.float32),
-        splits=[record.split for record in records],
+        weights=np.array([row.weight for row in rows], np.float32),
+        splits=[row.split for row in rows],
     )

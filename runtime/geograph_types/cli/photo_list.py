@@ -15,12 +15,7 @@ STANDARD_INPUT: Final = Path("-")
 
 
 def photos_of(given: Iterable[Path], include: Iterable[str], exclude: Iterable[str]) -> list[Path]:
-    """List the photos that PHOTOS and patterns name, each once; "-" is a list on standard input.
-
-    Raises:
-        InputError: there are none, or a folder or all that is named is not there, as where a drive
-            is not.
-    """
+    """List the photos that PHOTOS and patterns name, each once; "-" is a list on standard input."""
     given = list(given)
     away = [path for path in given if path != STANDARD_INPUT and not os.path.lexists(path)]
     # A photo that has gone is a row that says so. A folder would be one in place of its photos.
@@ -28,7 +23,7 @@ def photos_of(given: Iterable[Path], include: Iterable[str], exclude: Iterable[s
     if folders or len(away) == len(given):
         missing = folders or away
         more = f" (and {len(missing) - 1} more)" if len(missing) > 1 else ""
-        raise InputError(f"there is no {missing[0]}{more}: mind the spelling, or mount the drive")
+        raise InputError(f"there is no {missing[0]}{more}: check the spelling, or mount the drive")
     paths = named_paths(given)
     links: list[Path] = []
     found = find_photos(paths, NameFilter(tuple(include), tuple(exclude)), links.append)
@@ -47,7 +42,7 @@ def photos_of(given: Iterable[Path], include: Iterable[str], exclude: Iterable[s
 
 
 def named_paths(given: Iterable[Path]) -> list[Path]:
-    """Give files and folders as they are named; "-" is a list of them on standard input."""
+    """Return files and folders as they are named; "-" is a list of them on standard input."""
     return [path for one in given for path in (_listed() if one == STANDARD_INPUT else [one])]
 
 

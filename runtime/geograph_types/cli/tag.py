@@ -52,24 +52,24 @@ from geograph_types.tagger import TypeTagger
     "--labels",
     type=any_path,
     metavar="CSV",
-    help="Positions or distances, a row a photo: columns photo, camera, subject, distance.",
+    help="Positions or distances, one row per photo: columns photo, camera, subject, distance.",
 )
 @click.option(
     "--include",
     multiple=True,
     metavar="PATTERN",
-    help="Of folders, only photos that fit, as '*.jpg' or '2024/*'; may be given again.",
+    help="In folders, only photos that fit, for example '*.jpg' or '2024/*'; may be given again.",
 )
 @click.option(
     "--exclude",
     multiple=True,
     metavar="PATTERN",
-    help="Of folders, leave out photos and folders that fit; may be given again.",
+    help="In folders, leave out photos and folders that fit; may be given again.",
 )
 @click.option(
     "--threshold",
     type=FiniteRange(0, 1),
-    help="Probability from which a tag is set, for all classes; else each has the bundle's own.",
+    help="Probability from which a tag is set, for all classes; else the bundle's for each class.",
 )
 @click.option(
     "--out",
@@ -116,7 +116,7 @@ def tag(
     PHOTOS are files and folders, or "-" for a list of them on standard input. Without --out,
     results go to standard output: a table on a terminal, JSON Lines elsewhere.
 
-    With --catalog, a run that was stopped goes on where it was, and another bundle's head tags
+    With --catalog, a run that was stopped is resumed where it was, and another bundle's head tags
     again without opening a photo. With --xmp, tags that are only a best guess are left out.
     """
     if dry_run and not xmp:
@@ -129,7 +129,7 @@ def tag(
     if out:
         check_suffix(out)
     sidecars = SidecarOutput(dry_run) if xmp else None
-    records = _records(labels, paths) if labels else {}
+    known = _known(labels, paths) if labels else {}
     summary = TagSummary()
     shown: list[PhotoResult] = []
     with ExitStack() as stack:
@@ -139,7 +139,7 @@ def tag(
             embedded: Iterable[EmbeddedPhoto] = opened.photos(paths)
         else:
             embedded = embed_photos(tagger, paths, jobs, exact)
-        results = tag_photos(tagger, embedded, records, threshold)
+        results = tag_photos(tagger, embedded, known, threshold)
         if opened is not None:
             results = keep_results(opened, results, tagger.bundle)
         write = stack.enter_context(_output(out, quiet=dry_run))
@@ -175,14 +175,14 @@ def _open_new(
 
 
 def has_failed(photo: EmbeddedPhoto | PhotoResult) -> bool:
-    """Tell whether a photo could not be used."""
+    """Check whether a photo could not be used."""
     return photo.error is not None
 
 
-def _records(labels: Path, paths: list[Path]) -> dict[Path, PhotoLabels]:
-    """Read what is known of the photos, and say for how many it is nothing."""
-    records = read_labels(labels)
-    missing = [path for path in paths if label_key(path) not in records]
+def _known(labels: Path, paths: list[Path]) -> dict[Path, PhotoLabels]:
+    """Read what is known of the photos, and report for how many it is nothing."""
+    known = read_labels(labels)
+    missing = [path for path in paths if label_key(path) not in known]
     if len(missing) == len(paths):
         raise InputError(
             f"{labels} names none of the {len(paths)} photos: its column 'photo' is relative to "
@@ -191,9 +191,9 @@ def _records(labels: Path, paths: list[Path]) -> dict[Path, PhotoLabels]:
     if missing:
         note(
             f"{len(missing)} of {len(paths)} photos are not in {labels}, such as {missing[0]}: "
-            "their EXIF alone tells"
+            "their distance comes from EXIF alone"
         )
-    return records
+    return known
 
 
 @contextmanager
@@ -231,24 +231,16 @@ def _standard_output() -> Iterator[None]:
 
 @dataclass(slots=True)
 class TagSummary:
-    """Counts of a run.
-
-    Attributes:
-        photos: how many have a result.
-        faults: how many failed, by reason.
-        failed_sidecars: how many could not be written.
-        problems: photos by kind of problem with their EXIF positions.
-        examples: one of each kind.
-    """
+    """Counts of a run."""
 
     photos: int = 0
-    faults: Counter[str] = field(default_factory=Counter)
+    faults: Counter[str] = field(default_factory=Counter)  # by reason
     failed_sidecars: int = 0
-    problems: Counter[str] = field(default_factory=Counter)
-    examples: dict[str, str] = field(default_factory=dict)
+    problems: Counter[str] = field(default_factory=Counter)  # with EXIF positions, by kind
+    examples: dict[str, str] = field(default_factory=dict)  # a photo of each kind
 
     def add(self, result: PhotoResult) -> None:
-        """Count a photo, and say why it failed."""
+        """Count a photo, and report why it failed."""
         self.photos += 1
         if result.error is not None:
             self.faults[result.error.fault.value] += 1
@@ -260,7 +252,7 @@ class TagSummary:
             self.examples.setdefault(kind, f"{result.path}: {problem}")
 
     def show(self) -> int:
-        """Say it all, and give the exit status."""
+        """Report the counts, and return the exit status."""
         for kind, number in self.problems.most_common():
             more = f" (and {number - 1} more photos)" if number > 1 else ""
             note(f"note: {self.examples[kind]}{more}; not used for the distance")

@@ -21,7 +21,7 @@ a quarter of them it is still clearly the photo's own (tests/acceptance/test_dec
 
 
 def reduce_jpeg(image: Image.Image) -> None:
-    """Let libjpeg decode an image that is not loaded yet at 1/2, 1/4 or 1/8 of its size.
+    """Set libjpeg to decode an image that is not loaded yet at 1/2, 1/4 or 1/8 of its size.
 
     The shortest edge keeps at least twice what the encoder sees (448), so that the bicubic filter
     that follows still decides what the pixels are.
@@ -30,7 +30,7 @@ def reduce_jpeg(image: Image.Image) -> None:
 
 
 def progressive_memory(image: Image.Image) -> int:
-    """Give the bytes of coefficients that a progressive file's decoder holds; 0 of others.
+    """Return the bytes of coefficients that a progressive file's decoder holds; 0 for others.
 
     Two bytes for each coefficient, a share of the pixels for each channel. Source: libjpeg's
     `jdcoefct.c`.
@@ -44,7 +44,7 @@ def progressive_memory(image: Image.Image) -> int:
 
 
 def complete_jpeg(file: BinaryIO) -> BinaryIO:
-    """Give a cut-off JPEG file the marker that libjpeg waits for.
+    """Add to a cut-off JPEG file the marker that libjpeg waits for.
 
     Rows without data then come out grey, and a progressive photo comes out with less detail.
     """

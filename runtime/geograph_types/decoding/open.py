@@ -27,8 +27,7 @@ SUFFIXES: Final = frozenset(
         *(".heic", ".heif", ".hif"),
     }
 )
-"""Names by which a folder's photos are told; a file that is named itself may have any name."""
-
+"""Of the photos in a folder; a file that is named itself may have any suffix."""
 
 RAW_SUFFIXES: Final = frozenset(
     {
@@ -37,11 +36,10 @@ RAW_SUFFIXES: Final = frozenset(
         *(".sr2", ".srf", ".srw", ".x3f"),
     }
 )
-"""Names of sensor data, which cameras write instead of a photo or beside it."""
-
+"""Of sensor data, which cameras write instead of a photo or beside it."""
 
 FORMATS: Final = ("JPEG", "PNG", "WEBP", "TIFF", "AVIF")
-"""Decoders that may see the bytes; HEIC's is one more where the extra is installed."""
+"""Decoders that may see the bytes; HEIC's is one more if the extra is installed."""
 
 HEIC_BRANDS: Final = frozenset(
     {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"}
@@ -62,7 +60,7 @@ PIXEL_BYTES: Final = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2, "I;16L": 2}
 
 DECODER_BYTES: Final = {"WEBP": 16, "AVIF": 12, "HEIF": 12}
 """What a pixel takes with decoders that hold whole pictures of their own: WebP's holds two, and
-gives a third, which Pillow copies; AVIF's holds planes. HEIC is taken to be like AVIF."""
+returns a third, which Pillow copies; AVIF's holds planes. HEIC is taken to be like AVIF."""
 
 PhotoLike: TypeAlias = str | PathLike[str] | bytes | Image.Image
 """A path, an encoded file's bytes, or an image that Pillow opened."""
@@ -70,39 +68,24 @@ PhotoLike: TypeAlias = str | PathLike[str] | bytes | Image.Image
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DecodedPhoto:
-    """A photo's pixels.
+    """A photo's pixels."""
 
-    Attributes:
-        image: upright, in the mode that the file has, deeper channels scaled to 8 bits.
-        truncated: the file was cut off; rows are missing at its end, or detail.
-        exif: where camera and subject stood, as the file says.
-    """
-
-    image: Image.Image
-    truncated: bool = False
+    image: Image.Image  # upright, in the file's mode, deeper channels scaled to 8 bits
+    truncated: bool = False  # rows are missing at its end, or detail
     exif: ExifPlaces = NO_EXIF
 
 
 def open_photo(photo: PhotoLike, exact: bool = False) -> Image.Image:
-    """Give the image of `decode_photo`, whether or not the file was cut off."""
+    """Return the image of `decode_photo`, whether or not the file was cut off."""
     return decode_photo(photo, exact).image
 
 
 def decode_photo(photo: PhotoLike, exact: bool = False) -> DecodedPhoto:
-    """Decode a photo and turn it upright.
+    """Decode a photo and turn it upright; every failure is a `PhotoError`.
 
     A cut-off JPEG file is used, and marked, while it has data for three quarters of its rows. Of a
-    file with several pictures (animated, or with pages) the first is taken.
-
-    Args:
-        photo: a path, bytes, or an opened image, which is used as it is but for orientation and
-            depth.
-        exact: decode large JPEG files in full, instead of at a fraction of their size with the
-            shortest edge still at least 448.
-
-    Raises:
-        PhotoError: with a reason of the closed list `PhotoFault`.
-        InputError: `photo` is none of these.
+    file with several pictures (animated, or with pages) the first is taken. Unless `exact`, large
+    JPEG files are decoded at a fraction of their size with the shortest edge still at least 448.
     """
     if isinstance(photo, Image.Image):
         return DecodedPhoto(to_8_bits(_upright(photo)))
@@ -133,18 +116,11 @@ def decode_photo(photo: PhotoLike, exact: bool = False) -> DecodedPhoto:
 
 
 def decoding_memory(data: bytes) -> int:
-    """Estimate, from its header, the most memory that `decode_photo` takes for a photo.
+    """Estimate the most memory, in bytes, that `decode_photo` takes for a photo, from its header.
 
-    Args:
-        data: the photo's file.
-
-    Returns:
-        Bytes: of the pixels, twice, since turning them makes a copy, and once more in 8 bits where
-        they are deeper; of WebP and AVIF what their decoders hold; and of a progressive JPEG all
-        coefficients, which its decoder holds at full size.
-
-    Raises:
-        PhotoError: the header is that of no photo that can be used.
+    It is that of the pixels, twice, since turning them makes a copy, and once more in 8 bits if
+    they are deeper; of WebP and AVIF what their decoders hold; and of a progressive JPEG all
+    coefficients, which its decoder holds at full size.
     """
     if not data:
         raise PhotoError("image", PhotoFault.EMPTY, "the file has no bytes")
@@ -196,9 +172,9 @@ def _decode(file: BinaryIO, size: int, name: str, exact: bool) -> DecodedPhoto:
 
 
 def _read_through(file: BinaryIO, size: int, name: str) -> None:
-    """Make sure that a photo which cannot be decoded can be read: the drive may be at fault.
+    """Check that a photo which cannot be decoded can be read: the drive may be at fault.
 
-    Decoders that read by themselves do not tell the one from the other.
+    Decoders that read by themselves do not distinguish the two.
     """
     try:
         file.seek(0)
@@ -236,7 +212,7 @@ def _open(file: BinaryIO, name: str, exact: bool) -> Image.Image:
 
 
 def _formats(file: BinaryIO, name: str) -> tuple[str, ...]:
-    """Tell HEIC by its header, and have Pillow taught it only then."""
+    """Recognise HEIC by its header, and register its decoder only then."""
     head = file.read(BRANDS_READ)
     file.seek(0)
     length = min(int.from_bytes(head[:4]), len(head))
@@ -244,14 +220,14 @@ def _formats(file: BinaryIO, name: str) -> tuple[str, ...]:
     if head[4:8] != b"ftyp" or not brands & HEIC_BRANDS:
         return FORMATS
     try:
-        _teach_heif()
+        _register_heif()
     except MissingExtraError as error:
         raise PhotoError(name, PhotoFault.UNSUPPORTED, f"HEIC: {error}") from None
     return ("HEIF",)
 
 
 @cache
-def _teach_heif() -> None:
+def _register_heif() -> None:
     """Register HEIC, as telephones write it, with Pillow."""
     try:
         import pi_heif
@@ -284,7 +260,7 @@ def _exif_places(image: Image.Image) -> ExifPlaces:
 
 
 def _upright(image: Image.Image, in_place: bool = False) -> Image.Image:
-    """Turn an image as its EXIF says; in place saves a copy of those that are upright already."""
+    """Turn an image as its EXIF says; in place saves a copy of one that is upright already."""
     try:
         if not in_place:
             return ImageOps.exif_transpose(image)

@@ -1,4 +1,4 @@
-"""Decode photos in processes of their own: a photo that kills or stops its decoder costs itself."""
+"""Decode photos in processes of their own: one that kills its decoder costs only itself."""
 
 import os
 import signal
@@ -39,24 +39,17 @@ ENVIRONMENT: Final = {
     "MALLOC_MMAP_THRESHOLD_": str(8 << 20),
     "MALLOC_TRIM_THRESHOLD_": str(16 << 20),
 }
-"""Settings of a worker's libraries. Source: glibc `mallopt(3)`."""
+"""Settings of a decoder's libraries. Source: glibc `mallopt(3)`."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PhotoPixels:
-    """A photo as the encoder reads it.
+    """A photo as the encoder reads it."""
 
-    Attributes:
-        pixels: uint8 [224, 224, 3].
-        truncated: the file was cut off, and is used as far as it goes.
-        exif: where camera and subject stood, as the file says.
-        sha256: of the file, where the pool was asked for it.
-    """
-
-    pixels: NDArray[np.uint8]
+    pixels: NDArray[np.uint8]  # [224, 224, 3]
     truncated: bool
     exif: ExifPlaces
-    sha256: bytes | None
+    sha256: bytes | None  # of the file, if asked for
 
 
 class DecoderPool:
@@ -73,49 +66,37 @@ class DecoderPool:
         time_limit: float = TIME_LIMIT,
         digest: bool = False,
     ) -> None:
-        """Prepare the pool; nothing is started yet.
-
-        Args:
-            jobs: how many processes.
-            exact: decode large JPEG files in full.
-            time_limit: seconds that a photo may take.
-            digest: compute the SHA-256 of each file as well.
-        """
-        self._workers = [_Worker(exact, time_limit, digest) for _ in range(jobs)]
+        """Prepare the pool; nothing is started yet."""
+        self._decoders = [_Decoder(exact, time_limit, digest) for _ in range(jobs)]
         # The last one that was used is the next: few photos start few processes.
-        self._idle: LifoQueue[_Worker] = LifoQueue()
-        for worker in self._workers:
-            self._idle.put(worker)
+        self._idle: LifoQueue[_Decoder] = LifoQueue()
+        for decoder in self._decoders:
+            self._idle.put(decoder)
         self._threads = ThreadPoolExecutor(jobs, "decoder")
 
     def submit(self, path: Path) -> Future[PhotoPixels]:
-        """Begin to decode a photo.
-
-        Returns:
-            What will be its pixels, or raise `PhotoError`, or `DecoderError` where no process can
-            be started.
-        """
+        """Start to decode a photo."""
         return self._threads.submit(self._decode, path)
 
     def close(self) -> None:
         """Stop all processes at once; photos that are not decoded yet are given up."""
         self._threads.shutdown(wait=False, cancel_futures=True)
-        for worker in self._workers:
-            worker.kill()
+        for decoder in self._decoders:
+            decoder.kill()
         self._threads.shutdown()
-        for worker in self._workers:
-            worker.stop()
+        for decoder in self._decoders:
+            decoder.stop()
 
     def _decode(self, path: Path) -> PhotoPixels:
-        worker = self._idle.get()
+        decoder = self._idle.get()
         try:
-            return worker.decode(path)
+            return decoder.decode(path)
         finally:
-            self._idle.put(worker)
+            self._idle.put(decoder)
 
 
-class _Worker:
-    """One process, started anew when it was lost."""
+class _Decoder:
+    """One process, started again when it was lost."""
 
     def __init__(self, exact: bool, time_limit: float, digest: bool) -> None:
         self._options = ["exact"] * exact + ["digest"] * digest

@@ -25,26 +25,19 @@ from geograph_types.files.text import as_utf_8
 from geograph_types.preprocess import preprocess
 
 MEMORY_LIMIT: Final = 1 << 30
-"""Bytes of a worker's own memory: twice what the largest photo takes as RGB (120 MP, 480 MB)."""
+"""Bytes of a decoder's own memory: twice what the largest photo takes as RGB (120 MP, 480 MB)."""
 
 READY: Final = b"ready"
 """The first message, before any photo."""
 
 
 class Pixels(msgspec.Struct, frozen=True, tag=True):
-    """A photo as the encoder reads it.
+    """A photo as the encoder reads it; see `pool.PhotoPixels`."""
 
-    Attributes:
-        data: uint8 [224, 224, 3], as bytes.
-        truncated: the file was cut off.
-        exif: where camera and subject stood, as the file says.
-        sha256: of the file, where it was asked for and the file stayed as it was meanwhile.
-    """
-
-    data: bytes
+    data: bytes  # uint8 [224, 224, 3], as bytes
     truncated: bool
     exif: ExifPlaces
-    sha256: bytes | None
+    sha256: bytes | None  # if it was asked for and the file stayed as it was meanwhile
 
 
 class Refusal(msgspec.Struct, frozen=True, tag=True):
@@ -107,7 +100,7 @@ def _reply(path: Path, exact: bool, digest: bool) -> Reply:
 
 
 def _state(path: Path) -> tuple[int, int, int] | None:
-    """Give what changes with a file; `None` where there is none, which decoding says."""
+    """Return what changes with a file; `None` if there is none, which decoding reports."""
     try:
         status = path.stat()
     except (OSError, ValueError):
@@ -116,11 +109,7 @@ def _state(path: Path) -> tuple[int, int, int] | None:
 
 
 def _sha256(path: Path) -> bytes:
-    """Give the digest of a file, which the system still has in memory.
-
-    Raises:
-        PhotoError: it has gone since it was decoded.
-    """
+    """Compute the digest of a file, which the system still has in memory."""
     try:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").digest()

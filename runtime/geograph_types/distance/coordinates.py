@@ -1,4 +1,4 @@
-"""Places in latitude and longitude, as receivers and maps on the web give them (WGS84)."""
+"""Places in latitude and longitude, as from receivers and maps on the web (WGS84)."""
 
 import math
 import re
@@ -15,20 +15,11 @@ DEGREES: Final = re.compile(r"[+-]?[0-9]{1,3}(?:\.([0-9]{0,20}))?")
 
 @dataclass(frozen=True, slots=True)
 class Coordinates:
-    """A place in WGS84.
+    """A place in WGS84."""
 
-    Attributes:
-        latitude: degrees, north positive, -90 to 90.
-        longitude: degrees, east positive, -180 to 180.
-        accuracy_metres: how far away the true place may be.
-
-    Raises:
-        GridError: one of them is out of range or not a number.
-    """
-
-    latitude: float
-    longitude: float
-    accuracy_metres: float = 0.0
+    latitude: float  # degrees, north positive, -90 to 90
+    longitude: float  # degrees, east positive, -180 to 180
+    accuracy_metres: float = 0.0  # how far away the true place may be
 
     def __post_init__(self) -> None:
         if not (abs(self.latitude) <= 90 and abs(self.longitude) <= 180):
@@ -46,17 +37,14 @@ class Coordinates:
         The place is taken to be known to half of the last decimal that is written, of the two
         numbers the one with more decimals, since spreadsheets drop zeros at the end: 56 m for
         three decimals, 6 m for four.
-
-        Raises:
-            GridError: not two numbers in decimal degrees, or out of range.
         """
         texts = latitude.strip(), longitude.strip()
         matches = [DEGREES.fullmatch(text) for text in texts]
         decimals = [len(match[1] or "") for match in matches if match]
         if len(decimals) < len(texts):
             raise GridError(
-                f"{', '.join(texts)!r} is no latitude and longitude: "
-                "give decimal degrees, as 51.5081, -0.1281"
+                f"{', '.join(texts)!r} is not a latitude and longitude: "
+                "give decimal degrees, for example 51.5081, -0.1281"
             )
         accuracy = DEGREE_METRES * 10.0 ** -max(decimals) / 2
         return cls(float(texts[0]), float(texts[1]), accuracy)

@@ -24,12 +24,8 @@ class Crossing(StrEnum):
 def crossing_of(camera: GridPosition, subject: GridPosition) -> Crossing:
     """Compare the 1 km squares of two positions on one grid.
 
-    Returns:
-        Crossed or not where that is certain; else too coarse where a position is known to worse
-        than 1 km, and too close where one lies nearer to a line than it is known.
-
-    Raises:
-        GridError: the two positions are on different grids.
+    If neither answer is certain, it is too coarse where a position is known to worse than 1 km, and
+    too close where one lies nearer to a line than it is known.
     """
     if camera.grid != subject.grid:
         raise GridError(

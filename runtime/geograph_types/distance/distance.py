@@ -48,19 +48,13 @@ class Distance:
 
     Make one with `from_metres`, `between`, `parse` or `unknown`.
 
-    Attributes:
-        metres: the distance, or `None` where it is unknown.
-        basis: what it rests on.
-        crossing: whether camera and subject stand in different 1 km squares, or why positions do
-            not tell.
-        source: where it comes from.
-
     Raises:
         DistanceError: metres below 0 or not finite, or metres that do not go with the basis.
     """
 
-    metres: float | None
+    metres: float | None  # `None` if unknown
     basis: DistanceBasis
+    # Whether the two stand in different 1 km squares, or why that is not known.
     crossing: Crossing = Crossing.UNKNOWN
     source: DistanceSource = DistanceSource.GIVEN
 
@@ -73,12 +67,12 @@ class Distance:
 
     @classmethod
     def unknown(cls) -> "Distance":
-        """The distance where the position of camera or subject is missing."""
+        """Return the distance if the position of camera or subject is missing."""
         return cls(None, DistanceBasis.UNKNOWN, source=DistanceSource.UNKNOWN)
 
     @classmethod
     def from_metres(cls, metres: float | None) -> "Distance":
-        """Make a distance from metres; `None`, NaN and 2^21 m or more are unknown.
+        """Return a distance of metres; `None`, NaN and 2^21 m or more are unknown.
 
         Raises:
             DistanceError: below 0.
@@ -128,7 +122,7 @@ class Distance:
 
     @classmethod
     def of(cls, value: "DistanceLike") -> "Distance":
-        """Take a distance, a number of metres, or `None` for unknown.
+        """Return a distance from one, a number of metres, or `None` for unknown.
 
         Raises:
             DistanceError: another type, or metres below 0.
@@ -139,7 +133,7 @@ class Distance:
 
     @property
     def crosses_grid(self) -> bool | None:
-        """Whether the grid is crossed; `None` where positions do not tell."""
+        """Whether the grid is crossed; `None` if positions do not tell."""
         decided = {Crossing.CROSSED: True, Crossing.NOT_CROSSED: False}
         return decided.get(self.crossing)
 
@@ -152,7 +146,7 @@ class Distance:
         return max(math.frexp(self.metres)[1], 0) if self.metres >= 1 else 0
 
     def as_dict(self) -> dict[str, float | int | str | None]:
-        """Give plain values for JSON."""
+        """Return plain values for JSON."""
         return {
             "metres": self.metres,
             "bucket": self.bucket,
@@ -162,21 +156,11 @@ class Distance:
 
 
 DistanceLike: TypeAlias = Distance | float | int | None
-"""What is taken wherever a distance is: a `Distance`, metres, or `None` for unknown."""
+"""What is accepted as a distance: a `Distance`, metres, or `None` for unknown."""
 
 
 def buckets_of(metres: NDArray[np.floating]) -> NDArray[np.int64]:
-    """Bucket many distances at once.
-
-    Args:
-        metres: [N] metres; NaN for unknown.
-
-    Returns:
-        [N] bucket indices, as `Distance.bucket` gives them one by one.
-
-    Raises:
-        DistanceError: one of them is below 0.
-    """
+    """Compute the buckets, [N], of many distances, [N] metres with NaN for unknown."""
     negative = metres[metres < 0]
     if negative.size:
         raise DistanceError(float(negative[0]))
@@ -185,11 +169,7 @@ def buckets_of(metres: NDArray[np.floating]) -> NDArray[np.int64]:
 
 
 def bucket_text(bucket: int) -> str:
-    """Write a bucket as the published dataset's `distance` field does.
-
-    Raises:
-        DistanceError: not one of the 23 buckets.
-    """
+    """Write a bucket as the published dataset's `distance` field does."""
     if not 0 <= bucket < BUCKET_COUNT:
         raise DistanceError(bucket)
     if bucket == UNKNOWN_BUCKET:

@@ -1,4 +1,4 @@
-"""Where camera and subject stood, as a photo's own EXIF tells it.
+"""Where camera and subject stood, from a photo's own EXIF.
 
 EXIF 2.3 and later: `GPSLatitude` and `GPSLongitude` are the camera's, `GPSDestLatitude` and
 `GPSDestLongitude` those of "the destination point", which is the subject, and `GPSDestDistance` is
@@ -20,10 +20,10 @@ from geograph_types.distance.sources import Places
 GPS_IFD: Final = 0x8825
 
 GPS_METRES: Final = 10.0
-"""How far off a camera or telephone is taken to be where it does not say."""
+"""How far off a camera or telephone is taken to be if it does not say."""
 
 UNIT_METRES: Final = {"K": 1000.0, "M": 1609.344, "N": 1852.0}
-"""Units of `GPSDestDistanceRef`: kilometres, miles, nautical miles; K where there is none."""
+"""Units of `GPSDestDistanceRef`: kilometres, miles, nautical miles; K if there is none."""
 
 
 class GpsTag(IntEnum):
@@ -44,19 +44,12 @@ class GpsTag(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class ExifPlaces:
-    """What EXIF says, and what of it makes no sense.
-
-    Attributes:
-        camera: where it stood; `None` where that is missing or unusable.
-        subject: where it was; likewise.
-        metres: from the camera to the subject; likewise.
-        problems: a line for each field that is there and cannot be used.
-    """
+    """What EXIF says, and what of it cannot be used."""
 
     camera: Coordinates | None = None
     subject: Coordinates | None = None
     metres: float | None = None
-    problems: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()  # a line for each field that cannot be used
 
     @property
     def places(self) -> Places:
@@ -65,7 +58,7 @@ class ExifPlaces:
 
 
 NO_EXIF: Final = ExifPlaces()
-"""Of a photo that says nothing."""
+"""Of a photo without positions."""
 
 
 def read_exif_places(exif: Image.Exif) -> ExifPlaces:
@@ -104,11 +97,7 @@ def read_exif_places(exif: Image.Exif) -> ExifPlaces:
 
 
 def _degrees(gps: Mapping[int, Any], tag: GpsTag, directions: str, limit: int) -> float:
-    """Read degrees, minutes and seconds with their direction.
-
-    Raises:
-        ValueError: anything is missing, out of range, or not a number.
-    """
+    """Read degrees, minutes and seconds with their direction."""
     name = f"GPS {tag.name.lower().replace('_', ' ')}"
     direction = _letter(gps.get(tag - 1))
     if not direction or direction not in directions:
@@ -125,11 +114,7 @@ def _degrees(gps: Mapping[int, Any], tag: GpsTag, directions: str, limit: int) -
 
 
 def _metres(gps: Mapping[int, Any]) -> float:
-    """Read the distance to the subject.
-
-    Raises:
-        ValueError: it is no number, below 0, or has another unit.
-    """
+    """Read the distance to the subject."""
     unit = _letter(gps.get(GpsTag.DEST_DISTANCE_REF, "K"))
     if unit not in UNIT_METRES:
         raise ValueError(f"GPS dest distance has the unit {unit!r}, not K, M or N")

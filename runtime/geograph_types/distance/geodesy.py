@@ -60,9 +60,6 @@ def grid_at(place: Coordinates) -> Grid:
     Ireland is what lies between 51.2 and 55.5 degrees north and west of a line through the middle
     of the Irish Sea and the North Channel. All else is Britain, the Isle of Man with it. In the
     open sea, where either grid would do, the same line decides.
-
-    Raises:
-        GridError: the place is nowhere near these islands.
     """
     if not (SOUTH <= place.latitude <= NORTH and WEST <= place.longitude <= EAST):
         raise GridError(
@@ -78,18 +75,9 @@ def grid_at(place: Coordinates) -> Grid:
 
 
 def to_grid(place: Coordinates, grid: Grid | None = None) -> GridPosition:
-    """Convert a place to a position on a grid.
+    """Convert a place to a position in whole metres, on a grid or on the one of `grid_at`.
 
-    Args:
-        place: in WGS84.
-        grid: the grid to use; without it, the one that `grid_at` chooses.
-
-    Returns:
-        Easting and northing cut to whole metres (10 figures). Its accuracy is the place's own and
-        that of the conversion together.
-
-    Raises:
-        GridError: the place is nowhere near these islands, or outside the grid that was asked for.
+    Its accuracy is the place's own and that of the conversion together.
     """
     chosen = grid_at(place)
     grid = grid or chosen

@@ -31,24 +31,16 @@ SQUARE_METRES: Final = 1000
 class GridPosition:
     """A known position on one grid.
 
-    Attributes:
-        grid: which grid.
-        easting: metres, above 0.
-        northing: metres, above 0.
-        figures: 4, 6, 8 or 10: the side of the square that is named (1 km, 100 m, 10 m, 1 m).
-        accuracy_metres: how far outside that square the true position may lie; 0 for a reference,
-            which is taken at its word, more where a receiver measured it.
-
     Raises:
         GridError: the position lies outside the grid, `figures` is none of these, or the accuracy
             is below 0.
     """
 
     grid: Grid
-    easting: int
-    northing: int
-    figures: int = 10
-    accuracy_metres: int = 0
+    easting: int  # metres, above 0
+    northing: int  # metres, above 0
+    figures: int = 10  # 4, 6, 8 or 10, for a square of 1 km, 100 m, 10 m or 1 m
+    accuracy_metres: int = 0  # how far outside that square it may be, if a receiver measured it
 
     def __post_init__(self) -> None:
         if self.accuracy_metres < 0:
@@ -67,7 +59,7 @@ class GridPosition:
     def if_known(
         cls, grid: Grid, easting: int | None, northing: int | None, figures: int = 10
     ) -> "GridPosition | None":
-        """Make a position, or `None` where easting or northing is missing or 0.
+        """Return a position, or `None` if easting or northing is missing or 0.
 
         Geograph stores an unknown position as zero or nothing.
 
@@ -131,18 +123,10 @@ SQUARES: Final = _squares()
 
 
 def parse_grid_reference(text: str) -> GridPosition:
-    """Read a grid reference of 4 to 10 figures, in either case, with or without spaces.
-
-    Returns:
-        The south-west corner of the square that the reference names, with as many figures.
-
-    Raises:
-        GridError: this is no reference, its letters name no square, or it names a square of 10 km
-            or 100 km, which is too coarse to tell where a camera stood.
-    """
+    """Read a grid reference of 4 to 10 figures: the south-west corner of the square it names."""
     match = REFERENCE.fullmatch(text.strip())
     if not match:
-        raise GridError(f"{text!r} is no grid reference: {EXAMPLE}")
+        raise GridError(f"{text!r} is not a grid reference: {EXAMPLE}")
     letters, first, second = match[1].upper(), match[2] or "", match[3]
     if letters not in SQUARES:
         raise GridError(f"{text!r}: {_advice_on(letters)}")

@@ -1,7 +1,7 @@
 """Where camera and subject stood, from the best source there is.
 
-Two sources can tell: a row of a CSV file, and the photo's own EXIF. Each gives what it knows as
-`Places`; `best_distance` makes the distance of the two, and the distance says which it used.
+There are two sources: a row of a CSV file, and the photo's own EXIF. Each is read as
+`Places`; `best_distance` computes the distance, which says what it came from.
 """
 
 from dataclasses import dataclass, replace
@@ -18,11 +18,7 @@ Place: TypeAlias = GridPosition | Coordinates
 
 
 def parse_place(text: str) -> Place | None:
-    """Read a grid reference ("TQ 299 804") or "latitude, longitude"; nothing is `None`.
-
-    Raises:
-        GridError: it is neither.
-    """
+    """Read a grid reference ("TQ 299 804") or "latitude, longitude"; empty text is `None`."""
     stripped = text.strip()
     if not stripped:
         return None
@@ -32,17 +28,11 @@ def parse_place(text: str) -> Place | None:
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """What one source says.
-
-    Attributes:
-        camera: where it stood; `None` if unknown.
-        subject: where it was; `None` if unknown.
-        metres: the distance between them where it is stated; `None` if it is not.
-    """
+    """What one source says."""
 
     camera: Place | None = None
     subject: Place | None = None
-    metres: float | None = None
+    metres: float | None = None  # between them, if stated
 
 
 NOWHERE: Final = Places()
@@ -51,30 +41,20 @@ NOWHERE: Final = Places()
 
 @dataclass(frozen=True, slots=True)
 class BestDistance:
-    """The distance, and what could not be used for it.
-
-    Attributes:
-        distance: with its basis, its source, and whether the grid is crossed.
-        problem: why positions in EXIF that were needed could not be used; `None` if all is well.
-    """
+    """The distance, and what could not be used for it."""
 
     distance: Distance
-    problem: str | None = None
+    problem: str | None = None  # why positions in EXIF that were needed could not be used
 
 
 def best_distance(csv: Places, exif: Places = NOWHERE) -> BestDistance:
-    """Make the distance from what the sources say.
+    """Compute the distance from what the sources say.
 
     Three readings are tried in turn: the CSV alone; the CSV completed by EXIF, where each knows one
     of the two places; EXIF alone. The metres are those of the first reading that has any, and
     whether the grid is crossed is taken from the first that decides it. Within a reading a stated
     distance goes before one measured between positions. Both places are brought to one grid: that
     of the place which is given on a grid, else the subject's.
-
-    Raises:
-        GridError: the CSV's places are on different grids, or on none.
-        DistanceError: the CSV's distance is below 0.
-        MissingExtraError: the CSV has latitudes and longitudes, and pyproj is not installed.
     """
     readings = [_reading(csv, DistanceSource.STATED)]
     completed = Places(csv.camera or exif.camera, csv.subject or exif.subject)
@@ -95,7 +75,7 @@ def best_distance(csv: Places, exif: Places = NOWHERE) -> BestDistance:
 
 
 def _reading(places: Places, source: DistanceSource) -> Distance:
-    """Make the distance of one source; with a stated one, places only tell of the crossing."""
+    """Compute the distance of one source; with a stated one, places only tell the crossing."""
     stated = Distance.from_metres(places.metres)
     try:
         measured = Distance.between(*_on_one_grid(places.camera, places.subject))
@@ -108,7 +88,7 @@ def _reading(places: Places, source: DistanceSource) -> Distance:
 
 
 def _best(readings: list[Distance]) -> Distance:
-    """Take metres and crossing, each from the first reading that says most of it."""
+    """Choose metres and crossing, each from the first reading that says most of it."""
     metres = min(readings, key=lambda r: (r.metres is None, r == Distance.unknown()))
     crossing = min(readings, key=lambda r: (r.crosses_grid is None, r.crossing is Crossing.UNKNOWN))
     return replace(metres, crossing=crossing.crossing)

@@ -37,7 +37,7 @@ RENAME_EXCHANGE: Final = 2
 
 
 def sync_folder(folder: Path) -> None:
-    """Make a rename in this folder outlast a power cut."""
+    """Write a rename in this folder to disk, so that it outlasts a power cut."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -49,17 +49,13 @@ def sync_folder(folder: Path) -> None:
 def new_file(path: Path) -> Iterator[BinaryIO]:
     """Write a file under a temporary name; it takes its own name when the block ends well.
 
-    A link is followed, and a file that is already there passes its permissions on. Where two write
-    the same file at once, the one that ends last wins.
-
-    Raises:
-        InputError: what is at `path` is no ordinary file, for instance a device or a folder.
-        OSError: the folder cannot be written. What was at `path` stays.
+    A link is followed, and a file that is already there passes its permissions on. If two write the
+    same file at once, the one that ends last wins.
     """
     path = path.resolve()
     if path.exists() and not path.is_file():
         raise InputError(
-            f"{path} is no ordinary file: give another name, or none to write to standard output"
+            f"{path} is not an ordinary file: name another, or none to write to standard output"
         )
     mode = path.stat().st_mode & 0o777 if path.exists() else 0o666 & ~UMASK
     part, descriptor = _part_file(path)
@@ -82,9 +78,6 @@ def new_folder(path: Path) -> Iterator[Path]:
 
     A folder that is already at `path` stays until then and is replaced as a whole: in one step
     where the file system can exchange two names, as Linux's own can.
-
-    Raises:
-        OSError: the parent folder cannot be written. What was at `path` stays.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     part, descriptor = _part_folder(path)
@@ -109,12 +102,9 @@ def new_folder(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def sole_writer(folder: Path) -> Iterator[None]:
-    """Keep other writers from a folder that is read, changed and then replaced by `new_folder`.
+    """Lock a folder that is read, changed and then replaced by `new_folder` against other writers.
 
     They wait for some time. On a file system without locks nobody is kept away.
-
-    Raises:
-        OSError: the parent folder cannot be read, or another writer keeps it locked.
     """
     # Of the parent: it stays when the folder is replaced, and no file is left behind.
     descriptor = os.open(folder.parent, os.O_RDONLY)
@@ -141,15 +131,15 @@ def _lock_in_time(descriptor: int) -> None:
 
 
 def old_folder(path: Path) -> Path:
-    """Name the place of the old folder while `new_folder` cannot exchange it for the new one.
+    """Return the place of the old folder if `new_folder` cannot exchange it for the new one.
 
-    It is left there where a writer is killed at that moment.
+    It is left there if a writer is killed at that moment.
     """
     return path.with_name(f".{path.name}.old")
 
 
 def _part(path: Path) -> Path:
-    """Name the temporary file of `path`, by a digest where its name leaves no room for more."""
+    """Return the temporary name of `path`: a digest if its name leaves no room for more."""
     name = os.fsencode(path.name)
     if len(name) > LONGEST_NAME:
         return path.with_name(f".{hashlib.blake2b(name, digest_size=16).hexdigest()}.part")
@@ -170,7 +160,7 @@ def _part_file(path: Path) -> tuple[Path, int]:
 
 
 def _part_folder(path: Path) -> tuple[Path, int]:
-    """Give the temporary folder of `path` empty and locked, or another if that one is in use."""
+    """Open the temporary folder of `path` empty and locked, or another if that one is in use."""
     part = _part(path)
     part.mkdir(mode=0o700, exist_ok=True)
     descriptor = _locked(part, os.O_RDONLY | os.O_NOFOLLOW, stat.S_IFDIR)
@@ -183,7 +173,7 @@ def _part_folder(path: Path) -> tuple[Path, int]:
 
 
 def _locked(part: Path, flags: int, kind: int) -> int | None:
-    """Open and lock what is ours alone; `None` where it is in use, or not what we would make."""
+    """Open and lock what is ours alone; `None` if it is in use, or not what we would make."""
     try:
         descriptor = os.open(part, flags, 0o600)
     except OSError:
@@ -204,7 +194,7 @@ def _locked(part: Path, flags: int, kind: int) -> int | None:
 
 
 def _replace_folder(part: Path, path: Path) -> None:
-    """Put the new folder in the old one's place, and remove the old one."""
+    """Move the new folder to the old one's place, and remove the old one."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         # The old folder takes the temporary name, where other writers leave it alone if locked.
@@ -228,7 +218,7 @@ def _replace_folder(part: Path, path: Path) -> None:
 
 
 def _exchange(first: Path, second: Path) -> bool:
-    """Let two folders take each other's names in one step; give whether the system could."""
+    """Exchange the names of two folders in one step; return whether the system could."""
     rename = getattr(ctypes.CDLL(None), "renameat2", None)
     if rename is None:
         return False

@@ -10,14 +10,7 @@ from typing import BinaryIO
 
 @contextmanager
 def private_file() -> Iterator[tuple[BinaryIO, Path]]:
-    """Make a file that is gone in the end: in memory on Linux, in a folder of its own elsewhere.
-
-    Yields:
-        The open file, and a path by which this process can read it.
-
-    Raises:
-        OSError: there is no room.
-    """
+    """Open a file that is gone in the end: in memory on Linux, in a folder of its own elsewhere."""
     if hasattr(os, "memfd_create"):
         with open(os.memfd_create("geograph-types", os.MFD_CLOEXEC), "w+b") as stream:
             path = Path("/proc/self/fd", str(stream.fileno()))

@@ -27,37 +27,27 @@ ADVICE: Final = {
     sqlite3.SQLITE_READONLY: "it cannot be written: name a file in a place that can be",
     sqlite3.SQLITE_CANTOPEN: "it cannot be opened: name a file in a place that can be written",
     sqlite3.SQLITE_IOERR: (
-        "reading or writing failed: see to the disk and run this again; what is in it is kept"
+        "reading or writing failed: check the disk and run this again; what is in it is kept"
     ),
 }
 
 
 @dataclass(frozen=True, slots=True)
 class DatabaseKind:
-    """What a file of this kind is, and what to say of one that is not.
+    """What a file of this kind is, and the messages about one that is not."""
 
-    Attributes:
-        name: of the kind, for instance "catalogue".
-        application_id: in the file's header, by which it is told from other SQLite files.
-        version: of the tables.
-        schema: SQL that makes them.
-        error: of a file and what is wrong with it.
-        missing: what to say where a file that is to be read is not there.
-        anew: what to do about a damaged one.
-    """
-
-    name: str
-    application_id: int
+    name: str  # for instance "catalogue"
+    application_id: int  # in the file's header
     version: int
     schema: str
     error: Callable[[Path, str], GeographTypesError]
-    missing: str
-    anew: str
+    missing: str  # advice if a file that is to be read is not there
+    anew: str  # advice if it is damaged
 
 
 @contextmanager
 def reported(path: Path, kind: DatabaseKind) -> Iterator[None]:
-    """Turn errors of SQLite, and of values that are not as we write them, into the kind's own."""
+    """Raise errors of SQLite, and of values that are not as we write them, as the kind's own."""
     try:
         yield
     except (msgspec.DecodeError, ValueError) as error:
@@ -67,7 +57,7 @@ def reported(path: Path, kind: DatabaseKind) -> Iterator[None]:
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF
         advice = ADVICE.get(code, "it cannot be used: name another file")
         if code == sqlite3.SQLITE_NOTADB:
-            advice = f"it is no {kind.name}: name another file"
+            advice = f"it is not a {kind.name}: name another file"
         if code == sqlite3.SQLITE_CORRUPT:
             advice = f"it is damaged: {kind.anew}"
         raise kind.error(path, f"{advice} ({error})") from None
@@ -91,12 +81,7 @@ def transaction(path: Path, kind: DatabaseKind, connection: sqlite3.Connection) 
 def open_database(
     path: Path, kind: DatabaseKind, read_only: bool = False
 ) -> Iterator[sqlite3.Connection]:
-    """Open a file; for writing it is locked, and made where there is none.
-
-    Raises:
-        GeographTypesError: the kind's own: it is of another kind, of a newer version, in use by
-            another run, or cannot be read or written.
-    """
+    """Open a file; for writing it is locked, and made if there is none."""
     if read_only:
         if not path.is_file():
             raise kind.error(path, kind.missing)
@@ -120,7 +105,7 @@ def open_database(
 
 @contextmanager
 def _lock(path: Path, kind: DatabaseKind) -> Iterator[None]:
-    """Hold the file for this run alone."""
+    """Lock the file for this run alone."""
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
     except OSError as error:
@@ -157,7 +142,7 @@ def _reading_mode(path: Path) -> str:
 
 
 def _check(path: Path, kind: DatabaseKind, connection: sqlite3.Connection) -> bool:
-    """Refuse what is of another kind; give whether the file is new and has no tables yet."""
+    """Refuse what is of another kind; return whether the file is new and has no tables yet."""
     with reported(path, kind):
         application, version, tables = (
             int(connection.execute(query).fetchone()[0])

@@ -29,11 +29,7 @@ from geograph_types.prediction import Prediction
 
 
 class CatalogError(GeographTypesError):
-    """A catalogue that is none, is in use, or cannot be read or written.
-
-    Attributes:
-        path: the catalogue.
-    """
+    """A catalogue that is in use, of another kind, or cannot be read or written."""
 
     def __init__(self, path: Path, problem: str) -> None:
         super().__init__(f"catalogue {path}: {problem}")
@@ -41,7 +37,7 @@ class CatalogError(GeographTypesError):
 
 
 def is_gone(path: bytes) -> bool:
-    """Whether there is no such file, or a folder; one that cannot be looked at may be there."""
+    """Check that there is no such file, or a folder; one that cannot be looked at may be there."""
     try:
         return stat.S_ISDIR(os.lstat(path).st_mode)
     except OSError as error:
@@ -49,7 +45,7 @@ def is_gone(path: bytes) -> bool:
 
 
 def was_moved(path: bytes) -> bool:
-    """Whether a file has gone and its drive has not: other things are beside its place."""
+    """Check that a file has gone and its drive has not: other things are beside its place."""
     try:
         return is_gone(path) and bool(os.listdir(os.path.dirname(path)))  # noqa: PTH120, PTH208
     except OSError:
@@ -58,19 +54,14 @@ def was_moved(path: bytes) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class FileStamp:
-    """What tells without opening a file that it has not changed.
-
-    Attributes:
-        size: bytes.
-        mtime_ns: when it was last written, in nanoseconds since 1970.
-    """
+    """What tells without opening a file that it has not changed."""
 
     size: int
     mtime_ns: int
 
     @classmethod
     def of(cls, path: Path) -> "FileStamp | None":
-        """Read it from the system; `None` where there is no such file."""
+        """Read it from the system; `None` if there is no such file."""
         try:
             status = path.stat()
         except (OSError, ValueError):
@@ -80,32 +71,22 @@ class FileStamp:
 
 @dataclass(frozen=True, slots=True)
 class Encoding:
-    """What embeddings depend on beside the photo.
+    """What embeddings depend on beside the photo."""
 
-    Attributes:
-        encoder: sha256 of the encoder's file.
-        exact: large JPEG files were decoded in full.
-    """
-
-    encoder: str
-    exact: bool
+    encoder: str  # sha256 of the encoder's file
+    exact: bool  # large JPEG files were decoded in full
 
 
 @dataclass(frozen=True, slots=True)
 class PendingPhoto:
-    """A photo that is to be opened.
-
-    Attributes:
-        path: the photo.
-        stamp: as it was before it was opened, so that a change meanwhile is seen the next time.
-    """
+    """A photo that is to be opened."""
 
     path: Path
-    stamp: FileStamp | None
+    stamp: FileStamp | None  # before it was opened: a change meanwhile is seen the next time
 
 
 def prediction_columns(prediction: Prediction | None) -> tuple[object, ...]:
-    """Give tags, low_confidence, probabilities, distance, model, stand_in; all NULL without one."""
+    """Return tags, low_confidence, probabilities, distance, model, stand_in; else NULLs."""
     if prediction is None:
         return (None,) * 6
     return (
@@ -119,11 +100,7 @@ def prediction_columns(prediction: Prediction | None) -> tuple[object, ...]:
 
 
 def read_prediction(row: Sequence[Any]) -> Prediction:
-    """Read the columns that `prediction_columns` gave.
-
-    Raises:
-        msgspec.DecodeError: they were changed by another program.
-    """
+    """Read the columns that `prediction_columns` returned."""
     tags, low_confidence, probabilities, distance, model, stand_in = row
     return Prediction(
         probabilities=msgspec.json.decode(probabilities, type=dict[str, float]),
@@ -214,11 +191,8 @@ COUNTS: Final = {
 class Catalog:
     """An open catalogue; made by `open_catalog`.
 
-    All methods raise `CatalogError` where the file cannot be read or written; what was written
+    All methods raise `CatalogError` if the file cannot be read or written; what was written
     before stays.
-
-    Attributes:
-        path: the file.
     """
 
     def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
@@ -262,14 +236,11 @@ class Catalog:
             self._connection.executemany(clear, keys)
 
     def take_over(self, photo: PendingPhoto, encoding: Encoding) -> bool:
-        """Take over what is known of the same content, as where a file was moved or touched.
+        """Use what is known of the same content, of a moved or touched file; return whether it is.
 
-        Only a file of a size that the catalogue has is read. Where it was known by another path, at
-        which the folder is and the file is not, it was moved, and is known by that no longer. Where
-        the folder is away too, its drive may be.
-
-        Returns:
-            Whether the photo need not be opened.
+        Only a file of a size that the catalogue has is read. If it was known by another path, whose
+        folder is there and whose file is not, it was moved, and that path is forgotten. If the
+        folder is away too, its drive may be.
         """
         alike = "size = ? AND encoder = ? AND exact = ? AND embedding IS NOT NULL"
         values = (_columns(photo.stamp)[0], encoding.encoder, encoding.exact)
@@ -294,7 +265,7 @@ class Catalog:
         return True
 
     def prune(self) -> int:
-        """Forget the photos whose files are gone; give how many there were."""
+        """Forget the photos whose files are gone; return how many there were."""
         with reported(self.path, CATALOG):
             query = "SELECT path FROM photos UNION SELECT path FROM results"
             paths = [row[0] for row in self._connection.execute(query)]
@@ -345,11 +316,7 @@ class Catalog:
         )
 
     def photos(self, paths: Iterable[Path]) -> Iterator[EmbeddedPhoto]:
-        """Give what is known of photos that have been opened, in the order given.
-
-        Yields:
-            One a path; none for a path that the catalogue does not have.
-        """
+        """Read photos that have been opened, in the order given; leave out the others."""
         for path in paths:
             row = self._row(
                 "SELECT embedding, truncated, exif, sha256, fault, detail FROM photos "
@@ -380,7 +347,7 @@ class Catalog:
             )
 
     def results(self) -> Iterator[PhotoResult]:
-        """Give the last result of each photo, by absolute path."""
+        """Read the last result of each photo, by absolute path."""
         with reported(self.path, CATALOG):
             for row in self._connection.execute(
                 "SELECT path, types, truncated, fault, detail, tags, low_confidence, "
@@ -404,15 +371,7 @@ class Catalog:
             return int(self._connection.execute(query).fetchone()[0])
 
     def counts(self, column: str) -> dict[str, int]:
-        """Count photos by what they have in common, most frequent first.
-
-        Args:
-            column: "encoder" of those that have an embedding; "fault", "model" or "tags" of
-                the last results.
-
-        Raises:
-            KeyError: another column.
-        """
+        """Count photos by "encoder", "fault", "model" or "tags", most frequent first."""
         with reported(self.path, CATALOG):
             return dict(self._connection.execute(COUNTS[column]))
 
@@ -424,16 +383,7 @@ class Catalog:
 
 @contextmanager
 def open_catalog(path: Path, read_only: bool = False) -> Iterator[Catalog]:
-    """Open a catalogue, and make it where there is none.
-
-    Args:
-        path: the file.
-        read_only: it has to be there, and may be in use by a run.
-
-    Raises:
-        CatalogError: it is no catalogue, of a newer version, in use by another run, or cannot be
-            read or written.
-    """
+    """Open a catalogue, and make it if there is none; to read, it may be in use by a run."""
     with open_database(path, CATALOG, read_only) as connection:
         yield Catalog(path, connection)
 

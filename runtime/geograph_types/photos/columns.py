@@ -1,25 +1,24 @@
 r"""The columns of results as a table; the CSV and Parquet files of `tag` have exactly these.
 
-| column | kind | what it says |
+| column | kind | meaning |
 |---|---|---|
 | photo | text | its path; what a terminal would act upon is escaped, as `\x1b` |
 | status | text | ok or failed |
 | reason, detail | text | why it failed: one of the closed list `PhotoFault`, and more about it |
 | warning | text | truncated: the file was cut off, and was used as far as it goes |
-| types | text | the moderators' raw tags, where a labels file gives them |
+| types | text | the moderators' raw tags, if a labels file has them |
 | tags | list | final tags; in CSV joined with commas |
 | low_confidence | flag | no class reached its threshold: `tags` holds the best guess |
 | p_aerial ... p_from_drone | number | probability of each class, seven decimals |
-| distance_metres | number | between camera and subject; nothing where unknown |
+| distance_metres | number | between camera and subject; empty if unknown |
 | distance_bucket | whole | in which of the 23 buckets the head read it; 22 is unknown |
 | distance_basis, distance_source | text | what the distance rests on, and where it comes from |
 | cross_grid | text | whether the two stand in different 1 km squares, or why that is not known |
 | model | text | name and version of the bundle |
 | stand_in | flag | the encoder's weights mean nothing on real photos |
 
-In CSV, a text that a spreadsheet would take for a formula has `'` before it. A cell is empty where
-there is nothing to say. A line of JSON Lines has the same values in the
-nested form of `PhotoResult.as_dict`.
+In CSV, a text that a spreadsheet would take for a formula has `'` before it. A line of JSON Lines
+has the same values in the nested form of `PhotoResult.as_dict`.
 """
 
 from typing import Final
@@ -44,7 +43,7 @@ COLUMNS: Final[dict[str, CellKind]] = {
 
 
 def as_cells(result: PhotoResult) -> dict[str, Cell]:
-    """Give the cells of one photo's row, all of `COLUMNS` in their order."""
+    """Return the cells of one photo's row, all of `COLUMNS` in their order."""
     cells: dict[str, Cell] = dict.fromkeys(COLUMNS)
     cells["photo"] = displayable(str(result.path))
     cells["types"] = result.types or None

@@ -19,28 +19,19 @@ from geograph_types.system.cpu import usable_cpus
 from geograph_types.tagger import TypeTagger
 
 AHEAD: Final = 3
-"""Batches for each stream that are decoded, or being decoded, before it takes them."""
+"""Batches for each stream that are decoded, or being decoded, ahead of it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class EmbeddedPhoto:
-    """What became of one photo.
-
-    Attributes:
-        path: the photo.
-        embedding: float32 [512], or `None` where it could not be used.
-        error: why not.
-        truncated: the file was cut off, and was used as far as it goes.
-        exif: where camera and subject stood, as the file says.
-        sha256: of the file, where it was asked for and could be used.
-    """
+    """One photo's embedding, or why there is none."""
 
     path: Path
-    embedding: NDArray[np.float32] | None
+    embedding: NDArray[np.float32] | None  # [512]; `None` if the photo cannot be used
     error: PhotoError | None
-    truncated: bool = False
-    exif: ExifPlaces = NO_EXIF
-    sha256: bytes | None = None
+    truncated: bool = False  # the file was cut off, and was used as far as it goes
+    exif: ExifPlaces = NO_EXIF  # where camera and subject stood, as the file says
+    sha256: bytes | None = None  # of the file, if asked for
 
 
 def embed_photos(
@@ -54,23 +45,7 @@ def embed_photos(
     """Embed photos in batches, as many at once as the tagger has streams, in their order.
 
     At most three batches a stream are decoded ahead, so memory does not grow with the number of
-    photos.
-
-    Args:
-        tagger: with an encoder.
-        paths: the photos.
-        jobs: decoding processes; `None` follows the CPU quota.
-        exact: decode large JPEG files in full, instead of at a fraction of their size.
-        time_limit: seconds that decoding a photo may take.
-        digest: compute the SHA-256 of each file as well.
-
-    Yields:
-        One result a photo; a photo that cannot be used costs itself only, even where it kills its
-        decoder.
-
-    Raises:
-        BundleError: the bundle lacks the encoder, or is damaged.
-        DecoderError: no process can be started to decode in.
+    photos. A photo that cannot be used costs itself only, even if it kills its decoder.
     """
     remaining = iter(paths)
     with (

@@ -10,7 +10,7 @@ from typing import Final
 from geograph_types.decoding.open import RAW_SUFFIXES, SUFFIXES
 
 SYSTEM_FOLDERS: Final = frozenset({"lost+found", "$recycle.bin", "system volume information"})
-"""What systems keep on a drive: deleted files, and folders that none but they may enter."""
+"""What systems keep on a drive: deleted files, and folders that only they may enter."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,23 +19,19 @@ class NameFilter:
 
     A pattern with "/" is compared with the path from the folder that is searched, one without with
     each name on it: `private` leaves out all folders of that name.
-
-    Attributes:
-        include: a photo has to fit one of them; none stands for every photo.
-        exclude: neither a photo nor a folder above it may fit any of them.
     """
 
-    include: tuple[str, ...] = ()
-    exclude: tuple[str, ...] = ()
+    include: tuple[str, ...] = ()  # a photo has to fit one of them, if there are any
+    exclude: tuple[str, ...] = ()  # neither a photo nor a folder above it may fit one
 
     def takes(self, photo: Path) -> bool:
-        """Whether a photo is meant, by its path from the folder that is searched."""
+        """Check whether a photo is meant, by its path from the folder that is searched."""
         return not self.leaves_out(photo) and (
             not self.include or any(_fits(photo, pattern) for pattern in self.include)
         )
 
     def leaves_out(self, path: Path) -> bool:
-        """Whether a photo or folder is excluded by itself, whatever is above it."""
+        """Check whether a photo or folder is excluded by itself, whatever is above it."""
         return any(_fits(path, pattern) for pattern in self.exclude)
 
 
@@ -54,18 +50,13 @@ def find_photos(
 ) -> Iterator[Path]:
     """List photos: files as they are given, folders searched through in the order of names.
 
-    In a folder, a RAW file stands back for the photo of the same name beside it. One that stands
-    alone is listed, and so is whatever has a photo's name and is none, such as an empty folder:
+    In a folder, a RAW file is left out if a photo of the same name is beside it. One that stands
+    alone is listed, and so is whatever has a photo's name and is not one, such as an empty folder:
     opening it says why it cannot be used.
 
     Hidden files and folders are passed over, such as the `._` files of macOS, and so are a drive's
     own folders, such as its waste bin. Links to folders are not followed, so a loop of links cannot
-    be entered. A path that does not exist is listed too: opening it gives the error.
-
-    Args:
-        paths: files and folders.
-        names: which of the folders' photos are meant; files that are given always are.
-        on_link: is told of each link to a folder that is not followed.
+    be entered. A path that does not exist is listed too: opening it raises the error.
     """
     for path in paths:
         if os.path.isdir(path):  # noqa: PTH112  Path.is_dir fails where a folder may not be entered
@@ -75,7 +66,7 @@ def find_photos(
 
 
 def real_path(path: Path) -> Path:
-    """Follow links, for comparing; unlike `Path.resolve`, a loop of links is no error."""
+    """Follow links, for comparing; unlike with `Path.resolve`, a loop of links is not an error."""
     return Path(os.path.realpath(path))
 
 
@@ -110,7 +101,7 @@ def _in_folder(
 
 
 def is_passed_over(folder: str) -> bool:
-    """Whether a folder of this name is not searched: a hidden one, or a drive's own."""
+    """Check whether a folder of this name is not searched: a hidden one, or a drive's own."""
     return folder.startswith(".") or folder.casefold() in SYSTEM_FOLDERS
 
 

@@ -22,34 +22,23 @@ ID_BITS: Final = 63
 
 @dataclass(frozen=True, slots=True)
 class PhotoLabels:
-    """One photo's row.
+    """One photo's row."""
 
-    Attributes:
-        photo: its path from the CSV file's folder, as `label_key` gives it.
-        gridimage_id: its number in the archive, or one made from its name.
-        types: comma-separated raw tags; empty where unknown.
-        places: what the row says of camera, subject and distance.
-        distance: between camera and subject, as far as the row alone tells.
-        weight: of the row in training.
-        split: "tra", "val" or "tes".
-        error: why distance or positions cannot be used; the distance is then unknown.
-    """
-
-    photo: Path
-    gridimage_id: int
-    types: str
+    photo: Path  # as `label_key` returns it
+    gridimage_id: int  # or a number made from the photo's name
+    types: str  # comma-separated raw tags; empty if unknown
     places: Places
-    distance: Distance
+    distance: Distance  # as far as the row alone tells
     weight: float
     split: str
-    error: str | None
+    error: str | None  # why distance or positions cannot be used
 
 
 def read_labels(path: Path) -> dict[Path, PhotoLabels]:
     """Read a CSV file with a header and a row a photo.
 
-    The column `photo` (relative to the file's folder) is required. Where camera and subject were,
-    is told by any of these columns; the first that is filled is taken, for each of the two:
+    The column `photo` (relative to the file's folder) is required. Camera and subject are in
+    any of these columns; the first that is filled is taken, for each of the two:
 
     - `camera`, `subject`: a grid reference ("TQ 299 804", "O 159 340"), or "latitude, longitude" in
       decimal degrees;
@@ -58,16 +47,8 @@ def read_labels(path: Path) -> dict[Path, PhotoLabels]:
       or `figures` for both (4, 6, 8 or 10; 10 if left out);
     - `camera_latitude`, `camera_longitude`, `subject_latitude`, `subject_longitude`.
 
-    A column `distance` (metres; empty or Unknown where it is not known) goes before what is
+    A column `distance` (metres; empty or Unknown if it is not known) goes before what is
     measured between the two. Further columns: `gridimage_id`, `types`, `weight`, `split`.
-
-    Returns:
-        The rows by `label_key` of their photos.
-
-    Raises:
-        InputError: the file cannot be read, has no column `photo`, names a photo twice, or has a
-            number or split that is none.
-        MissingExtraError: it has latitudes and longitudes, and pyproj is not installed.
     """
     try:
         with path.open(newline="", encoding="utf-8-sig") as stream:
@@ -76,24 +57,24 @@ def read_labels(path: Path) -> dict[Path, PhotoLabels]:
                 raise InputError(
                     f"{path} has no column 'photo' in its first line: {_advice(reader.fieldnames)}"
                 )
-            records: dict[Path, PhotoLabels] = {}
+            labels: dict[Path, PhotoLabels] = {}
             for row in reader:
                 where = f"{path}, line {reader.line_num}"
                 if None in row:
                     raise InputError(f"{where} has more cells than the first line has columns")
-                record = _record({k: v or "" for k, v in row.items()}, path.parent, where)
-                if record.photo in records:
+                found = _labels({k: v or "" for k, v in row.items()}, path.parent, where)
+                if found.photo in labels:
                     raise InputError(f"{where}: {row['photo']} is named a second time")
-                records[record.photo] = record
+                labels[found.photo] = found
     except OSError as error:
         raise InputError(f"{path} cannot be read ({error.strerror})") from None
     except (csv.Error, UnicodeDecodeError) as error:
-        raise InputError(f"{path} is no CSV file in UTF-8 ({error})") from None
-    return records
+        raise InputError(f"{path} is not a CSV file in UTF-8 ({error})") from None
+    return labels
 
 
 def _advice(names: Sequence[str] | None) -> str:
-    """Say how to mend a first line without the column that is required."""
+    """Return how to mend a first line without the column that is required."""
     first = ",".join(names or ())
     for mark, name in ((";", "semicolons"), ("\t", "tabs")):
         if mark in first:
@@ -102,7 +83,7 @@ def _advice(names: Sequence[str] | None) -> str:
 
 
 def label_key(photo: Path) -> Path:
-    """Give the path by which a photo's row is found.
+    """Return the path by which a photo's row is found.
 
     Links are followed, and letters with accents are in one piece: a CSV file mostly has them so,
     where macOS writes names of files in two.
@@ -110,13 +91,13 @@ def label_key(photo: Path) -> Path:
     return Path(unicodedata.normalize("NFC", str(real_path(photo))))
 
 
-def _record(row: Mapping[str, str], folder: Path, where: str) -> PhotoLabels:
+def _labels(row: Mapping[str, str], folder: Path, where: str) -> PhotoLabels:
     name = row["photo"].strip()
     if not name:
         raise InputError(f"{where}: column photo is empty")
     split = row.get("split", "").strip() or "tra"
     if split not in SPLITS:
-        raise InputError(f"{where}: split {split!r} is none of {', '.join(SPLITS)}")
+        raise InputError(f"{where}: split {split!r} is not one of {', '.join(SPLITS)}")
     number = row.get("gridimage_id", "").strip()
     try:
         identity = int(number) if number else id_from_name(name)
@@ -124,7 +105,9 @@ def _record(row: Mapping[str, str], folder: Path, where: str) -> PhotoLabels:
     except ValueError as error:
         raise InputError(f"{where}: {error}") from None
     if not 0 <= identity < 1 << ID_BITS:
-        raise InputError(f"{where}: gridimage_id {identity} is no number of up to {ID_BITS} bits")
+        raise InputError(
+            f"{where}: gridimage_id {identity} is not a number of up to {ID_BITS} bits"
+        )
     if not (math.isfinite(weight) and weight >= 0):
         raise InputError(f"{where}: weight {weight} is not 0 or more")
     places, distance, problem = NOWHERE, Distance.unknown(), None
@@ -139,12 +122,7 @@ def _record(row: Mapping[str, str], folder: Path, where: str) -> PhotoLabels:
 
 
 def _places(row: Mapping[str, str]) -> Places:
-    """Read what a row says of camera, subject and distance.
-
-    Raises:
-        GridError: a position that cannot be read or cannot exist.
-        DistanceError: a distance that is none.
-    """
+    """Read what a row says of camera, subject and distance."""
     text = row.get("distance", "").strip()
     metres = Distance.parse(text).metres if text else None
     return Places(_place(row, "camera"), _place(row, "subject"), metres)
@@ -178,6 +156,6 @@ def _position(
 
 
 def id_from_name(name: str) -> int:
-    """Give the same number for the same name on every machine."""
+    """Return the same number for the same name on every machine."""
     digest = hashlib.blake2b(name.encode(errors="surrogateescape"), digest_size=8).digest()
     return int.from_bytes(digest) & ((1 << ID_BITS) - 1)

@@ -52,7 +52,7 @@ def _text(cell: Cell) -> str:
 
 
 def json_line(result: PhotoResult) -> bytes:
-    """Give one photo's line; bytes of its name that are not UTF-8 are escaped."""
+    """Return one photo's line; bytes of its name that are not UTF-8 are escaped."""
     row = result.as_dict()
     row["photo"] = without_surrogates(row["photo"])
     return msgspec.json.encode(row) + b"\n"
@@ -87,27 +87,17 @@ WRITERS: Final[dict[str, Callable[[BinaryIO], AbstractContextManager[WriteResult
 
 
 def check_suffix(path: Path) -> None:
-    """Refuse, before any work is done, a file that could not be written in the end.
-
-    Raises:
-        InputError: its suffix is none of those that are known.
-        MissingExtraError: it is to be Parquet, and pyarrow is not installed.
-    """
+    """Refuse, before any work is done, a file that could not be written in the end."""
     suffix = path.suffix.casefold()
     if suffix not in WRITERS:
-        raise InputError(f"{path} has none of the suffixes {', '.join(WRITERS)}: name it so")
+        raise InputError(f"{path} has none of the suffixes {', '.join(WRITERS)}: add one")
     if suffix == ".parquet":
         import geograph_types.files.parquet_table  # noqa: F401
 
 
 @contextmanager
 def new_results(path: Path) -> Iterator[WriteResult]:
-    """Write results one by one; the file is there when the block ends well.
-
-    Raises:
-        InputError: as `check_suffix`, or what is at `path` is no ordinary file.
-        OutputError: it cannot be written. What was at `path` stays.
-    """
+    """Write results one by one; the file is there when the block ends well."""
     check_suffix(path)
     try:
         with new_file(path) as stream, WRITERS[path.suffix.casefold()](stream) as write:

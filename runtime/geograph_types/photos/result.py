@@ -1,4 +1,4 @@
-"""What is written of one photo: its prediction, or why there is none."""
+"""What is written about one photo: its prediction, or why there is none."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,30 +10,21 @@ from geograph_types.prediction import Prediction
 
 @dataclass(frozen=True, slots=True)
 class PhotoResult:
-    """One photo's outcome; exactly one of `prediction` and `error` is there.
-
-    Attributes:
-        path: the photo.
-        prediction: what the tagger says.
-        error: why it says nothing.
-        types: the moderators' raw tags, where a labels file gives them.
-        truncated: the photo's file was cut off, and was used as far as it goes.
-        problems: what its EXIF says of positions and could not be used; the photo is tagged.
-    """
+    """One photo's outcome; exactly one of `prediction` and `error` is there."""
 
     path: Path
     prediction: Prediction | None
     error: PhotoError | None
-    types: str = ""
-    truncated: bool = False
-    problems: tuple[str, ...] = ()
+    types: str = ""  # the moderators' raw tags, if a labels file has them
+    truncated: bool = False  # the file was cut off, and was used as far as it goes
+    problems: tuple[str, ...] = ()  # why positions in its EXIF were not used; it is tagged
 
     def __post_init__(self) -> None:
         if (self.prediction is None) == (self.error is None):
             raise ValueError("a result has either a prediction or an error")
 
     def as_dict(self) -> dict[str, Any]:
-        """Give plain values for JSON.
+        """Return plain values for JSON.
 
         Bytes of a file name that are not UTF-8 come as surrogates, as Python reads them.
         """

@@ -25,11 +25,7 @@ RESULTS_BATCH: Final = 512
 
 
 def encoding_of(tagger: TypeTagger, exact: bool) -> Encoding:
-    """Say what the embeddings of a tagger depend on.
-
-    Raises:
-        BundleError: its bundle has no encoder.
-    """
+    """Return what the embeddings of a tagger depend on."""
     return Encoding(tagger.bundle.find("encoder", tagger.precision).sha256, exact)
 
 
@@ -40,21 +36,10 @@ def embed_into(
     exact: bool = False,
     jobs: int | None = None,
 ) -> Iterator[EmbeddedPhoto]:
-    """Open photos, and write what comes of them into a catalogue before it is given on.
+    """Open photos, and write what comes of them into a catalogue before it is passed on.
 
     Each batch of the encoder is one transaction: a run that is killed loses those that it was
     computing, one for each of the tagger's streams.
-
-    Args:
-        catalog: open for writing.
-        tagger: with an encoder.
-        pending: what `Catalog.pending` gave.
-        exact: decode large JPEG files in full.
-        jobs: decoding processes; `None` follows the CPU quota.
-
-    Raises:
-        CatalogError: the catalogue cannot be written; earlier batches are in it.
-        BundleError, DecoderError: as `embed_photos`.
     """
     encoding = encoding_of(tagger, exact)
     paths = [photo.path for photo in pending]
@@ -67,32 +52,18 @@ def embed_into(
 def tag_photos(
     tagger: TypeTagger,
     photos: Iterable[EmbeddedPhoto],
-    records: Mapping[Path, PhotoLabels],
+    labels: Mapping[Path, PhotoLabels],
     threshold: float | None = None,
 ) -> Iterator[PhotoResult]:
-    """Tag photos in order, each with the distance that its record and its EXIF give.
-
-    Args:
-        tagger: with a head.
-        photos: embedded, or failed.
-        records: rows of a labels file, by resolved path.
-        threshold: of all classes, 0 to 1; `None` takes each class's own from the bundle.
-
-    Raises:
-        BundleError: the bundle lacks the head, or is damaged.
-    """
+    """Tag photos in order, each with the distance from its row of a labels file and its EXIF."""
     for batch in _batches(photos, tagger.batch):
-        yield from _tag_batch(tagger, batch, records, threshold)
+        yield from _tag_batch(tagger, batch, labels, threshold)
 
 
 def keep_results(
     catalog: Catalog, results: Iterable[PhotoResult], bundle: Bundle
 ) -> Iterator[PhotoResult]:
-    """Write results into a catalogue, and give them on.
-
-    Raises:
-        CatalogError: the catalogue cannot be written; earlier results are in it.
-    """
+    """Write results into a catalogue, and pass them on."""
     for batch in _batches(results, RESULTS_BATCH):
         catalog.store_results(batch, bundle)
         yield from batch
@@ -101,40 +72,40 @@ def keep_results(
 def _tag_batch(
     tagger: TypeTagger,
     photos: Sequence[EmbeddedPhoto],
-    records: Mapping[Path, PhotoLabels],
+    labels: Mapping[Path, PhotoLabels],
     threshold: float | None,
 ) -> Iterator[PhotoResult]:
-    rows = [(photo, records.get(label_key(photo.path))) for photo in photos]
+    rows = [(photo, labels.get(label_key(photo.path))) for photo in photos]
     good = [
-        (embedding, _distance(photo, record).distance)
-        for photo, record in rows
-        if (embedding := photo.embedding) is not None and _error(photo, record) is None
+        (embedding, _distance(photo, row).distance)
+        for photo, row in rows
+        if (embedding := photo.embedding) is not None and _error(photo, row) is None
     ]
     vectors, distances = [vector for vector, _ in good], [distance for _, distance in good]
     predictions = iter(tagger.predict(np.stack(vectors), distances, threshold) if good else ())
-    for photo, record in rows:
-        types = record.types if record else ""
-        error = _error(photo, record)
+    for photo, row in rows:
+        types = row.types if row else ""
+        error = _error(photo, row)
         if error is not None:
             yield PhotoResult(photo.path, None, error, types)
         else:
-            problems = _problems(photo, _distance(photo, record))
+            problems = _problems(photo, _distance(photo, row))
             prediction = next(predictions)
             yield PhotoResult(photo.path, prediction, None, types, photo.truncated, problems)
 
 
-def _error(photo: EmbeddedPhoto, record: PhotoLabels | None) -> PhotoError | None:
-    if photo.error is None and record and record.error:
-        return PhotoError(str(photo.path), PhotoFault.BAD_DISTANCE, record.error)
+def _error(photo: EmbeddedPhoto, row: PhotoLabels | None) -> PhotoError | None:
+    if photo.error is None and row and row.error:
+        return PhotoError(str(photo.path), PhotoFault.BAD_DISTANCE, row.error)
     return photo.error
 
 
-def _distance(photo: EmbeddedPhoto, record: PhotoLabels | None) -> BestDistance:
-    return best_distance(record.places if record else NOWHERE, photo.exif.places)
+def _distance(photo: EmbeddedPhoto, row: PhotoLabels | None) -> BestDistance:
+    return best_distance(row.places if row else NOWHERE, photo.exif.places)
 
 
 def _problems(photo: EmbeddedPhoto, best: BestDistance) -> tuple[str, ...]:
-    """Give what is wrong with EXIF, unless the labels file decided without it."""
+    """Return what is wrong with EXIF, unless the labels file decided without it."""
     if best.distance.source is DistanceSource.STATED and best.problem is None:
         return ()
     return photo.exif.problems + ((best.problem,) if best.problem else ())

@@ -1,4 +1,4 @@
-"""One photo's card on the page of thumbnails: its picture, its tags and what they rest on."""
+"""One photo's card on the page of thumbnails: its picture, its tags and where they come from."""
 
 import base64
 from collections.abc import Iterator, Mapping
@@ -38,13 +38,7 @@ CROSSINGS: Final = {
 
 
 def photo_card(result: PhotoResult, picture: bytes | None, thresholds: Mapping[str, float]) -> str:
-    """Write a photo's card as HTML; attributes `data-…` are for the page's filters.
-
-    Args:
-        result: what became of the photo.
-        picture: its thumbnail, a WebP file, if there is one.
-        thresholds: by class; the bars that reach theirs are marked.
-    """
+    """Write a photo's card as HTML; attributes `data-…` are for the page's filters."""
     if result.prediction is None:
         parts, data = _failure(result), {"failed": ""}
     else:

@@ -30,18 +30,8 @@ def with_thumbnails(
 ) -> Generator[tuple[PhotoResult, bytes | None], None, None]:
     """Add a thumbnail to each result: the middle square of the photo, as the encoder sees it.
 
-    Photos are decoded as they are for the encoder, in processes of their own, a few ahead.
-
-    Args:
-        results: any number, in any order; those with an error are not opened again.
-        jobs: decoding processes; `None` follows the CPU quota.
-
-    Yields:
-        Each result, with a WebP file, or `None` where there is no picture: the result is an error,
-        or the photo has gone since, or killed its decoder.
-
-    Raises:
-        DecoderError: no process can be started to decode in.
+    Photos are decoded as they are for the encoder, in processes of their own, a few ahead. There is
+    no picture (`None`) of a photo that failed, has gone since, or kills its decoder.
     """
     remaining = iter(results)
     count = jobs or usable_cpus()

@@ -37,18 +37,6 @@ def write_report(
 
     Results are taken one at a time and their photos opened once more, for thumbnails; memory does
     not grow with their number. A photo that can no longer be opened costs its thumbnail only.
-
-    Args:
-        path: the HTML file.
-        results: photos in the order of the page.
-        bundle: the one that tagged them.
-        threshold: of all classes, as they were tagged with; `None` for each class's own.
-        jobs: decoding processes; `None` follows the CPU quota.
-
-    Raises:
-        InputError: what is at `path` is no ordinary file.
-        OutputError: it cannot be written. What was at `path` stays.
-        DecoderError: no process can be started to decode in.
     """
     thresholds = bundle.thresholds(threshold)
     page = PARTS.joinpath("page.html").read_text("utf-8")
@@ -87,7 +75,7 @@ def _reported(path: Path) -> Iterator[None]:
 
 
 def _numbers(thresholds: Mapping[str, float]) -> str:
-    """Give the widths of bars and the places of thresholds: the page allows no inline styles."""
+    """Return the widths of bars and the places of thresholds: the page allows no inline styles."""
     widths = "".join(f".p{percent} {{ --value: {percent}%; }}\n" for percent in range(101))
     places = "".join(
         f"li:nth-child({place}) {{ --threshold: {thresholds[name]:.1%}; }}\n"

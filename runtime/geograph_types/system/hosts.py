@@ -4,7 +4,7 @@ import ipaddress
 
 
 def is_loopback(host: str) -> bool:
-    """Tell whether a name or address, in brackets or not, is that of this machine alone."""
+    """Check whether a name or address, in brackets or not, is that of this machine alone."""
     if host.casefold() == "localhost":
         return True
     try:

@@ -1,4 +1,4 @@
-"""Give memory back to the system."""
+"""Return memory to the system."""
 
 import ctypes
 from contextlib import suppress
@@ -11,9 +11,9 @@ M_ARENA_MAX: Final = -8
 
 
 def return_freed_memory() -> None:
-    """Return what this process has freed; the allocator would keep it for later, or for nothing.
+    """Return what this process has freed and the allocator would keep.
 
-    Loading a model frees about as much as the model itself takes. Nothing happens where the C
+    Loading a model frees about as much as the model itself takes. Nothing happens if the C
     library is not glibc. Source: `malloc_trim(3)`.
     """
     with suppress(OSError, AttributeError, TypeError):
@@ -21,11 +21,11 @@ def return_freed_memory() -> None:
 
 
 def keep_little_memory() -> None:
-    """Have the allocator keep little, in a process whose threads take and free large buffers.
+    """Set the allocator to keep little, in a process whose threads take and free large buffers.
 
-    Buffers from 1 MiB on are the system's, given back when they are freed; of smaller ones, two
-    pools are kept in place of eight for each processor. Call it before threads are started. Nothing
-    happens where the C library is not glibc. Source: `mallopt(3)`.
+    Buffers from 1 MiB on go back to the system when they are freed; of smaller ones, two pools
+    are kept in place of eight for each processor. Call it before threads are started. Nothing
+    happens if the C library is not glibc. Source: `mallopt(3)`.
     """
     with suppress(OSError, AttributeError, TypeError):
         library = ctypes.CDLL(None)

@@ -17,13 +17,12 @@ class Stop:
     """
 
     def __init__(self) -> None:
-        """Heed no signal yet."""
         self._holding = False
         self._wanted = False
 
     @contextmanager
     def handled(self) -> Iterator[None]:
-        """Take the signals over; only in the main thread."""
+        """Handle both signals in the block; only in the main thread."""
         before: list[Any] = [signal.getsignal(number) for number in SIGNALS]
         for number in SIGNALS:
             signal.signal(number, self._handle)
@@ -35,11 +34,7 @@ class Stop:
 
     @contextmanager
     def deferred(self) -> Iterator[None]:
-        """Let a signal wait until the end of the block.
-
-        Raises:
-            KeyboardInterrupt: one has come.
-        """
+        """Defer a signal to the end of the block, where it raises KeyboardInterrupt."""
         self._holding = True
         try:
             yield

@@ -1,4 +1,4 @@
-"""Work in threads ahead of the one who needs it, in order and in constant memory."""
+"""Work done in threads ahead of when it is needed, in order and in constant memory."""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -12,12 +12,7 @@ END: Final = object()
 
 
 def read_ahead(items: Iterable[T], depth: int) -> Iterator[T]:
-    """Pass items on that a thread of its own makes, a few ahead.
-
-    Args:
-        items: their errors are raised where the item would have come.
-        depth: how many may wait, 1 or more.
-    """
+    """Read items in a thread of its own, `depth` ahead; errors come in their items' places."""
     source = iter(items)
     with ThreadPoolExecutor(1) as thread:
         coming: deque[Future[T | object]] = deque(
@@ -31,12 +26,9 @@ def read_ahead(items: Iterable[T], depth: int) -> Iterator[T]:
 def map_ahead(function: Callable[[T], R], items: Iterable[T], workers: int) -> Iterator[R]:
     """Apply a function to each item in several threads; results come in the order of the items.
 
-    It pays where the function leaves Python's lock, as reading, unpacking and matrix products do.
-
-    Args:
-        function: its errors are raised where its result would have come.
-        items: taken in the caller's thread, at most `workers` ahead of the results.
-        workers: threads, 1 or more.
+    It pays if the function leaves Python's lock, as reading, unpacking and matrix products do. At
+    most as many items as there are workers are read ahead; an error is raised where its result
+    would be.
     """
     with ThreadPoolExecutor(workers) as threads:
         running: deque[Future[R]] = deque()

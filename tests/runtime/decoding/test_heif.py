@@ -48,7 +48,7 @@ def test_without_the_extra_the_photo_says_which_is_missing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setitem(sys.modules, "pi_heif", None)
-    opening._teach_heif.cache_clear()
+    opening._register_heif.cache_clear()
     with pytest.raises(PhotoError, match=r"unsupported_format.*geograph-types\[heif\]") as caught:
         open_photo(DATA / "scene.heic")
     assert caught.value.fault is PhotoFault.UNSUPPORTED

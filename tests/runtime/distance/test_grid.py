@@ -44,12 +44,12 @@ def test_spaces_and_case_do_not_matter(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "is no grid reference"),
-        ("299 804", "is no grid reference"),
-        ("TQ 29W", "is no grid reference"),
-        ("TQ 29 98 04", "is no grid reference"),
-        ("TQ 299,804", "is no grid reference"),
-        ("TQ ٢٩٩ ٨٠٤", "is no grid reference"),
+        ("", "is not a grid reference"),
+        ("299 804", "is not a grid reference"),
+        ("TQ 29W", "is not a grid reference"),
+        ("TQ 29 98 04", "is not a grid reference"),
+        ("TQ 299,804", "is not a grid reference"),
+        ("TQ ٢٩٩ ٨٠٤", "is not a grid reference"),
         ("TQ", "too coarse, a square of 100 km"),
         ("O", "too coarse, a square of 100 km"),
         ("TQ 2 8", "too coarse, a square of 10 km"),

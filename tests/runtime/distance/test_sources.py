@@ -211,7 +211,7 @@ def test_places_come_from_any_columns(
     [
         ("TQ 29,TQ 302 808", "these are 2 and 0|too coarse"),
         ("somewhere,TQ 302 808", "SOMEWHERE is too long"),
-        ('"51.5,",TQ 302 808', "is no latitude and longitude"),
+        ('"51.5,",TQ 302 808', "is not a latitude and longitude"),
         ("TQ 299 804,O 159 340", "osgb grid, subject on the irish"),
         ('"48.85,2.35","51.5,-0.12"', "on neither grid"),
     ],

@@ -65,7 +65,7 @@ def test_what_is_no_ordinary_file_is_never_replaced(tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     for target in (pipe, tmp_path):
-        with pytest.raises(InputError, match="is no ordinary file"), new_file(target):
+        with pytest.raises(InputError, match="is not an ordinary file"), new_file(target):
             pass
     assert pipe.is_fifo()
 

@@ -72,14 +72,14 @@ def test_a_position_that_cannot_be_costs_its_photo_only(
         ("photo;distance\na.jpg;16\n", "it has semicolons between its columns"),
         ("photo\tdistance\na.jpg\t16\n", "it has tabs between its columns"),
         ("photo\na.jpg\na.jpg\n", "line 3: a.jpg is named a second time"),
-        ("photo,split\na.jpg,train\n", "split 'train' is none of tra, val, tes"),
+        ("photo,split\na.jpg,train\n", "split 'train' is not one of tra, val, tes"),
         ("photo,gridimage_id\na.jpg,seven\n", "invalid literal"),
         ("photo,weight\na.jpg,heavy\n", "could not convert"),
         ("photo,types\n,Inside\n", "column photo is empty"),
         ("photo,distance\na.jpg,1,200\n", "line 2 has more cells than"),
         ("photo,weight\na.jpg,-5\n", "weight -5.0 is not 0 or more"),
-        ("photo,gridimage_id\na.jpg,99999999999999999999\n", "no number of up to 63 bits"),
-        ('photo\n"a.jpg\n', "is no CSV file"),
+        ("photo,gridimage_id\na.jpg,99999999999999999999\n", "not a number of up to 63 bits"),
+        ('photo\n"a.jpg\n', "is not a CSV file"),
     ],
 )
 def test_files_that_cannot_be_used_say_why(tmp_path: Path, text: str, message: str) -> None:
@@ -91,5 +91,5 @@ def test_missing_and_binary_files_say_so(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="cannot be read"):
         read_labels(tmp_path / "labels.csv")
     (tmp_path / "labels.csv").write_bytes(b"photo\n\xff\xfe\x00")
-    with pytest.raises(InputError, match="no CSV file in UTF-8"):
+    with pytest.raises(InputError, match="not a CSV file in UTF-8"):
         read_labels(tmp_path / "labels.csv")
