@@ -13,7 +13,6 @@ from geograph_types.cli.options import (
     any_path,
     check_outputs,
     device_option,
-    output_path,
     threads_option,
 )
 from geograph_types.cli.progress import track
@@ -57,10 +56,7 @@ from geograph_types.tagger import TypeTagger
     "--out",
     type=any_path,
     metavar="PATH",
-    help="Write here: NAME.parquet, NAME.jsonl, or a folder that gets a Parquet file an input.",
-)
-@click.option(
-    "--picture", type=output_path, metavar="FILE", help="With --diff: draw the changes, as SVG."
+    help="Write here: NAME.parquet, NAME.jsonl, or a folder that gets one Parquet file per input.",
 )
 @device_option
 @threads_option
@@ -70,7 +66,6 @@ def score(
     diff: tuple[Path, Path] | None,
     distances: Path | None,
     out: Path | None,
-    picture: Path | None,
     device: Device,
     threads: int | None,
 ) -> int:
@@ -78,7 +73,7 @@ def score(
 
     ROWS is a file in the published schema (Parquet, or JSON Lines, plain or gzipped), a numpy
     array of embeddings, or a folder of such files. Without --out, JSON Lines go to standard
-    output. In a folder of outputs, files that an earlier run has finished are not made again.
+    output. In an output folder, files that an earlier run has finished are not made again.
 
     With --diff, counts of the tags that photos gain and lose go to standard output, and the photos
     whose tags change to --out.
@@ -86,7 +81,7 @@ def score(
     files = find_row_files(rows)
     if distances is not None and rows.is_dir():
         raise InputError("--distances goes with one numpy array: name it in place of its folder")
-    check_outputs([out, picture], [rows, distances, *(file.path for file in files)], bundle)
+    check_outputs([out], [rows, distances, *(file.path for file in files)], bundle)
     workers = threads or usable_cpus()
     if diff is not None:
         if bundle is not None:
@@ -94,11 +89,9 @@ def score(
         from geograph_types.cli.score_diff import score_diff
 
         old, new = (TypeTagger(path, device=device, threads=1) for path in diff)
-        return score_diff(files, distances, old, new, out, picture, workers)
+        return score_diff(files, distances, old, new, out, workers)
     if bundle is None:
         raise InputError("Missing option '--bundle': name the model bundle's folder")
-    if picture is not None:
-        raise InputError("--picture draws what changes between two bundles: give --diff OLD NEW")
     # Each worker computes in one thread.
     tagger = TypeTagger(bundle, device=device, threads=1)
     warn_of_stand_in(tagger.bundle)
@@ -138,7 +131,7 @@ def _score_files(
     tally: RowTally,
     workers: int,
 ) -> Iterator[int]:
-    """Score files one after the other; yields numbers of rows as they are done."""
+    """Score files one after the other; yield numbers of rows as they are done."""
     waiting = []
     for file in files:
         if (counts := output.finished(file)) is None:

@@ -16,7 +16,6 @@ from geograph_types.files.atomic import new_file
 from geograph_types.files.table import Table, table_rows
 from geograph_types.stored.batch import RowBatch
 from geograph_types.stored.compare import TagChanges, change_columns
-from geograph_types.stored.compare_picture import draw_changes
 from geograph_types.stored.files import RowFile
 from geograph_types.stored.read import count_rows, read_rows
 from geograph_types.stored.score import ScoredBatch, score_batch
@@ -35,26 +34,9 @@ def score_diff(
     old: TypeTagger,
     new: TypeTagger,
     out: Path | None,
-    picture: Path | None,
     workers: int,
 ) -> int:
-    """Score rows with two bundles and tell what changes.
-
-    Args:
-        files: of stored embeddings.
-        distances: of a numpy array.
-        old: of one thread.
-        new: of one thread.
-        out: gets the rows whose tags change, as Parquet or JSON Lines.
-        picture: gets the counts as SVG.
-        workers: threads.
-
-    Returns:
-        Exit status.
-
-    Raises:
-        InputError: an output that is neither, or rows that cannot be read at all.
-    """
+    """Score rows with two bundles and report what changes; return the exit status."""
     for tagger in (old, new):
         warn_of_stand_in(tagger.bundle)
     changes, tally = TagChanges(), RowTally("compared")
@@ -65,9 +47,6 @@ def score_diff(
         for file, before, after in track(pairs, "rows", total, lambda pair: len(pair[1].read)):
             changes.add(before.tag_sets, after.tag_sets)
             write(change_columns(before, after, file.name))
-    if picture is not None:
-        with new_file(picture) as stream:
-            stream.write(draw_changes(changes, old.bundle.label, new.bundle.label).encode())
     for line in _table(changes, old.bundle.label, new.bundle.label):
         click.echo(line)
     return tally.finish()
@@ -85,7 +64,7 @@ def _open_output(
         writer.metadata = {"old": provenance(old.bundle), "new": provenance(new.bundle)}
         return writer.write
     if out.suffix != ".jsonl":
-        raise InputError(f"{out}: the list of changes ends with .parquet or .jsonl")
+        raise InputError(f"{out}: the list of changes ends in .parquet or .jsonl")
     stream = stack.enter_context(new_file(out))
     encode = msgspec.json.Encoder().encode
     return lambda table: stream.writelines(encode(row) + b"\n" for row in table_rows(table))

@@ -13,14 +13,10 @@ SHOWN_ERRORS = 20
 
 
 class RowTally:
-    """Rows and files by what became of them; bad ones are told as they come."""
+    """Rows and files by what became of them; bad ones are reported as they come."""
 
     def __init__(self, verb: str) -> None:
-        """Count nothing yet.
-
-        Args:
-            verb: what is done with rows, for instance "scored".
-        """
+        """Count nothing yet."""
         self._verb = verb
         self._good = 0
         self._faults: Counter[str] = Counter()
@@ -47,7 +43,7 @@ class RowTally:
         note(f"error: {error}")
 
     def finish(self) -> int:
-        """Sum up on standard error, and give the exit status."""
+        """Report the totals on standard error, and return the exit status."""
         line = f"{self._good} rows {self._verb}{failures(self._faults)}"
         if self._files_skipped:
             line += f"; {self._files_skipped} files were finished before"
@@ -58,20 +54,10 @@ class RowTally:
 
 
 class ShardTally:
-    """Shards and their rows by what became of them.
-
-    Attributes:
-        what: names the rows.
-        found: shards that an earlier run had finished.
-    """
+    """Shards and their rows by what became of them."""
 
     def __init__(self, what: str, shards: int) -> None:
-        """Count nothing yet.
-
-        Args:
-            what: names the rows, for instance "photos".
-            shards: how many there will be.
-        """
+        """Count nothing yet."""
         self.what = what
         self._shards = shards
         self._there = 0
@@ -97,14 +83,14 @@ class ShardTally:
         return self._there == self._shards
 
     def show_progress(self) -> None:
-        """Say what an interrupted run leaves."""
+        """Report what an interrupted run leaves."""
         note(
             f"{self._there} of {self._shards} shards are finished and stay: "
             "run the same command again to go on"
         )
 
     def finish(self, output: Path) -> int:
-        """Sum up on standard error, and give the exit status."""
+        """Report the totals on standard error, and return the exit status."""
         failed = self._faults.total()
         line = f"{self._rows - failed} {self.what} tagged{failures(self._faults)}"
         line += f"; {self._there} shards in {output}"

@@ -26,15 +26,7 @@ else:
 
 
 def gunzip_blocks(stream: BinaryIO, size: int) -> Iterator[bytes]:
-    """Unpack a stream block by block.
-
-    Args:
-        stream: of gzip's format, at its beginning.
-        size: bytes of a block at most.
-
-    Raises:
-        One of GZIP_ERRORS: it is cut off or damaged.
-    """
+    """Unpack a stream block by block."""
     with open_stream(stream) as unpacked:
         while block := unpacked.read(size):
             yield block
@@ -52,9 +44,6 @@ def read_lines(path: Path) -> Iterator[bytes]:
 
     A gzipped file is told by its first bytes, not its name, and is unpacked in a thread of its
     own. What a line has beyond `LINE_LIMIT` bytes is lost, so that a bad line costs no memory.
-
-    Raises:
-        InputError: there is no such file, or it cannot be read, or its gzip stream is damaged.
     """
     try:
         with path.open("rb") as raw:
@@ -64,7 +53,7 @@ def read_lines(path: Path) -> Iterator[bytes]:
             else:
                 yield from _lines(_blocks(raw))
     except GZIP_ERRORS as error:
-        raise InputError(f"{path} breaks off or is damaged ({error}): fetch it again") from None
+        raise InputError(f"{path} is cut off or damaged ({error}): fetch it again") from None
     except OSError as error:
         raise InputError(f"{path} cannot be read ({error.strerror or error})") from None
 

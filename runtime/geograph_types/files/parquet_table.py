@@ -27,12 +27,7 @@ CELLS_ROW_GROUP: Final = 8192
 
 
 class TableWriter:
-    """Append columns to a table that `new_table` opened.
-
-    Attributes:
-        rows: how many there are by now.
-        metadata: kept as JSON in the file when it is finished.
-    """
+    """Append columns to a table that `new_table` opened."""
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
@@ -63,11 +58,7 @@ class TableWriter:
         self._writer.write_table(table, row_group_size=TABLE_ROW_GROUP)
 
     def finish(self) -> None:
-        """Write what waits, and the metadata; call it when all rows are there, before `close`.
-
-        Raises:
-            InputError: nothing was written, not even columns.
-        """
+        """Write what waits, and the metadata; call it when all rows are there, before `close`."""
         self._flush()
         if self._writer is None:
             raise InputError("no input could be read, so no Parquet file is written: see above")
@@ -106,10 +97,6 @@ def new_table(path: Path) -> Iterator[TableWriter]:
     """Write a table batch by batch, in constant memory; it is there when the block ends well.
 
     A table needs one `write` at least, for its columns; it may be of no rows.
-
-    Raises:
-        InputError: there was none.
-        OSError: it cannot be written. What was at `path` stays.
     """
     with new_file(path) as stream, closing(TableWriter(stream)) as writer:
         yield writer

@@ -13,17 +13,11 @@ Cell: TypeAlias = str | tuple[str, ...] | bool | float | int | None
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Choice:
-    """A column whose values come from a short list.
+    """A column whose values come from a short list."""
 
-    Attributes:
-        places: whole numbers [N], where in `choices`; below 0 for no value.
-        choices: texts, or lists of texts.
-        lists: whether they are lists.
-    """
-
-    places: NDArray[np.integer]
-    choices: Sequence[str] | Sequence[Sequence[str]]
-    lists: bool = False
+    places: NDArray[np.integer]  # whole numbers [N], where in `choices`; below 0 for no value
+    choices: Sequence[str] | Sequence[Sequence[str]]  # texts, or lists of texts
+    lists: bool = False  # whether they are lists
 
 
 Column: TypeAlias = NDArray[Any] | Choice
@@ -37,7 +31,7 @@ Table: TypeAlias = Mapping[str, Column]
 
 
 def table_rows(table: Table) -> Iterator[dict[str, Any]]:
-    """Give the rows of a table, for a file of JSON Lines; what has no value is `None`."""
+    """Yield the rows of a table, with `None` for missing values."""
     columns = [_values(column) for column in table.values()]
     for row in zip(*columns, strict=True):
         yield dict(zip(table, row, strict=True))

@@ -22,23 +22,14 @@ from geograph_types.errors import (
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DatasetBatch:
-    """Consecutive rows of a dataset.
+    """Consecutive rows of a dataset."""
 
-    Attributes:
-        ids: int64 [N], `gridimage_id`.
-        types: N comma-separated raw tags.
-        distances: N texts as published: metres, "" or "Unknown".
-        embeddings: float16 or float32 [N, 512].
-        weights: float32 [N].
-        splits: N of "tra", "val", "tes".
-    """
-
-    ids: NDArray[np.int64]
-    types: Sequence[str]
-    distances: Sequence[str]
-    embeddings: NDArray[np.floating]
-    weights: NDArray[np.float32]
-    splits: Sequence[str]
+    ids: NDArray[np.int64]  # [N], `gridimage_id`
+    types: Sequence[str]  # N comma-separated raw tags
+    distances: Sequence[str]  # N texts as published: metres, "" or "Unknown"
+    embeddings: NDArray[np.floating]  # float16 or float32 [N, 512]
+    weights: NDArray[np.float32]  # [N]
+    splits: Sequence[str]  # N of "tra", "val", "tes"
 
 
 ROW_FAULTS: Final = {
@@ -52,21 +43,13 @@ KNOWN_TEXTS: Final = 1 << 16
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RowBatch:
-    """Consecutive rows of a file, the usable ones as arrays.
+    """Consecutive rows of a file, the usable ones as arrays."""
 
-    Attributes:
-        rows: int64 [N], their numbers in the file, from 1.
-        ids: int64 [N], their `gridimage_id`; `None` where the file has none.
-        embeddings: float32 [N, 512].
-        metres: float64 [N], their distances; NaN for unknown.
-        errors: the rows that cannot be used, in the order of the file.
-    """
-
-    rows: NDArray[np.int64]
-    ids: NDArray[np.int64] | None
-    embeddings: NDArray[np.float32]
-    metres: NDArray[np.float64]
-    errors: tuple[RowError, ...]
+    rows: NDArray[np.int64]  # [N], their numbers in the file, from 1
+    ids: NDArray[np.int64] | None  # [N]; `None` if the file has none
+    embeddings: NDArray[np.float32]  # [N, 512]
+    metres: NDArray[np.float64]  # [N], NaN for unknown
+    errors: tuple[RowError, ...]  # unusable rows, in the order of the file
 
     @property
     def buckets(self) -> NDArray[np.int64]:
@@ -89,14 +72,7 @@ def embedding_row_faults(
 
 
 def metres_of(texts: Sequence[str | None]) -> tuple[NDArray[np.float64], dict[int, str]]:
-    """Read distances as the published dataset writes them.
-
-    Args:
-        texts: N of metres, "" for 0, "Unknown", or `None` for unknown.
-
-    Returns:
-        float64 [N], NaN for unknown; and what is wrong with those that are no distance, by index.
-    """
+    """Read distances as the published dataset writes them."""
     metres = np.full(len(texts), math.nan)
     bad: dict[int, str] = {}
     for index, text in enumerate(texts):
@@ -114,15 +90,7 @@ def _metres(text: str) -> float:
 
 
 def check_rows(batch: RowBatch, bad_distances: Iterable[tuple[int, str]] = ()) -> RowBatch:
-    """Turn rows that must not be scored into errors.
-
-    Args:
-        batch: rows as they were read.
-        bad_distances: indices of rows whose distance cannot be read, each with what is wrong.
-
-    Returns:
-        The usable rows, and all errors.
-    """
+    """Turn rows that must not be scored into errors."""
     faults = embedding_row_faults(batch.embeddings, batch.rows)
     for index, detail in bad_distances:
         error = RowError(int(batch.rows[index]), RowFault.BAD_DISTANCE, detail)

@@ -18,27 +18,18 @@ SETS: Final = len(TAG_SETS)
 
 @dataclass(frozen=True, slots=True)
 class Flow:
-    """Photos that go from one set of tags to another.
+    """Photos that go from one set of tags to another."""
 
-    Attributes:
-        before: tags by the old bundle.
-        after: tags by the new one, not the same.
-        photos: how many.
-    """
-
-    before: tuple[str, ...]
-    after: tuple[str, ...]
+    before: tuple[str, ...]  # tags by the old bundle
+    after: tuple[str, ...]  # tags by the new one, not the same
     photos: int
 
 
 @dataclass(slots=True)
 class TagChanges:
-    """Counts of photos by their sets of tags before and after.
+    """Counts of photos by their sets of tags before and after."""
 
-    Attributes:
-        counts: int64 [128, 128], photos by set before and set after.
-    """
-
+    # int64 [128, 128], photos by set before and set after
     counts: NDArray[np.int64] = field(default_factory=lambda: np.zeros((SETS, SETS), np.int64))
 
     def add(self, before: NDArray[np.uint8], after: NDArray[np.uint8]) -> None:
@@ -76,7 +67,7 @@ class TagChanges:
         }
 
     def flows(self) -> Iterator[Flow]:
-        """Give the changes from one set to another, those of most photos first."""
+        """Yield the changes from one set to another, most frequent first."""
         for place in np.argsort(-self.counts, axis=None, kind="stable").tolist():
             before, after = divmod(place, SETS)
             photos = int(self.counts[before, after])
@@ -87,13 +78,7 @@ class TagChanges:
 
 
 def change_columns(before: ScoredBatch, after: ScoredBatch, file: str) -> Table:
-    """Give the rows whose tags change as columns, in the order of the file.
-
-    Args:
-        before: N rows as the old bundle scores them.
-        after: the same rows by the new one.
-        file: the name that is given for their file.
-    """
+    """Return the rows whose tags change as columns, in the order of the file."""
     changed = before.tag_sets != after.tag_sets
     read = before.read
     ids = None if read.ids is None else read.ids[changed]

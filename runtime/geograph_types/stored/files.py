@@ -14,15 +14,10 @@ SHARD_SUFFIX: Final = ".scores.parquet"
 
 @dataclass(frozen=True, slots=True)
 class RowFile:
-    """One file of stored embeddings.
-
-    Attributes:
-        path: where it is.
-        place: its path from the folder that was given.
-    """
+    """One file of stored embeddings."""
 
     path: Path
-    place: Path
+    place: Path  # its path from the folder that was given
 
     @property
     def name(self) -> str:
@@ -38,9 +33,6 @@ def find_row_files(rows: Path) -> list[RowFile]:
     """List the files to score: the one that was given, or those of a folder and its folders.
 
     In a folder, files are told by their endings; hidden ones and scores are passed over.
-
-    Raises:
-        InputError: there is nothing at this path, or no such file in the folder.
     """
     if not rows.is_dir():
         if not rows.exists():
@@ -57,6 +49,6 @@ def find_row_files(rows: Path) -> list[RowFile]:
 
 
 def is_row_file(place: PurePath) -> bool:
-    """Tell files of embeddings in a folder by their paths from there; hidden ones are none."""
+    """Check whether a path in a folder is a file of embeddings, and not hidden."""
     hidden = any(part[0] == "." for part in place.parts)
     return not hidden and place.name.endswith(SUFFIXES) and not place.name.endswith(SHARD_SUFFIX)

@@ -34,14 +34,7 @@ class ScoreRow(msgspec.Struct):
 
 
 def read_json_rows(lines: Iterable[bytes]) -> Iterator[RowBatch]:
-    """Decode JSON Lines batch by batch, in constant memory.
-
-    Args:
-        lines: of the file, from its first.
-
-    Yields:
-        Batches in order; a bad row becomes an error of its batch.
-    """
+    """Decode JSON Lines batch by batch, in constant memory."""
     decoder = msgspec.json.Decoder(ScoreRow)
     numbered = enumerate(lines, start=1)
     while chunk := list(islice(numbered, BATCH_ROWS)):
@@ -60,7 +53,7 @@ def _decode_chunk(
             if line.strip():
                 errors.append(row)
         elif not 0 <= row.gridimage_id < ID_LIMIT:
-            detail = "gridimage_id is no whole number from 0 to 2^63 - 1"
+            detail = "gridimage_id is not a whole number from 0 to 2^63 - 1"
             errors.append(RowError(number, RowFault.WRONG_SCHEMA, detail))
         else:
             numbers.append(number)
@@ -81,11 +74,6 @@ def decode_line(decoder: "msgspec.json.Decoder[Row]", line: bytes, number: int) 
     """Decode one line and check that its vector has 512 numbers.
 
     Errors are given, not raised: a raised one would keep its whole batch in memory.
-
-    Args:
-        decoder: of a struct with the field `embeddings` as bytes, which msgspec reads as base64.
-        line: with its line end, unless it is a last one that was cut off.
-        number: of the line, from 1.
     """
     try:
         row = decoder.decode(line)
@@ -101,5 +89,5 @@ def decode_line(decoder: "msgspec.json.Decoder[Row]", line: bytes, number: int) 
 
 
 def wrong_length(vector: bytes) -> str:
-    """Say what is wrong with a vector of another length."""
+    """Return what is wrong with a vector of another length."""
     return f"{len(vector)} bytes, not {VECTOR_BYTES} ({EMBEDDING_DIMENSION} float32)"

@@ -20,17 +20,13 @@ Write: TypeAlias = Callable[[ScoredBatch], None]
 
 
 def is_folder(out: Path) -> bool:
-    """Tell whether an output is a folder: one that is there, or a name without an ending.
-
-    Raises:
-        InputError: an ending that is not known.
-    """
+    """Check whether an output is a folder: an existing one, or a name without a suffix."""
     if out.is_dir() or not out.suffix:
         return True
     if out.suffix in (".parquet", ".jsonl"):
         return False
     raise InputError(
-        f"{out}: an output ends with .parquet or .jsonl, or is a folder, named without an ending"
+        f"{out}: an output ends in .parquet or .jsonl, or is a folder, named without a suffix"
     )
 
 
@@ -38,23 +34,16 @@ class ScoreOutput(Protocol):
     """Somewhere to write the scores of one file after the other."""
 
     def finished(self, file: RowFile) -> ShardCounts | None:
-        """Give the counts of a file whose scores an earlier run has written."""
+        """Return the counts of a file that an earlier run has scored, if it has."""
 
     def scores_of(self, file: RowFile) -> AbstractContextManager[Write]:
-        """Begin with a file, and give what writes its batches."""
+        """Start a file, and return the function that writes its batches."""
 
 
 class ScoreLines:
     """JSON Lines in one stream."""
 
     def __init__(self, stream: BinaryIO, bundle: Bundle, several: bool) -> None:
-        """Take an open stream.
-
-        Args:
-            stream: stays open.
-            bundle: what rows are scored with.
-            several: whether there are several files, so that each row names its own.
-        """
         self._stream = stream
         self._bundle = bundle
         self._several = several
@@ -80,15 +69,6 @@ class ScoreTable:
         source: RowFile | None = None,
         distances: Path | None = None,
     ) -> None:
-        """Begin the file.
-
-        Args:
-            stack: the file is there when it closes well.
-            path: of the file.
-            bundle: what rows are scored with.
-            source: the one file that is scored, if it is one.
-            distances: the file of its distances, if they are in one.
-        """
         from geograph_types.files.parquet_table import new_table
 
         self._table: TableWriter = stack.enter_context(new_table(path))
@@ -115,24 +95,12 @@ class ScoreShards:
     """A Parquet file for each input, in a folder; those of an earlier run stay."""
 
     def __init__(self, folder: Path, bundle: Bundle, distances: Path | None = None) -> None:
-        """Take a folder, which is made when the first shard is.
-
-        Args:
-            folder: of the shards.
-            bundle: what rows are scored with.
-            distances: the file of a numpy array's distances, if there is one.
-        """
         self._folder = folder
         self._bundle = bundle
         self._distances = distances
 
     def finished(self, file: RowFile) -> ShardCounts | None:
-        """Give the counts of a file's shard, if it is there.
-
-        Raises:
-            InputError: another bundle made it, its input or distances have changed since, or it is
-                damaged.
-        """
+        """Return the counts of a file's shard, if it is there."""
         expected = provenance(self._bundle, file, self._distances)
         return finished_shard(file.shard(self._folder), expected)
 

@@ -35,7 +35,7 @@ READ_BYTES: Final = 1 << 20
 
 
 def dataset_schema(embedding_type: EmbeddingType) -> pa.Schema:
-    """Give the columns of a dataset."""
+    """Return the columns of a dataset."""
     number = pa.float16() if embedding_type == "float16" else pa.float32()
     value = pa.field("element", number, nullable=False)
     return pa.schema(
@@ -51,12 +51,7 @@ def dataset_schema(embedding_type: EmbeddingType) -> pa.Schema:
 
 
 class DatasetWriter:
-    """Append rows to a dataset that `new_dataset` opened.
-
-    Attributes:
-        rows: how many there are by now.
-        metadata: provenance and counts, kept as JSON in the file when it is finished.
-    """
+    """Append rows to a dataset that `new_dataset` opened."""
 
     def __init__(self, stream: BinaryIO, embedding_type: EmbeddingType) -> None:
         self._schema = dataset_schema(embedding_type)
@@ -95,11 +90,7 @@ class DatasetWriter:
 
 @contextmanager
 def new_dataset(path: Path, embedding_type: EmbeddingType = "float32") -> Iterator[DatasetWriter]:
-    """Write a dataset batch by batch, in constant memory; it is there when the block ends well.
-
-    Raises:
-        OSError: it cannot be written. What was at `path` stays.
-    """
+    """Write a dataset batch by batch, in constant memory; it is there when the block ends well."""
     with new_file(path) as stream, closing(DatasetWriter(stream, embedding_type)) as writer:
         yield writer
         writer.finish()
@@ -110,7 +101,7 @@ def _open(path: Path, columns: Sequence[str], buffer_size: int = 0) -> pq.Parque
         # With pre_buffer, its default, iterating keeps the whole file in memory.
         file = pq.ParquetFile(path, buffer_size=buffer_size, pre_buffer=False)
     except (OSError, pa.ArrowException) as error:
-        raise InputError(f"{path} is no readable Parquet file ({error})") from None
+        raise InputError(f"{path} is not a readable Parquet file ({error})") from None
     missing = set(columns) - set(file.schema_arrow.names)
     if missing:
         raise InputError(
@@ -121,30 +112,18 @@ def _open(path: Path, columns: Sequence[str], buffer_size: int = 0) -> pq.Parque
 
 
 def dataset_rows(path: Path) -> int:
-    """Count the rows of a dataset without reading them.
-
-    Raises:
-        InputError: not a Parquet file.
-    """
+    """Count the rows of a dataset without reading them."""
     return int(_open(path, ()).metadata.num_rows)
 
 
 def dataset_metadata(path: Path) -> dict[str, Any]:
-    """Read the provenance and counts that the writer kept; empty where there are none.
-
-    Raises:
-        InputError: not a Parquet file.
-    """
+    """Read the provenance and counts that the writer kept; empty where there are none."""
     kept = (_open(path, ()).metadata.metadata or {}).get(METADATA_KEY)
     return dict(json.loads(kept)) if kept else {}
 
 
 def read_dataset(path: Path) -> Iterator[DatasetBatch]:
-    """Read a dataset that `DatasetWriter` made, a row group at a time.
-
-    Raises:
-        InputError: not a Parquet file, or without the columns of a dataset, filled in every row.
-    """
+    """Read a dataset that `DatasetWriter` made, a row group at a time."""
     names = dataset_schema("float32").names
     file = _open(path, names)
     _check_kinds(path, file.schema_arrow, names)
@@ -221,12 +200,6 @@ def read_parquet_rows(path: Path) -> Iterator[RowBatch]:
 
     Embeddings may be lists of any length, of float16, float32 or float64: the lists that have not
     512 numbers are errors of their rows.
-
-    Yields:
-        Batches in order, at least one; a bad row becomes an error of its batch.
-
-    Raises:
-        InputError: not a Parquet file, damaged, or without ids, embeddings and distances.
     """
     names = ["gridimage_id", "distance", "embeddings"]
     file = _open(path, names, buffer_size=READ_BYTES)

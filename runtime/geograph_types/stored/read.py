@@ -21,19 +21,6 @@ def read_rows(path: Path, distances: Path | None = None) -> Iterator[RowBatch]:
     """Read stored embeddings and distances batch by batch, in constant memory.
 
     The kind of file is told by its first bytes.
-
-    Args:
-        path: Parquet or JSON Lines (plain or gzipped) in the published schema, or a numpy array
-            [N, 512] of floats.
-        distances: for a numpy array, a text file with a distance on each line (metres, nothing
-            for 0, or "Unknown"); without it all distances are unknown.
-
-    Yields:
-        Batches in order; a bad row becomes an error of its batch.
-
-    Raises:
-        InputError: the file cannot be read, or is none of these; or `distances` does not fit.
-        MissingExtraError: Parquet without pyarrow.
     """
     try:
         with path.open("rb") as stream:
@@ -85,7 +72,7 @@ def _read_array(path: Path, distances: Path | None) -> Iterator[RowBatch]:
     try:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
-        raise InputError(f"{path} is no readable numpy array ({error})") from None
+        raise InputError(f"{path} is not a readable numpy array ({error})") from None
     if array.dtype.kind != "f" or array.ndim != 2 or array.shape[1] != EMBEDDING_DIMENSION:
         raise InputError(
             f"{path} holds {array.dtype} {array.shape}, not floats [N, {EMBEDDING_DIMENSION}]"

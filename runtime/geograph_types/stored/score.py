@@ -14,27 +14,16 @@ from geograph_types.tags import choose_tag_sets
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ScoredBatch:
-    """Rows and what the head says of them.
+    """Rows and what the head says of them."""
 
-    Attributes:
-        read: N usable rows, and the others as errors.
-        probabilities: float32 [N, 7], columns in the order of `CLASSES`.
-        tag_sets: uint8 [N], the tags; see `TAG_SETS`.
-        low_confidence: bool [N], whether no class reached its threshold.
-    """
-
-    read: RowBatch
-    probabilities: NDArray[np.float32]
-    tag_sets: NDArray[np.uint8]
-    low_confidence: NDArray[np.bool_]
+    read: RowBatch  # N usable rows, and the others as errors
+    probabilities: NDArray[np.float32]  # float32 [N, 7], columns in the order of `CLASSES`
+    tag_sets: NDArray[np.uint8]  # uint8 [N], the tags; see `TAG_SETS`
+    low_confidence: NDArray[np.bool_]  # bool [N], whether no class reached its threshold
 
 
 def score_batch(tagger: TypeTagger, batch: RowBatch) -> ScoredBatch:
-    """Score the usable rows of a batch.
-
-    Raises:
-        BundleError: the bundle lacks the head, or is damaged.
-    """
+    """Score the usable rows of a batch."""
     probabilities = tagger.score_buckets(batch.embeddings, batch.buckets)
     tag_sets, guessed = choose_tag_sets(probabilities, tagger.bundle.manifest.thresholds)
     return ScoredBatch(batch, probabilities, tag_sets, guessed)
@@ -47,16 +36,5 @@ def score_batches(
 
     Several batches side by side, each in one thread, are faster than one batch in several: the
     head's products are too small to share.
-
-    Args:
-        tagger: of one thread, since each worker takes one.
-        batches: as `read_rows` gives them.
-        workers: threads, 1 or more.
-
-    Yields:
-        Batches in order.
-
-    Raises:
-        As `score_batch`, and as reading does.
     """
     return map_ahead(lambda batch: score_batch(tagger, batch), batches, workers)

@@ -50,13 +50,9 @@ class FailureLine(msgspec.Struct, kw_only=True, omit_defaults=True):
 
 
 def score_columns(scored: ScoredBatch, file: str) -> Table:
-    """Give scored rows and errors as columns, in the order of the file.
+    """Return scored rows and errors as columns, in the order of the file.
 
     Rows that failed have a reason and no probabilities, tags or distance; the others no reason.
-
-    Args:
-        scored: N rows in all.
-        file: the name that is given for their file.
     """
     read = scored.read
     order = _order(read)
@@ -78,7 +74,7 @@ def score_columns(scored: ScoredBatch, file: str) -> Table:
 
 
 def row_columns(read: RowBatch, file: str) -> Table:
-    """Say which rows these are, usable or not, in the order of the file."""
+    """Return file, number and id of all rows, usable or not, in the order of the file."""
     order = _order(read)
     rows = _with_errors(read.rows, [error.row for error in read.errors])[order]
     given = [-1 if e.gridimage_id is None else e.gridimage_id for e in read.errors]
@@ -92,7 +88,7 @@ def row_columns(read: RowBatch, file: str) -> Table:
 
 
 def _order(read: RowBatch) -> NDArray[np.intp]:
-    """Give the order of the file for usable rows with the errors behind them."""
+    """Return places that sort usable rows, with the errors behind them, as in the file."""
     numbers = _with_errors(read.rows, [error.row for error in read.errors])
     return np.argsort(numbers, kind="stable")
 
@@ -108,13 +104,7 @@ def _masked(values: NDArray[Any], read: RowBatch, order: NDArray[np.intp]) -> ND
 
 
 def score_lines(scored: ScoredBatch, bundle: Bundle, file: str | None = None) -> Iterator[bytes]:
-    """Give scored rows and errors as JSON, a line each, in the order of the file.
-
-    Args:
-        scored: rows.
-        bundle: what they were scored with.
-        file: the name to give for their file, if any.
-    """
+    """Return scored rows and errors as lines of JSON, in the order of the file."""
     read = scored.read
     encode = msgspec.json.Encoder().encode
     errors = list(reversed(read.errors))

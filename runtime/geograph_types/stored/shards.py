@@ -12,27 +12,16 @@ from geograph_types.stored.files import RowFile
 
 
 class ShardCounts(msgspec.Struct, frozen=True):
-    """What became of a shard's rows.
+    """What became of a shard's rows."""
 
-    Attributes:
-        rows: all of them.
-        failed: those that could not be scored, by reason.
-    """
-
-    rows: int
-    failed: dict[str, int]
+    rows: int  # failed ones too
+    failed: dict[str, int]  # by reason
 
 
 def provenance(
     bundle: Bundle, source: RowFile | None = None, distances: Path | None = None
 ) -> dict[str, Any]:
-    """Say all that scores depend on.
-
-    Args:
-        bundle: its head's digest and thresholds decide the scores; its label is for people.
-        source: the one file that was scored, if it is one.
-        distances: the file of its distances, if they are in one.
-    """
+    """Return all that scores depend on."""
     known: dict[str, Any] = {
         "model": bundle.label,
         "stand_in": bundle.is_stand_in,
@@ -57,18 +46,7 @@ def _digest(path: Path) -> str:
 
 
 def finished_shard(shard: Path, expected: dict[str, Any]) -> ShardCounts | None:
-    """Look whether an earlier run has finished a shard.
-
-    Args:
-        shard: its file.
-        expected: its provenance, were it made now.
-
-    Returns:
-        Its counts; `None` where there is no such shard.
-
-    Raises:
-        InputError: what is there was made otherwise, or is no file of scores.
-    """
+    """Return the counts of a shard that an earlier run finished; `None` if there is none."""
     if not shard.exists():
         return None
     from geograph_types.stored.parquet import dataset_metadata
@@ -80,7 +58,7 @@ def finished_shard(shard: Path, expected: dict[str, Any]) -> ShardCounts | None:
     differing = sorted(name for name in expected if kept.get(name) != expected[name])
     if differing:
         raise InputError(
-            f"{shard} was made otherwise (another {', '.join(differing)}): give another folder, "
-            "or remove it to make it again"
+            f"{shard} was made from something else (other {', '.join(differing)}): give another "
+            "folder, or remove it to make it again"
         )
     return msgspec.convert(kept, ShardCounts)

@@ -231,7 +231,7 @@ def test_a_file_of_embeddings_that_cannot_be_read_costs_itself(
     said = capsys.readouterr().err
     assert "58 rows tagged, 2 failed: 2 zero_vector; 2 shards" in said
     assert "1 files could not be read" in said
-    assert f"error: {rows / 'b.parquet'} is no readable Parquet file" in said
+    assert f"error: {rows / 'b.parquet'} is not a readable Parquet file" in said
     assert len(shards(tmp_path / "out")) == 2
     assert table_of(tmp_path / "out")["file"].unique().to_pylist() == ["a.npy", "c.npy"]
 

@@ -120,9 +120,9 @@ def test_files_that_cannot_be_used_say_why(tmp_path: Path, vectors: np.ndarray) 
 
     lines = gzip.compress((json_row(0, vectors[0]) * 50).encode())
     assert "is empty" in refusal("empty", b"")
-    assert "no readable Parquet" in refusal("cut.parquet", b"PAR1 and no more")
-    assert "no readable numpy array" in refusal("cut.npy", b"\x93NUMPY\x01\x00")
-    assert "breaks off" in refusal("cut.gz", lines[: len(lines) // 2])
+    assert "not a readable Parquet" in refusal("cut.parquet", b"PAR1 and no more")
+    assert "not a readable numpy array" in refusal("cut.npy", b"\x93NUMPY\x01\x00")
+    assert "cut off" in refusal("cut.gz", lines[: len(lines) // 2])
     with pytest.raises(InputError, match="cannot be read"):
         list(read_rows(tmp_path / "missing"))
     np.save(tmp_path / "shape.npy", vectors[:, :100])
@@ -145,7 +145,7 @@ def test_damage_anywhere_in_a_gzipped_file_is_told(tmp_path: Path, vectors: np.n
         damaged = bytearray(whole)
         damaged[place] ^= 0xFF
         (tmp_path / "rows.gz").write_bytes(damaged)
-        with pytest.raises(InputError, match="breaks off or is damaged"):
+        with pytest.raises(InputError, match="is cut off or damaged"):
             for batch in read_rows(tmp_path / "rows.gz"):
                 assert not batch.errors
 

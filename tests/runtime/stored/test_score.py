@@ -159,10 +159,10 @@ def test_shards_of_another_bundle_are_not_taken_for_finished(
     (other / "manifest.json").write_bytes(encode_manifest(manifest))
     capsys.readouterr()
     assert score(archive, "--bundle", other, "--out", out) == 2
-    assert "was made otherwise (another thresholds)" in capsys.readouterr().err
+    assert "was made from something else (other thresholds)" in capsys.readouterr().err
     write_lines(archive / "a.jsonl", vectors_of(21, 2))
     assert score(archive, "--bundle", head_bundle, "--out", out) == 2
-    assert "another source_bytes" in capsys.readouterr().err
+    assert "other source_bytes" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("changed", ["rows", "distances"])
@@ -183,7 +183,7 @@ def test_a_shard_of_changed_input_of_the_same_size_is_not_taken_for_finished(
     else:
         distances.write_text("9\n9\n9\n")
     assert score(*arguments) == 2
-    assert f"another {'source_modified' if changed == 'rows' else 'distances_sha256'}" in (
+    assert f"other {'source_modified' if changed == 'rows' else 'distances_sha256'}" in (
         capsys.readouterr().err
     )
 
@@ -206,7 +206,7 @@ def test_a_damaged_file_costs_itself_and_is_tried_again(
     out = tmp_path / "scores"
     assert score(archive, "--bundle", head_bundle, "--out", out) == 1
     errors = capsys.readouterr().err
-    assert "a.jsonl.gz breaks off or is damaged" in errors
+    assert "a.jsonl.gz is cut off or damaged" in errors
     assert "50 rows scored; 1 files could not be read" in errors
     assert len([path for path in out.rglob("*") if path.is_file()]) == 2
     (archive / "more" / "a.jsonl.gz").write_bytes(whole)
@@ -266,9 +266,8 @@ def test_a_reader_that_leaves_early_ends_score_as_sigpipe_does(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--out", "x.csv"], "ends with .parquet or .jsonl"),
+        (["--out", "x.csv"], "ends in .parquet or .jsonl"),
         (["--out", "-"], "no file name"),
-        (["--picture", "x.svg"], "give --diff OLD NEW"),
         (["--distances", "a.parquet"], "goes with one numpy array"),
         (["--diff", "b", "c"], "leave --bundle out"),
     ],

@@ -233,7 +233,7 @@ def test_parquet_with_a_bad_row_could_not_be_run(
     assert main(words) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert f"{bad}: row 1500: {fault}: " in line
-    assert line.endswith("make the file anew with dataset convert or embed")
+    assert line.endswith("make the file again with dataset convert or embed")
     assert not new.exists()
 
 

@@ -7,12 +7,7 @@ from geograph_types.cli.notices import note
 
 
 def status_of_bad_rows(bad_rows: Mapping[str, int], data: Path | str) -> int:
-    """Say how many rows took no part and why; give the exit status, 1 where there are any.
-
-    Args:
-        bad_rows: how many, by reason.
-        data: the dataset.
-    """
+    """Report how many rows took no part and why; return the exit status, 1 if there are any."""
     if not bad_rows:
         return 0
     reasons = ", ".join(f"{number} {fault}" for fault, number in bad_rows.items())

@@ -19,15 +19,10 @@ OnProgress: TypeAlias = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class Conversion:
-    """What became of a file's rows.
+    """What became of a file's rows."""
 
-    Attributes:
-        rows: written.
-        bad_lines: line numbers of those left out, from 1, by reason.
-    """
-
-    rows: int
-    bad_lines: BadLines
+    rows: int  # written
+    bad_lines: BadLines  # line numbers of those left out, from 1, by reason
 
 
 def convert_dataset(
@@ -40,17 +35,6 @@ def convert_dataset(
     """Write the usable rows of JSON Lines to Parquet, in memory that does not grow with the file.
 
     The Parquet file keeps where it comes from and what was left out; see `dataset_metadata`.
-
-    Args:
-        source: JSON Lines, plain or gzipped.
-        target: the Parquet file; there in full or not at all.
-        embedding_type: how embeddings are stored.
-        max_bad: share of bad rows that is borne.
-        on_progress: called after each batch with bytes of the source read and its size.
-
-    Raises:
-        InputError: the source is no JSON Lines, is cut off, has no usable row or too many bad ones.
-        OSError: the target cannot be written.
     """
     reader = DatasetSource(source, max_bad)
     if reader.published is None:

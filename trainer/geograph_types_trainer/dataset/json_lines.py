@@ -30,14 +30,7 @@ class SeenIds:
         self._sorted: list[NDArray[np.int64]] = []
 
     def repeated(self, ids: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """Tell which ids came before, here or in an earlier call, and remember all of them.
-
-        Args:
-            ids: int64 [N].
-
-        Returns:
-            bool [N].
-        """
+        """Check which ids came before, here or in an earlier call, and remember them all."""
         new, first = np.unique(ids, return_index=True)
         repeated = np.ones(len(ids), np.bool_)
         repeated[first] = False
@@ -70,32 +63,17 @@ class PublishedRow(msgspec.Struct):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PublishedBatch:
-    """Consecutive lines of the file.
+    """Consecutive lines of the file."""
 
-    Attributes:
-        lines: how many there were, empty ones left out.
-        rows: the usable ones.
-        errors: the others, each with its line number, from 1.
-    """
-
-    lines: int
-    rows: DatasetBatch
-    errors: tuple[RowError, ...]
+    lines: int  # how many there were, empty ones left out
+    rows: DatasetBatch  # the usable ones
+    errors: tuple[RowError, ...]  # the others, each with its line number, from 1
 
 
 class PublishedFile:
-    """A file of JSON Lines, plain or gzipped, read once from its start in constant memory.
-
-    Attributes:
-        size: bytes of the file on disk.
-    """
+    """A file of JSON Lines, plain or gzipped, read once from its start in constant memory."""
 
     def __init__(self, path: Path) -> None:
-        """Look at the file.
-
-        Raises:
-            InputError: there is no such file.
-        """
         try:
             self.size = path.stat().st_size
         except OSError as error:
@@ -109,17 +87,7 @@ class PublishedFile:
         return self._raw.tell() if self._raw is not None and not self._raw.closed else 0
 
     def batches(self, batch_rows: int = BATCH_ROWS) -> Iterator[PublishedBatch]:
-        """Decode and check the file.
-
-        Args:
-            batch_rows: lines in a batch.
-
-        Yields:
-            Batches in order. Of rows with the same id, the first usable one counts.
-
-        Raises:
-            InputError: the file cannot be read, or its gzip stream is cut off or damaged.
-        """
+        """Decode and check the file."""
         decoder = msgspec.json.Decoder(PublishedRow)
         seen = SeenIds()
         with self._open() as stream:
@@ -200,11 +168,13 @@ def _checked_row(
     if isinstance(row, RowError):
         return row
     if not (math.isfinite(row.weight) and row.weight >= 0):
-        return RowError(number, RowFault.BAD_WEIGHT, f"{row.weight} is no weight of 0 or more")
+        return RowError(number, RowFault.BAD_WEIGHT, f"{row.weight} is not a weight of 0 or more")
     if row.split not in SPLITS:
-        return RowError(number, RowFault.BAD_SPLIT, f"{row.split!r} is none of {', '.join(SPLITS)}")
+        return RowError(
+            number, RowFault.BAD_SPLIT, f"{row.split!r} is not one of {', '.join(SPLITS)}"
+        )
     if not 0 <= row.gridimage_id < 2**63:
-        detail = "gridimage_id is no whole number from 0 to 2^63 - 1"
+        detail = "gridimage_id is not a whole number from 0 to 2^63 - 1"
         return RowError(number, RowFault.WRONG_SCHEMA, detail)
     try:
         target_of(row.types, row.distance)

@@ -17,17 +17,11 @@ from geograph_types_trainer.labels import CrossGridRule, Targets
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DistanceRows:
-    """What a policy looks at.
+    """What a policy looks at."""
 
-    Attributes:
-        ids: int64 [N], `gridimage_id`.
-        buckets: int64 [N], as recorded.
-        labels: [N, 7], above 0 where the class holds.
-    """
-
-    ids: NDArray[np.int64]
-    buckets: NDArray[np.int64]
-    labels: NDArray[np.uint8]
+    ids: NDArray[np.int64]  # int64 [N], `gridimage_id`
+    buckets: NDArray[np.int64]  # int64 [N], as recorded
+    labels: NDArray[np.uint8]  # [N, 7], above 0 where the class holds
 
 
 ROWS_AT_A_TIME: Final = 1 << 16
@@ -35,29 +29,18 @@ ROWS_AT_A_TIME: Final = 1 << 16
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TrainingData:
-    """All rows of a dataset.
+    """All rows of a dataset."""
 
-    Attributes:
-        embeddings: float16 or float32 [N, 512], raw, contiguous.
-        buckets: int64 [N], distance buckets as recorded.
-        labels: uint8 [N, 7].
-        weights: float32 [N].
-        splits: int8 [N], index in "tra", "val", "tes".
-        ids: int64 [N], `gridimage_id`.
-        pseudo_drone: bool [N], whether From Drone rests on the raw tag From Above alone.
-        sha256: of the file, in hexadecimal.
-        bad_rows: rows of the file that could not be used, by reason.
-    """
-
-    embeddings: NDArray[np.floating]
-    buckets: NDArray[np.int64]
-    labels: NDArray[np.uint8]
-    weights: NDArray[np.float32]
-    splits: NDArray[np.int8]
-    ids: NDArray[np.int64]
+    embeddings: NDArray[np.floating]  # float16 or float32 [N, 512], raw, contiguous
+    buckets: NDArray[np.int64]  # int64 [N], distance buckets as recorded
+    labels: NDArray[np.uint8]  # uint8 [N, 7]
+    weights: NDArray[np.float32]  # float32 [N]
+    splits: NDArray[np.int8]  # int8 [N], index in "tra", "val", "tes"
+    ids: NDArray[np.int64]  # int64 [N], `gridimage_id`
+    # bool [N], whether From Drone rests on the raw tag From Above alone
     pseudo_drone: NDArray[np.bool_]
-    sha256: str
-    bad_rows: dict[str, int]
+    sha256: str  # of the file, in hexadecimal
+    bad_rows: dict[str, int]  # rows of the file that could not be used, by reason
 
     @classmethod
     def load(
@@ -68,13 +51,6 @@ class TrainingData:
         """Read a dataset from Parquet or JSON Lines (told by its first bytes).
 
         JSON Lines are held as float16, Parquet as stored; 430,000 rows of float16 take 440 MB.
-
-        Args:
-            path: the file.
-            cross_grid: when Cross Grid makes Cross Far.
-
-        Raises:
-            InputError: the file cannot be read, has no usable row, or has too many bad ones.
         """
         sha256 = digest_of(path)
         source = DatasetSource(path)
@@ -102,18 +78,11 @@ class TrainingData:
         return len(self.ids)
 
     def rows_of(self, split: str) -> NDArray[np.int64]:
-        """Find the rows of a split.
-
-        Args:
-            split: "tra", "val" or "tes".
-
-        Returns:
-            int64 [M], ascending.
-        """
+        """Find the rows of a split."""
         return np.flatnonzero(self.splits == SPLITS.index(split))
 
     def distance_rows(self, rows: NDArray[np.int64]) -> DistanceRows:
-        """Give what a distance policy needs of some rows."""
+        """Return what a distance policy needs of some rows."""
         return DistanceRows(self.ids[rows], self.buckets[rows], self.labels[rows])
 
 

@@ -22,15 +22,10 @@ RARE_SHARE: Final = 0.02
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """What a choice came to.
+    """What a choice came to."""
 
-    Attributes:
-        rare_rows: rows of rare classes among those chosen.
-        bad_rows: rows of the source that could not be used, by reason.
-    """
-
-    rare_rows: int
-    bad_rows: Mapping[str, int]
+    rare_rows: int  # rows of rare classes among those chosen
+    bad_rows: Mapping[str, int]  # rows of the source that could not be used, by reason
 
 
 def sample_dataset(source: Path, target: Path, rows: int, seed: int = 0) -> Sample:
@@ -38,16 +33,6 @@ def sample_dataset(source: Path, target: Path, rows: int, seed: int = 0) -> Samp
 
     Rows are stratified by split and by the set of labels that hold. The same seed chooses the
     same rows, whatever their order.
-
-    Args:
-        source: Parquet or JSON Lines.
-        target: Parquet, with embeddings as the source has them (float16 for JSON Lines).
-        rows: how many to write.
-        seed: of the choice.
-
-    Raises:
-        InputError: the source cannot be read, or has fewer rows, or more rows of rare classes.
-        OSError: the target cannot be written.
     """
     strata = _read_strata(source)
     total = len(strata.ids)
@@ -76,21 +61,13 @@ def sample_dataset(source: Path, target: Path, rows: int, seed: int = 0) -> Samp
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Strata:
-    """What the choice rests on.
+    """What the choice rests on."""
 
-    Attributes:
-        ids: int64 [N].
-        keys: int64 [N], a number for each split and set of labels.
-        labels: uint8 [N, 7].
-        embedding_type: of the source's embeddings.
-        bad_rows: rows that could not be used, by reason.
-    """
-
-    ids: NDArray[np.int64]
-    keys: NDArray[np.int64]
-    labels: NDArray[np.uint8]
-    embedding_type: EmbeddingType
-    bad_rows: Mapping[str, int]
+    ids: NDArray[np.int64]  # int64 [N]
+    keys: NDArray[np.int64]  # int64 [N], a number for each split and set of labels
+    labels: NDArray[np.uint8]  # uint8 [N, 7]
+    embedding_type: EmbeddingType  # of the source's embeddings
+    bad_rows: Mapping[str, int]  # rows that could not be used, by reason
 
 
 def _rare_rows(labels: NDArray[np.uint8]) -> NDArray[np.bool_]:

@@ -25,25 +25,9 @@ BadLines = Mapping[RowFault, list[int]]
 
 
 class DatasetSource:
-    """A dataset's file, told by its first bytes.
-
-    Attributes:
-        lines: rows read so far, good and bad.
-        bad_lines: the bad ones so far; Parquet has none, since they are left out when it is made.
-        published: the file as JSON Lines; `None` for Parquet.
-        rows: of the file where it tells, else 0: JSON Lines have to be read for it.
-    """
+    """A dataset's file, told by its first bytes."""
 
     def __init__(self, path: Path, max_bad: float = DEFAULT_MAX_BAD) -> None:
-        """Look at the file.
-
-        Args:
-            path: Parquet, JSON Lines, or JSON Lines gzipped.
-            max_bad: share of bad rows that is borne.
-
-        Raises:
-            InputError: there is no such file, or it is damaged.
-        """
         try:
             with path.open("rb") as stream:
                 magic = stream.read(len(PARQUET_MAGIC))
@@ -62,17 +46,7 @@ class DatasetSource:
         return {fault.value: len(lines) for fault, lines in sorted(self.bad_lines.items())}
 
     def batches(self, embedding_type: EmbeddingType = "float16") -> Iterator[DatasetBatch]:
-        """Read the usable rows.
-
-        Args:
-            embedding_type: for JSON Lines; Parquet keeps its own.
-
-        Yields:
-            Batches in order.
-
-        Raises:
-            InputError: the file cannot be read, or more of it is bad than is borne.
-        """
+        """Read the usable rows."""
         if self.published is None:
             for rows in read_dataset(self._path):
                 _check_parquet(self._path, rows, self.lines)
@@ -89,18 +63,7 @@ class DatasetSource:
     def labelled(
         self, rule: CrossGridRule = CrossGridRule.DISTANCE
     ) -> Iterator[tuple[DatasetBatch, Targets]]:
-        """Read the usable rows and what they teach.
-
-        Args:
-            rule: when Cross Grid makes Cross Far.
-
-        Yields:
-            Batches in order, none of them empty, each with its targets.
-
-        Raises:
-            InputError: the file cannot be read, has no usable row, or more of it is bad than is
-                borne; of Parquet, none may be.
-        """
+        """Read the usable rows and what they teach."""
         rows = 0
         for batch in self.batches():
             if not len(batch.ids):
@@ -125,19 +88,15 @@ class DatasetSource:
 
 
 def _check_parquet(path: Path, batch: DatasetBatch, before: int) -> None:
-    """Refuse a file with rows that `dataset convert` and `embed` would have left out.
-
-    Raises:
-        InputError: for the first bad row.
-    """
+    """Refuse a file with rows that `dataset convert` and `embed` would have left out."""
     rows = np.arange(before, before + len(batch.ids), dtype=np.int64) + 1
     errors = list(embedding_row_faults(batch.embeddings, rows).values())
     for place in np.flatnonzero(~(np.isfinite(batch.weights) & (batch.weights >= 0))):
-        detail = f"{batch.weights[place]} is no weight of 0 or more"
+        detail = f"{batch.weights[place]} is not a weight of 0 or more"
         errors.append(RowError(int(rows[place]), RowFault.BAD_WEIGHT, detail))
     for row, split in zip(rows.tolist(), batch.splits, strict=True):
         if split not in SPLITS:
-            detail = f"{split!r} is none of {', '.join(SPLITS)}"
+            detail = f"{split!r} is not one of {', '.join(SPLITS)}"
             errors.append(RowError(row, RowFault.BAD_SPLIT, detail))
             break
     if errors:
@@ -145,15 +104,11 @@ def _check_parquet(path: Path, batch: DatasetBatch, before: int) -> None:
 
 
 def _bad_parquet(path: Path, error: RowError) -> InputError:
-    return InputError(f"{path}: {error}; make the file anew with dataset convert or embed")
+    return InputError(f"{path}: {error}; make the file again with dataset convert or embed")
 
 
 def digest_of(path: Path) -> str:
-    """Compute the sha256 of a file, in hexadecimal.
-
-    Raises:
-        InputError: the file cannot be read.
-    """
+    """Compute the sha256 of a file, in hexadecimal."""
     try:
         with path.open("rb") as stream:
             return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -22,53 +22,31 @@ WEIGHT_DECIMALS: Final = 3
 
 @dataclass(frozen=True, slots=True)
 class Repeats:
-    """How many values more than one row has.
+    """How many values more than one row has."""
 
-    Attributes:
-        anywhere: values that more than one row has.
-        between_splits: those that rows of different splits have; they make test scores too good.
-    """
-
-    anywhere: int
-    between_splits: int
+    anywhere: int  # values that more than one row has
+    between_splits: int  # those that rows of different splits have; they make test scores too good
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DatasetStats:
-    """Counts of rows; the first axis of each array is the split: tra, val, tes.
+    """Counts of rows; the first axis of each array is the split: tra, val, tes."""
 
-    Attributes:
-        rows: int64 [3].
-        classes: int64 [3, 7], by label.
-        pseudo_drone: int64 [3], those whose From Drone rests on the raw tag From Above alone.
-        raw_tags: int64 [3, 8], by raw tag, in the order of `RAW_TAGS`.
-        buckets: int64 [3, 23], by distance bucket.
-        weights: int64 [3] by weight, rounded to 3 decimals, ascending.
-        ids: repeated ids.
-        vectors: repeated embeddings.
-        bad_rows: rows that could not be used, by reason.
-    """
-
-    rows: NDArray[np.int64]
-    classes: NDArray[np.int64]
+    rows: NDArray[np.int64]  # int64 [3]
+    classes: NDArray[np.int64]  # int64 [3, 7], by label
+    # int64 [3], those whose From Drone rests on the raw tag From Above alone
     pseudo_drone: NDArray[np.int64]
-    raw_tags: NDArray[np.int64]
-    buckets: NDArray[np.int64]
+    raw_tags: NDArray[np.int64]  # int64 [3, 8], by raw tag, in the order of `RAW_TAGS`
+    buckets: NDArray[np.int64]  # int64 [3, 23], by distance bucket
+    # int64 [3] by weight, rounded to 3 decimals, ascending
     weights: Mapping[float, NDArray[np.int64]]
-    ids: Repeats
-    vectors: Repeats
-    bad_rows: Mapping[str, int]
+    ids: Repeats  # repeated ids
+    vectors: Repeats  # repeated embeddings
+    bad_rows: Mapping[str, int]  # rows that could not be used, by reason
 
 
 def measure_dataset(path: Path) -> DatasetStats:
-    """Count what a dataset holds; of each row 17 bytes are kept, whatever its size.
-
-    Args:
-        path: Parquet or JSON Lines.
-
-    Raises:
-        InputError: the file cannot be read, has no usable row or too many bad ones.
-    """
+    """Count what a dataset holds; of each row 17 bytes are kept, whatever its size."""
     source = DatasetSource(path)
     counts = Counts()
     for batch, targets in source.labelled():
@@ -120,32 +98,20 @@ class Counts:
 
 @lru_cache(maxsize=1 << 12)
 def raw_tag_row(types: str) -> tuple[bool, ...]:
-    """Tell which of `RAW_TAGS` a row has."""
+    """Return which of `RAW_TAGS` a row has."""
     tags = {tag.strip() for tag in types.split(",")}
     return tuple(tag in tags for tag in RAW_TAGS)
 
 
 def fingerprints(embeddings: NDArray[np.floating]) -> NDArray[np.uint64]:
-    """Make a number of each vector's bytes; different vectors share one by a chance of 2^-64.
-
-    Args:
-        embeddings: float16 or float32 [N, 512].
-
-    Returns:
-        uint64 [N].
-    """
+    """Make a number of each vector's bytes; different vectors share one by a chance of 2^-64."""
     words = np.ascontiguousarray(embeddings).view(np.uint64)
     places = mix(np.arange(words.shape[1], dtype=np.uint64))
     return np.asarray(mix(words ^ places).sum(axis=1), np.uint64)
 
 
 def find_repeats(values: NDArray[np.uint64], splits: NDArray[np.int8]) -> Repeats:
-    """Count the values that several rows have.
-
-    Args:
-        values: uint64 [N].
-        splits: int8 [N], the rows' splits.
-    """
+    """Count the values that several rows have."""
     distinct, place, count = np.unique(values, return_inverse=True, return_counts=True)
     present = np.zeros((len(distinct), len(SPLITS)), np.bool_)
     present[place, splits] = True

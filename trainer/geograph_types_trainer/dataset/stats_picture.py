@@ -16,11 +16,7 @@ from geograph_types_trainer.dataset.stats import DatasetStats
 
 
 def draw_stats(stats: DatasetStats) -> bytes:
-    """Draw classes, distances and weights as shares of each split's rows.
-
-    Returns:
-        A PNG of 1200 x 900 pixels.
-    """
+    """Draw classes, distances and weights as shares of each split's rows."""
     figure = Figure(figsize=(12, 9), dpi=100, layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplot_mosaic([["classes", "weights"], ["distances", "distances"]])
@@ -42,15 +38,7 @@ def _bars(
     names: Sequence[str],
     title: str,
 ) -> None:
-    """Draw bars of the three splits side by side.
-
-    Args:
-        axes: to draw on.
-        counts: int64 [3, K].
-        rows: int64 [3], of which the counts are shares.
-        names: [K] labels of the bars.
-        title: of the picture.
-    """
+    """Draw bars of the three splits side by side."""
     width = 0.8 / len(SPLITS)
     for index, split in enumerate(SPLITS):
         share = 100.0 * counts[index] / max(int(rows[index]), 1)
