@@ -179,7 +179,7 @@ def test_photos_that_are_gone_are_forgotten_when_asked(
     assert len(rows(out)) == 11
     missing = tmp_path / "none.catalog"
     assert main(["catalog", "prune", str(missing)]) == 2
-    assert "there is no such file" in capsys.readouterr().err
+    assert "does not exist" in capsys.readouterr().err
     assert not missing.exists()
 
 

@@ -144,7 +144,7 @@ def test_only_photos_are_photos(tagger: TypeTagger, photo_of_another_type: objec
 
 
 def test_arguments_are_checked(bundle: Path, photo: Path, vectors: np.ndarray) -> None:
-    with pytest.raises(InputError, match="none of auto, fp32, fp16, int8"):
+    with pytest.raises(InputError, match="not one of auto, fp32, fp16, int8"):
         TypeTagger(bundle, precision="foo")  # type: ignore[arg-type]
     with pytest.raises(InputError, match="put it in a list"):
         TypeTagger(bundle).score(vectors[0], 16)  # type: ignore[arg-type]

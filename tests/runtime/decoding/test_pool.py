@@ -30,7 +30,7 @@ def huge(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def workers() -> dict[int, int]:
+def decoders() -> dict[int, int]:
     """Resident bytes of the processes in which this one decodes, by process."""
     found = {}
     for thread in Path("/proc/self/task").iterdir():
@@ -44,11 +44,11 @@ def workers() -> dict[int, int]:
 
 
 def send_while_decoding(number: signal.Signals) -> threading.Thread:
-    """Send a signal to the first worker that has a large photo in memory."""
+    """Send a signal to the first decoder that has a large photo in memory."""
 
     def watch() -> None:
         while True:
-            for pid, resident in workers().items():
+            for pid, resident in decoders().items():
                 if resident > DECODING:
                     os.kill(pid, number)
                     return
@@ -80,7 +80,7 @@ def test_a_decoder_that_dies_or_hangs_costs_its_own_photo(
     assert str(huge) in str(results[3].error)
     vectors = [result.embedding for result in results if result.embedding is not None]
     assert np.abs(np.stack(vectors) - tagger.embed(good)).max() <= 1e-5
-    assert not workers()
+    assert not decoders()
 
 
 def test_a_photo_over_the_time_limit_is_given_up(huge: Path) -> None:
@@ -116,9 +116,9 @@ def test_a_photo_over_the_memory_limit_is_given_up_and_the_next_is_decoded(
 def test_a_run_that_is_given_up_leaves_no_process(bundle: Path, huge: Path, photo: Path) -> None:
     results = embed_photos(TypeTagger(bundle), [photo] * 8 + [huge] * 30, jobs=2)
     assert next(results).error is None
-    assert workers()
+    assert decoders()
     results.close()  # type: ignore[attr-defined]
-    assert not workers()
+    assert not decoders()
 
 
 def test_names_that_are_not_utf_8_reach_the_decoder(photo: Path, tmp_path: Path) -> None:
