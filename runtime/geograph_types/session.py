@@ -1,5 +1,6 @@
 """Run ONNX graphs; the only module that imports onnxruntime."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -19,7 +20,7 @@ from geograph_types.system.memory import return_freed_memory
 Device: TypeAlias = Literal["auto", "cpu", "cuda"]
 
 BACKENDS: Final = ("onnxruntime", "onnxruntime-gpu")
-"""Distributions that bring the module `onnxruntime`; installed together they break each other."""
+"""Distributions of the module `onnxruntime`; installed together they break each other."""
 
 CUDA: Final = "CUDAExecutionProvider"
 CPU: Final = "CPUExecutionProvider"
@@ -42,11 +43,7 @@ PROBE: Final = (
 
 
 def load_backend() -> ModuleType:
-    """Import onnxruntime.
-
-    Raises:
-        BackendError: it is missing, or both of its distributions are installed.
-    """
+    """Import onnxruntime; a `BackendError` names what is wrong with its installation."""
     installed = [name for name in BACKENDS if _is_installed(name)]
     if len(installed) > 1:
         raise BackendError(
@@ -54,6 +51,9 @@ def load_backend() -> ModuleType:
             "pip uninstall -y onnxruntime onnxruntime-gpu, then pip install "
             "'geograph-types[cpu]' or 'geograph-types[gpu]'"
         )
+    # onnxruntime 1.29 and later reports to its makers from the moment of its import, and the call
+    # that stops it comes too late. Child processes inherit this.
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     try:
         import onnxruntime
     except ImportError as error:
@@ -74,22 +74,12 @@ def _is_installed(distribution: str) -> bool:
 
 
 def available_providers() -> tuple[str, ...]:
-    """Name the execution providers of the installed onnxruntime.
-
-    Raises:
-        BackendError: as for `load_backend`.
-    """
+    """Return the execution providers of the installed onnxruntime."""
     return tuple(load_backend().get_available_providers())
 
 
 def pick_device(device: Device) -> Literal["cpu", "cuda"]:
-    """Settle "auto", which is CUDA where it can be loaded, and refuse what is not there.
-
-    Raises:
-        InputError: no such device.
-        DeviceError: "cuda" where onnxruntime has no CUDA provider.
-        BackendError: as for `load_backend`.
-    """
+    """Choose for "auto", which is CUDA if it can be loaded, and refuse a missing device."""
     providers = available_providers()
     match device:
         case "cpu":
@@ -102,12 +92,12 @@ def pick_device(device: Device) -> Literal["cpu", "cuda"]:
             raise DeviceError(
                 device, providers, "pip install 'geograph-types[gpu]' in place of [cpu], or use cpu"
             )
-    raise InputError(f"device {device!r} is none of auto, cpu, cuda")
+    raise InputError(f"device {device!r} is not one of auto, cpu, cuda")
 
 
 @cache
 def _cuda_loads() -> bool:
-    """Whether CUDA can be used: onnxruntime lists it wherever it was built with it."""
+    """Return whether CUDA can be used: onnxruntime lists it wherever it was built with it."""
     backend = load_backend()
     try:
         session = backend.InferenceSession(PROBE, providers=[CUDA, CPU])
@@ -122,20 +112,11 @@ class Session:
     def __init__(
         self, model: bytes | Path, device: Device = "auto", threads: int | None = None
     ) -> None:
-        """Load a graph that the caller has verified.
+        """Load a graph that the caller has verified, or the private copy of one (`Bundle.model`).
 
         Weights in other files are refused: onnxruntime looks for them beside the model only, and
         there is nothing beside a private file. Bytes alone would let it read the current folder.
-
-        Args:
-            model: a serialised ONNX model, or the path of a private copy of one (`Bundle.model`).
-            device: "auto" takes CUDA where it can be loaded.
-            threads: for one run; `None` follows the CPU quota.
-
-        Raises:
-            BackendError: no onnxruntime, or it refuses the model.
-            DeviceError: "cuda" was asked for and cannot be used.
-            InputError: no such device.
+        `None` threads follow the CPU quota.
         """
         backend = load_backend()
         chosen = pick_device(device)
@@ -160,12 +141,7 @@ class Session:
         self.device: Literal["cpu", "cuda"] = "cuda" if loaded[0] == CUDA else "cpu"
 
     def run(self, output: str, **inputs: NDArray[Any]) -> NDArray[np.float32]:
-        """Compute one output.
-
-        Args:
-            output: its name.
-            inputs: every input by name.
-        """
+        """Compute one output, by name, from every input by name."""
         result: NDArray[np.float32] = self._session.run([output], inputs)[0]
         return result
 

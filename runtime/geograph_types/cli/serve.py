@@ -17,21 +17,21 @@ from geograph_types.cli.options import FiniteRange, bundle_option, threads_optio
     "--token",
     envvar="GEOGRAPH_TYPES_TOKEN",
     metavar="TOKEN",
-    help="Answer only requests that bring this; better set as GEOGRAPH_TYPES_TOKEN.",
+    help="Answer only requests with this token; better set as GEOGRAPH_TYPES_TOKEN.",
 )
-@click.option("--no-auth", is_flag=True, help="Answer everybody, on a public address too.")
+@click.option("--no-auth", is_flag=True, help="Answer everybody, even on a public address.")
 @click.option(
     "--allow-host",
     "allowed_hosts",
     multiple=True,
     metavar="NAME",
-    help="Answer to this name too, at any port, as behind a proxy; may be given again.",
+    help="Answer to this host name too, at any port, as behind a proxy; repeatable.",
 )
 @click.option(
     "--idle-unload",
     type=FiniteRange(1),
     metavar="SECONDS",
-    help="Drop the model after so long without work; the next request loads it again.",
+    help="Unload the model after this time without work; the next request loads it again.",
 )
 @click.option(
     "--body-limit",
@@ -47,7 +47,7 @@ from geograph_types.cli.options import FiniteRange, bundle_option, threads_optio
     default=160,
     show_default=True,
     metavar="MIB",
-    help="Memory for photos while they are decoded; a photo that takes more is refused.",
+    help="Memory for decoding photos; a photo that takes more is refused.",
 )
 @click.option(
     "--receive-timeout",
@@ -55,7 +55,7 @@ from geograph_types.cli.options import FiniteRange, bundle_option, threads_optio
     default=10,
     show_default=True,
     metavar="SECONDS",
-    help="Time for the headers of a request, and for slow bodies.",
+    help="Time for a request's headers, and for slow bodies.",
 )
 @click.option(
     "--idle-timeout",
@@ -63,7 +63,7 @@ from geograph_types.cli.options import FiniteRange, bundle_option, threads_optio
     default=5,
     show_default=True,
     metavar="SECONDS",
-    help="Time between two requests of a connection.",
+    help="Time between two requests on a connection.",
 )
 @threads_option
 def serve(
@@ -82,8 +82,8 @@ def serve(
 ) -> int:
     """Answer over HTTP: tags and embeddings of photos, scores of embeddings, and a page at /.
 
-    Beyond this machine (--host) the service is open to those with the token alone. SIGTERM stops
-    it when all that was accepted is answered.
+    On an address that other machines can reach (--host), only requests with the token are
+    answered. On SIGTERM it answers what it has accepted, and stops.
     """
     from concurrent.futures import ThreadPoolExecutor
 
@@ -111,7 +111,7 @@ def serve(
     )
     keep_little_memory()
     model = Model(Bundle.open(bundle), threads)
-    # Imports of two threads hinder each other, so this one is out of the way before the others.
+    # Imports in two threads hinder each other, so this one comes before the others.
     load_backend()
     with ThreadPoolExecutor(model.streams, "model") as loader:
         # The model is loaded while the web framework is imported.

@@ -1,7 +1,7 @@
-"""Whether another request can be taken on, by the work that is waiting already.
+"""Whether another request is accepted, by the work that is waiting already.
 
 Work is counted in units: one for a photo, and one more for each quarter of a mebibyte, since large
-files take longer to decode. How long a unit takes is learned from what is finished.
+files take longer to decode. How long a unit takes is learned from finished requests.
 """
 
 import math
@@ -11,41 +11,36 @@ from time import monotonic
 
 from geograph_types.serve.problems import ProblemError, Reason
 
-BYTES_A_UNIT = 1 << 18
+BYTES_PER_UNIT = 1 << 18
 
 MEMORY = 0.98
 """Share of what was learned that is left after one more request: some fifty of them count."""
 
 FIRST_GUESS = 0.02
-"""Seconds a unit, before anything is learned; weighs as much as ten requests."""
+"""Seconds per unit, before anything is learned; weighs as much as ten requests."""
 
 
 def work_units(size: int) -> float:
     """Estimate the work of a body of so many bytes."""
-    return 1.0 + size / BYTES_A_UNIT
+    return 1.0 + size / BYTES_PER_UNIT
 
 
 def overloaded(seconds: float) -> ProblemError:
-    """Say that there is too much to do, and when to come back."""
+    """Return the refusal of a request while there is too much to do."""
     retry = str(max(1, math.ceil(seconds)))
     detail = f"too many requests are waiting: try again in {retry} s"
     return ProblemError(503, Reason.OVERLOADED, detail, {"Retry-After": retry})
 
 
 class Admission:
-    """Count the work that was accepted; only for use in the event loop's thread.
-
-    Attributes:
-        waiting: requests that are accepted and not finished.
-        units: of their work.
-    """
+    """Count the accepted work; only for use in the event loop's thread."""
 
     def __init__(
         self, queue_seconds: float, batch: int, clock: Callable[[], float] = monotonic
     ) -> None:
         """Allow so many seconds of work to wait, and one batch however long it takes."""
-        self.waiting = 0
-        self.units = 0.0
+        self.waiting = 0  # requests that are accepted and not finished
+        self.units = 0.0  # of their work
         self._queue_seconds = queue_seconds
         self._batch = batch
         self._clock = clock
@@ -54,36 +49,29 @@ class Admission:
         self._learned_units = 10.0
 
     @property
-    def seconds_a_unit(self) -> float:
+    def seconds_per_unit(self) -> float:
         """How long a unit of work takes, while there is work."""
         return self._learned_seconds / self._learned_units
 
     @property
     def expected_seconds(self) -> float:
-        """How long what is accepted will take."""
-        return self.units * self.seconds_a_unit
+        """How long the accepted work will take."""
+        return self.units * self.seconds_per_unit
 
     def check(self, size: int) -> None:
-        """Refuse a request of so many bytes where it would wait too long.
+        """Refuse a request of so many bytes with 503 if it would wait too long.
 
         Small ones are taken until a batch is full: single photos take longer each, and without
         batches it would never be learned how fast they are. One alone is taken however large.
-
-        Raises:
-            ProblemError: 503 with `Retry-After`.
         """
         units = self.units + work_units(size)
-        is_small = units <= self._batch * work_units(BYTES_A_UNIT)
-        if self.waiting and not is_small and units * self.seconds_a_unit > self._queue_seconds:
+        is_small = units <= self._batch * work_units(BYTES_PER_UNIT)
+        if self.waiting and not is_small and units * self.seconds_per_unit > self._queue_seconds:
             raise overloaded(self.expected_seconds)
 
     @contextmanager
     def accepted(self, size: int) -> Iterator[None]:
-        """Count a request while it is worked on.
-
-        Raises:
-            ProblemError: as `check`.
-        """
+        """Check a request, and count it while it is worked on."""
         self.check(size)
         units = work_units(size)
         if not self.waiting:

@@ -25,12 +25,7 @@ NO_ANSWER = Response(status_code=499)
 
 
 def make_app(service: Service, limits: Limits) -> FastAPI:
-    """Make the application.
-
-    Args:
-        service: does the work.
-        limits: of bodies.
-    """
+    """Make the application."""
     app = FastAPI(
         title="geograph-types",
         summary="Type tags and CLIP embeddings of Geograph photographs.",
@@ -39,7 +34,7 @@ def make_app(service: Service, limits: Limits) -> FastAPI:
         redoc_url=None,
     )
     bodies = BodyReader(limits)
-    service.metrics.show("body_bytes", "Bodies that are held.", lambda: bodies.held)
+    service.metrics.show("body_bytes", "Bytes of the bodies that are held.", lambda: bodies.held)
     _add_errors(app, service)
     _add_work(app, service, bodies)
     _add_status(app, service)
@@ -80,12 +75,12 @@ def _add_work(app: FastAPI, service: Service, bodies: BodyReader) -> None:
 def _add_status(app: FastAPI, service: Service) -> None:
     @app.get("/health", **document.HEALTH)
     async def health() -> Response:
-        """Tell that the service runs."""
+        """Report that the service runs."""
         return _json(msgspec.json.encode(StatusAnswer("ok")))
 
     @app.get("/ready", **document.READY)
     async def ready() -> Response:
-        """Tell that photos are answered; a model that was dropped while idle is loaded again."""
+        """Report whether photos are answered; a dropped model is loaded again when needed."""
         if not service.model.was_loaded:
             raise ProblemError(
                 503, Reason.NOT_READY, "the model is being loaded", {"Retry-After": "1"}
@@ -94,14 +89,13 @@ def _add_status(app: FastAPI, service: Service) -> None:
 
     @app.get("/metrics", **document.METRICS)
     async def metrics() -> Response:
-        """Give figures for Prometheus."""
+        """Return figures for Prometheus."""
         return Response(service.metrics.page(), headers={"content-type": METRICS_TYPE})
 
 
 def _add_pages(app: FastAPI) -> None:
     for path in ASSET_PATHS:
-        asset = page_asset(path)
-        _add_file(app, path, asset.content, asset.media_type)
+        _add_file(app, path, *page_asset(path))
 
     @app.get("/docs", include_in_schema=False)
     async def docs() -> Response:
@@ -134,7 +128,7 @@ def _add_errors(app: FastAPI, service: Service) -> None:
     async def no_such_path(_: Request, error: HTTPException) -> Response:
         reasons = {404: Reason.NOT_FOUND, 405: Reason.METHOD_NOT_ALLOWED}
         reason = reasons.get(error.status_code, Reason.BAD_REQUEST)
-        detail = "see /docs for what this service answers"
+        detail = "not a path or method of this service: see /docs"
         return answer(ProblemError(error.status_code, reason, detail, dict(error.headers or {})))
 
     @app.exception_handler(ClientDisconnect)
@@ -144,7 +138,11 @@ def _add_errors(app: FastAPI, service: Service) -> None:
     @app.exception_handler(Exception)
     async def failed(_: Request, __: Exception) -> Response:
         status = HTTPStatus.INTERNAL_SERVER_ERROR
-        return answer(ProblemError(status, Reason.INTERNAL, "this is a fault of the service"))
+        return answer(
+            ProblemError(
+                status, Reason.INTERNAL, "an internal error of the service, which its log describes"
+            )
+        )
 
 
 def _check_is_json(request: Request) -> None:

@@ -1,6 +1,5 @@
-"""The page at `/` and the files that it loads, out of the package."""
+"""The page at `/` and the files that it loads, read from the package."""
 
-from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from typing import Final
@@ -15,7 +14,7 @@ NAMES: Final = {
     "/page/style.css": "style.css",
     **{f"/page/{name}.js": f"{name}.js" for name in SCRIPTS},
 }
-"""Files by path; nothing else can be asked for."""
+"""Files by path; no other file is served."""
 
 ASSET_PATHS: Final = frozenset(NAMES)
 
@@ -27,28 +26,8 @@ MEDIA_TYPES: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Asset:
-    """One file of the page.
-
-    Attributes:
-        content: of the file.
-        media_type: for the header Content-Type.
-    """
-
-    content: bytes
-    media_type: str
-
-
 @cache
-def page_asset(path: str) -> Asset:
-    """Read a file of the page.
-
-    Args:
-        path: one of `ASSET_PATHS`, as in a request.
-
-    Raises:
-        KeyError: it is none of them.
-    """
+def page_asset(path: str) -> tuple[bytes, str]:
+    """Return the content and media type of one of `ASSET_PATHS`."""
     name = NAMES[path]
-    return Asset(FOLDER.joinpath(name).read_bytes(), MEDIA_TYPES[name.rpartition(".")[2]])
+    return FOLDER.joinpath(name).read_bytes(), MEDIA_TYPES[name.rpartition(".")[2]]

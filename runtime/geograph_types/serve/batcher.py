@@ -9,16 +9,10 @@ from time import monotonic
 import numpy as np
 from numpy.typing import NDArray
 
-from geograph_types.serve.problems import ProblemError, Reason
+from geograph_types.serve.problems import too_late
 
 Embed = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 """From uint8 [N, 224, 224, 3] to float32 [N, 512]."""
-
-
-def too_late() -> ProblemError:
-    """Say that a request was accepted and could not be begun in time."""
-    detail = "this waited too long to be begun: try again in 1 s"
-    return ProblemError(503, Reason.TOO_LATE, detail, {"Retry-After": "1"})
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -31,31 +25,21 @@ class _Waiting:
 class Batcher:
     """Collect photos while the encoder's streams are busy, and run them when one is free.
 
-    A photo that comes while nothing else is under way is run at once. While others are being
+    A photo that comes while nothing else is being done is run at once. While others are being
     decoded, a batch that is not full waits for them, for a few milliseconds.
     """
 
     def __init__(
         self,
         embed: Embed,
-        executor: Executor,
-        size: int,
-        streams: int,
-        wait_seconds: float,
-        observe: Callable[[int, float], None],
+        executor: Executor,  # with a thread for each stream, in which `embed` runs
+        size: int,  # photos in a batch
+        streams: int,  # batches at once
+        wait_seconds: float,  # for photos that are being decoded
+        observe: Callable[[int, float], None],  # called with each batch's size and seconds
     ) -> None:
-        """Prepare for use in the running event loop.
-
-        Args:
-            embed: the encoder.
-            executor: with a thread for each stream, in which it runs.
-            size: photos in a batch.
-            streams: batches at once.
-            wait_seconds: for photos that are being decoded.
-            observe: told the size of each batch and the seconds that it took.
-        """
-        self.expected = 0
-        """Photos that are being decoded; whoever decodes counts them here."""
+        """Prepare for use in the running event loop."""
+        self.expected = 0  # photos that are being decoded; whoever decodes counts them here
         self._embed = embed
         self._executor = executor
         self._size = size
@@ -68,17 +52,9 @@ class Batcher:
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def embedding(self, pixels: NDArray[np.uint8], deadline: float) -> NDArray[np.float32]:
-        """Embed a photo, together with others.
+        """Embed a photo, uint8 [224, 224, 3] to float32 [512], together with others.
 
-        Args:
-            pixels: uint8 [224, 224, 3].
-            deadline: on the monotonic clock; a photo whose run would begin later is given up.
-
-        Returns:
-            float32 [512].
-
-        Raises:
-            ProblemError: it waited too long.
+        A photo whose run would begin after the deadline, on the monotonic clock, is refused.
         """
         loop = asyncio.get_running_loop()
         entry = _Waiting(pixels, deadline, loop.create_future())

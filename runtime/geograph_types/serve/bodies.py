@@ -11,11 +11,11 @@ from geograph_types.serve.settings import MEBIBYTE, Limits
 
 
 def body_too_large(limit: int) -> ProblemError:
-    """Say that a body is over the limit."""
+    """Return the refusal of a body over the limit."""
     return ProblemError(
         413,
         Reason.BODY_TOO_LARGE,
-        f"a request has {limit / MEBIBYTE:g} MiB at most: send a smaller photo, or fewer rows",
+        f"a request may have {limit / MEBIBYTE:g} MiB: send a smaller photo, or fewer rows",
     )
 
 

@@ -30,16 +30,14 @@ OVERHEAD_LIMIT = 64 << 10
 TOO_SLOW = ProblemError(
     HTTPStatus.REQUEST_TIMEOUT,
     Reason.TOO_SLOW,
-    "the request came too slowly: send it again, on a better line or as a smaller photo",
+    "the request came too slowly: send it again, over a faster connection or with a smaller photo",
 )
 TOO_LONG = ProblemError(
     HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
     Reason.HEADERS_TOO_LARGE,
-    f"lines and headers of a request have {OVERHEAD_LIMIT >> 10} KiB at most",
+    f"the lines and headers of a request may have {OVERHEAD_LIMIT >> 10} KiB",
 )
-MALFORMED = ProblemError(
-    HTTPStatus.BAD_REQUEST, Reason.BAD_REQUEST, "this is no request of HTTP/1.1: send one"
-)
+MALFORMED = ProblemError(HTTPStatus.BAD_REQUEST, Reason.BAD_REQUEST, "not a valid HTTP/1.1 request")
 
 
 class GuardedConnection(HttpToolsProtocol):
@@ -139,7 +137,7 @@ class GuardedConnection(HttpToolsProtocol):
             self._watch_for(seconds, self.transport.close)
 
     def on_response_complete(self) -> None:
-        """Give the rest of a body that nobody wants a little longer, so that the answer is read."""
+        """Read the rest of a body that nobody wants a little longer, so that the answer is read."""
         super().on_response_complete()
         self._watch_answer()
         if self.transport.is_closing():

@@ -1,7 +1,7 @@
 """Decode photos in threads, a bounded amount at once.
 
 Threads and not processes: a process with a decoder of its own takes 45 MB, a sixth of what the
-whole service may take. Pillow's decoders let go of the interpreter while they work, and what may be
+whole service may take. Pillow's decoders release the interpreter while they work, and what may be
 decoded is limited before it begins, by pixels and by memory.
 """
 
@@ -18,23 +18,17 @@ from geograph_types.decoding.open import decode_photo, decoding_memory
 from geograph_types.distance.exif import ExifPlaces
 from geograph_types.errors import PhotoError, PhotoFault
 from geograph_types.preprocess import preprocess
-from geograph_types.serve.batcher import too_late
+from geograph_types.serve.problems import too_late
 from geograph_types.serve.settings import MEBIBYTE
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ServedPhoto:
-    """A photo as the encoder reads it.
+    """A photo as the encoder reads it."""
 
-    Attributes:
-        pixels: uint8 [224, 224, 3].
-        exif: where camera and subject stood, as the file says.
-        truncated: the file was cut off, and is used as far as it goes.
-    """
-
-    pixels: NDArray[np.uint8]
+    pixels: NDArray[np.uint8]  # [224, 224, 3]
     exif: ExifPlaces
-    truncated: bool
+    truncated: bool  # the file was cut off, and is used as far as it goes
 
 
 class Decoder:
@@ -47,11 +41,7 @@ class Decoder:
         self._freed = Condition()
 
     def decode(self, data: bytes, deadline: float) -> ServedPhoto:
-        """Decode and preprocess a photo.
-
-        Args:
-            data: the photo's file.
-            deadline: on the monotonic clock; a photo that would be begun later is given up.
+        """Decode and preprocess a photo, unless it would begin after the deadline.
 
         Raises:
             PhotoError: it cannot be used, or takes more than the whole allowance.
@@ -64,7 +54,7 @@ class Decoder:
             raise PhotoError(
                 "image",
                 PhotoFault.TOO_MANY_PIXELS,
-                f"decoding takes {needed / MEBIBYTE:.0f} MiB and this server gives "
+                f"decoding takes {needed / MEBIBYTE:.0f} MiB and this server allows "
                 f"{self._limit / MEBIBYTE:.0f}: send it smaller, or as plain JPEG",
             )
         with self._memory(needed, deadline):

@@ -30,7 +30,7 @@ def docs_page(document: dict[str, Any]) -> str:
         "<meta name=viewport content='width=device-width'>"
         "<link rel=stylesheet href=page/style.css>"
         f"<h1>{title}</h1><p>{escape(info.get('summary', ''))} Model: {escape(info['version'])}."
-        "<p>For programs: <a href=openapi.json>openapi.json</a>.",
+        "<p>API documentation: <a href=openapi.json>openapi.json</a>.",
     ]
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
@@ -69,7 +69,7 @@ TITLES: Final = {
     403: "The request comes from a page of another site.",
     408: "The request came too slowly.",
     413: "The body or the photo is too large.",
-    415: "Another content type, or a file that is no photo.",
+    415: "Another content type, or a file that is not a photo.",
     421: "The service was called by a foreign name.",
     431: "Lines and headers are too large.",
     422: "A photo, position, distance or embedding that cannot be used.",
@@ -141,7 +141,7 @@ def _operation(
     bodies: dict[str, Schema] | None = None,
     example: Schema | None = None,
 ) -> dict[str, Any]:
-    """Give FastAPI what it cannot see of a path that reads its own body, or asks for the token."""
+    """Return what FastAPI cannot see of a path that reads its own body, or asks for the token."""
     responses: dict[int, Any] = {200: {"description": "Success.", "content": answer}}
     for status in sorted(problems):
         responses[status] = {"description": TITLES[status], "content": PROBLEM}

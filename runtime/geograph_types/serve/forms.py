@@ -14,7 +14,7 @@ PARTS = 20
 
 
 def media_type(content_type: str) -> str:
-    """Give the type of a Content-Type header, without its parameters, in small letters."""
+    """Return the type of a Content-Type header, without its parameters, in small letters."""
     return content_type.partition(";")[0].strip().lower()
 
 

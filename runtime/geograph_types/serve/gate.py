@@ -1,4 +1,4 @@
-"""What is decided of a request by its headers, before a byte of its body is read."""
+"""What is decided by a request's headers, before a byte of its body is read."""
 
 import hmac
 from collections.abc import Awaitable, Callable, MutableMapping
@@ -108,7 +108,7 @@ class Gate:
             return
         name = host_name(host)
         if not is_loopback(name) and name not in self._settings.allowed_hosts:
-            detail = "this service is called by the name of its machine: see --allow-host"
+            detail = "this host name is not one of the service's: see --allow-host"
             raise ProblemError(421, Reason.FOREIGN_HOST, detail)
 
 
@@ -117,7 +117,7 @@ def _check_origin(headers: dict[str, str]) -> None:
     origin = headers.get("origin")
     foreign = origin is not None and origin.partition("://")[2] != headers.get("host", "")
     if foreign or headers.get("sec-fetch-site") == "cross-site":
-        detail = "pages of other sites are not answered"
+        detail = "requests from pages of other sites are refused"
         raise ProblemError(403, Reason.FOREIGN_ORIGIN, detail)
 
 

@@ -1,116 +1,92 @@
-"""What requests and answers hold, in JSON."""
+"""What requests and answers hold, in JSON; the API documentation is made of these."""
+
+from typing import Annotated
 
 import msgspec
+from msgspec import Meta
+
+Base64 = Annotated[str, Meta(description="The photo's file, in base64.")]
+Place = Annotated[str | None, Meta(description='A grid reference, or "latitude, longitude".')]
+ModelName = Annotated[str, Meta(description="Name and version of the bundle.")]
+StandIn = Annotated[
+    bool, Meta(description="The encoder has seeded weights: tags of real photos mean nothing.")
+]
 
 
 class ImageRequest(msgspec.Struct, frozen=True):
-    """A photo to be embedded.
+    """A photo to be embedded."""
 
-    Attributes:
-        image: the photo's file, in base64.
-        model: "clip", the only one.
-    """
-
-    image: str
-    model: str = "clip"
+    image: Base64
+    model: Annotated[str, Meta(description='"clip", the only one.')] = "clip"
 
 
 class TagRequest(msgspec.Struct, frozen=True):
-    """A photo to be tagged.
+    """A photo to be tagged."""
 
-    Attributes:
-        image: the photo's file, in base64.
-        distance: metres; nothing, or Unknown, where it is not known.
-        camera: where it stood: a grid reference, or "latitude, longitude".
-        subject: where it was, likewise.
-    """
-
-    image: str
-    distance: float | str | None = None
-    camera: str | None = None
-    subject: str | None = None
+    image: Base64
+    distance: Annotated[
+        float | str | None, Meta(description="Metres; empty or Unknown if not known.")
+    ] = None
+    camera: Place = None
+    subject: Place = None
 
 
 class ScoreRequest(msgspec.Struct, frozen=True):
-    """Stored embeddings to be scored; both lists are read later, row by row.
-
-    Attributes:
-        embeddings: rows of 512 numbers.
-        distances: metres, or null, for each of them.
-    """
+    """Stored embeddings to be scored; both lists are read later, row by row."""
 
     embeddings: msgspec.Raw
     distances: msgspec.Raw
 
 
 class DistanceAnswer(msgspec.Struct, frozen=True):
-    """The distance that the head was given, and what it rests on.
+    """The distance that the head was given, and what it rests on."""
 
-    Attributes:
-        metres: null where it is unknown.
-        bucket: 0 to 22; 22 is unknown.
-        basis: metres, positions, reference_too_coarse or unknown.
-        source: given, exif, given_and_exif or unknown.
-        cross_grid: whether camera and subject stand in different 1 km squares, or why that is not
-            known: crossed, not_crossed, too_close_to_a_line, reference_too_coarse or unknown.
-    """
-
-    metres: float | None
-    bucket: int
-    basis: str
-    source: str
-    cross_grid: str
+    metres: Annotated[float | None, Meta(description="Null if unknown.")]
+    bucket: Annotated[int, Meta(description="0 to 22; 22 is unknown.")]
+    basis: Annotated[str, Meta(description="metres, positions, reference_too_coarse or unknown.")]
+    source: Annotated[str, Meta(description="given, exif, given_and_exif or unknown.")]
+    cross_grid: Annotated[
+        str,
+        Meta(
+            description="Whether camera and subject stand in different 1 km squares: crossed, "
+            "not_crossed, too_close_to_a_line, reference_too_coarse or unknown."
+        ),
+    ]
 
 
 class TagAnswer(msgspec.Struct, frozen=True):
-    """The tags of one photo, and what they rest on.
+    """The tags of one photo, and what they rest on."""
 
-    Attributes:
-        tags: final tags, with Cross Grid in place of the model's Cross Far.
-        low_confidence: no class reached its threshold: `tags` holds the best guess.
-        probabilities: by class.
-        distance: that the head was given.
-        model: name and version of the bundle.
-        stand_in: the encoder has seeded weights, so the tags mean nothing on real photos.
-        warnings: what could not be used, though the photo was tagged.
-        embedding: 512 numbers, where they were asked for.
-    """
-
-    tags: list[str]
-    low_confidence: bool
-    probabilities: dict[str, float]
+    tags: Annotated[
+        list[str], Meta(description="Final tags, with Cross Grid in place of Cross Far.")
+    ]
+    low_confidence: Annotated[
+        bool, Meta(description="No class reached its threshold: `tags` holds the best guess.")
+    ]
+    probabilities: Annotated[dict[str, float], Meta(description="By class.")]
     distance: DistanceAnswer
-    model: str
-    stand_in: bool
-    warnings: list[str] = []
-    embedding: list[float] | msgspec.UnsetType = msgspec.UNSET
+    model: ModelName
+    stand_in: StandIn
+    warnings: Annotated[
+        list[str], Meta(description="What could not be used, although the photo was tagged.")
+    ] = []
+    embedding: Annotated[
+        list[float] | msgspec.UnsetType, Meta(description="512 numbers, if they were asked for.")
+    ] = msgspec.UNSET
 
 
 class ScoreAnswer(msgspec.Struct, frozen=True):
-    """Probabilities and tags of stored embeddings, a row each.
+    """Probabilities and tags of stored embeddings, a row each."""
 
-    Attributes:
-        classes: names of the columns.
-        probabilities: rows of seven.
-        tags: final tags of each row.
-        low_confidence: of each row.
-        model: name and version of the bundle.
-        stand_in: the encoder of the bundle has seeded weights.
-    """
-
-    classes: list[str]
-    probabilities: list[list[float]]
-    tags: list[list[str]]
-    low_confidence: list[bool]
-    model: str
-    stand_in: bool
+    classes: Annotated[list[str], Meta(description="Names of the columns.")]
+    probabilities: Annotated[list[list[float]], Meta(description="Rows of seven.")]
+    tags: Annotated[list[list[str]], Meta(description="Final tags of each row.")]
+    low_confidence: Annotated[list[bool], Meta(description="Of each row, as for `/tag`.")]
+    model: ModelName
+    stand_in: StandIn
 
 
 class StatusAnswer(msgspec.Struct, frozen=True):
-    """How the service is.
+    """The state of the service."""
 
-    Attributes:
-        status: ok, or ready.
-    """
-
-    status: str
+    status: Annotated[str, Meta(description="ok, or ready.")]

@@ -17,44 +17,41 @@ MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 
+STAGES = (
+    "Time that a request spends: receive, decode (with the wait for a thread), "
+    "embed (with the wait for a batch), score."
+)
+
 
 class Metrics:
     """Counters and clocks of one service; memory and descriptors are the process collector's."""
 
     def __init__(self) -> None:
-        self.registry = CollectorRegistry()
-        ProcessCollector(registry=self.registry)
+        registry = self.registry = CollectorRegistry()
+        ProcessCollector(registry=registry)
         self._stages = Histogram(
-            "geograph_types_stage_seconds",
-            "Time that a request spends: receive, decode (with the wait for a thread), "
-            "embed (with the wait for a batch), score.",
-            ["stage"],
-            buckets=SECONDS,
-            registry=self.registry,
+            "geograph_types_stage_seconds", STAGES, ["stage"], buckets=SECONDS, registry=registry
         )
         self._requests = Counter(
             "geograph_types_requests",
             "Answers, by path and status.",
             ["path", "status"],
-            registry=self.registry,
+            registry=registry,
         )
         self._refusals = Counter(
-            "geograph_types_refusals",
-            "Answers that are no success, by reason.",
-            ["reason"],
-            registry=self.registry,
+            "geograph_types_refusals", "Refused requests, by reason.", ["reason"], registry=registry
         )
         self._batches = Histogram(
             "geograph_types_batch_photos",
             "Photos in a run of the encoder.",
-            buckets=(1, 2, 3, 4, 5, 6, 7, 8),
-            registry=self.registry,
+            buckets=range(1, 9),
+            registry=registry,
         )
         self._runs = Histogram(
             "geograph_types_run_seconds",
             "Time of a run of the encoder.",
             buckets=SECONDS,
-            registry=self.registry,
+            registry=registry,
         )
 
     @contextmanager
@@ -65,11 +62,11 @@ class Metrics:
         self._stages.labels(name).observe(monotonic() - start)
 
     def count_answer(self, path: str, status: int) -> None:
-        """Count an answer; the path is one of the service's own."""
+        """Count an answer; the path is one of the service's own, or "other"."""
         self._requests.labels(path, str(status)).inc()
 
     def count_refusal(self, reason: str) -> None:
-        """Count an answer that is no success; the reason is of a closed list."""
+        """Count a refused request; the reason is from a closed list."""
         self._refusals.labels(reason).inc()
 
     def observe_batch(self, photos: int, seconds: float) -> None:
@@ -78,10 +75,10 @@ class Metrics:
         self._runs.observe(seconds)
 
     def show(self, name: str, description: str, value: Callable[[], float]) -> None:
-        """Add a gauge that is read when the figures are."""
+        """Add a gauge that is read whenever the figures are."""
         gauge = Gauge(f"geograph_types_{name}", description, registry=self.registry)
         gauge.set_function(value)
 
     def page(self) -> bytes:
-        """Give all figures in the text format."""
+        """Return all figures in the text format."""
         return generate_latest(self.registry)

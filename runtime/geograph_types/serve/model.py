@@ -18,28 +18,17 @@ from geograph_types.tagger import TypeTagger
 
 
 class Model:
-    """A bundle's encoder and head, of which the encoder may be dropped.
-
-    Attributes:
-        bundle: the opened bundle.
-        last_used: when the encoder last ran, on the monotonic clock.
-        was_loaded: the encoder has been in memory, and can be again.
-        streams: runs of the encoder that may go on at once.
-        batch: photos in each of them.
-    """
+    """A bundle's encoder and head; the encoder may be dropped."""
 
     def __init__(self, bundle: Bundle, threads: int | None) -> None:
-        """Check that the bundle has what is needed; nothing is loaded yet.
-
-        Raises:
-            BundleError: it lacks the encoder or the head.
-        """
+        """Check that the bundle has what is needed; nothing is loaded yet."""
         self.bundle = bundle
-        self.last_used = monotonic()
-        self.was_loaded = False
+        self.last_used = monotonic()  # when the encoder last ran
+        self.was_loaded = False  # the encoder has been in memory, and can be again
         self._threads = threads
         plan = TypeTagger.for_many(bundle, "cpu", threads=threads)
-        self.streams, self.batch = plan.streams, plan.batch
+        self.streams = plan.streams  # runs of the encoder at once
+        self.batch = plan.batch  # photos in each of them
         # The head is small: with a thread of its own it never waits for the encoder's.
         self._head = TypeTagger(bundle, "cpu", threads=1)
         self._head.bundle.find("head")
@@ -53,13 +42,9 @@ class Model:
         return self._encoder is not None
 
     def load(self) -> None:
-        """Load the encoder, if it is not; the first run finds its memory.
+        """Load the encoder and run it once, so that the first request finds its memory.
 
-        It gives nothing back: whoever kept the encoder would keep its memory.
-
-        Raises:
-            BundleError: a file of the bundle is damaged.
-            BackendError: onnxruntime is missing, or refuses a model.
+        It returns nothing: whoever kept the encoder would keep its memory.
         """
         self._loaded()
 
@@ -76,21 +61,14 @@ class Model:
             return self._encoder
 
     def unload(self) -> None:
-        """Drop the encoder, and give its memory back to the system."""
+        """Drop the encoder, and return its memory to the system."""
         with self._lock:
             self._encoder = None
             gc.collect()
             return_freed_memory()
 
     def embed(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Compute embeddings, in as many threads at once as there are streams.
-
-        Args:
-            pixels: uint8 [N, 224, 224, 3].
-
-        Returns:
-            float32 [N, 512].
-        """
+        """Compute embeddings, [N, 224, 224, 3] to [N, 512], in `streams` threads at once."""
         embeddings = self._loaded().embed_pixels(pixels)
         self.last_used = monotonic()
         return embeddings

@@ -47,11 +47,11 @@ def decode_json(body: bytes, kind: type[T]) -> T:
             400, Reason.BAD_REQUEST, f"the request is not as described: {error}"
         ) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise ProblemError(400, Reason.BAD_JSON, f"the body is no JSON: {error}") from None
+        raise ProblemError(400, Reason.BAD_JSON, f"the body is not JSON: {error}") from None
 
 
 def image_payload(body: bytes) -> bytes:
-    """Give the photo that `/image` was sent.
+    """Return the photo that `/image` was sent.
 
     Raises:
         ProblemError: 400.
@@ -64,7 +64,7 @@ def image_payload(body: bytes) -> bytes:
 
 
 def tag_payload(body: bytes, content_type: str) -> TagPayload:
-    """Give what `/tag` was sent.
+    """Return what `/tag` was sent.
 
     Args:
         body: of the request.
@@ -103,9 +103,9 @@ def _from_base64(text: str) -> bytes:
     try:
         photo = binascii.a2b_base64(text)
     except ValueError as error:
-        raise ProblemError(400, Reason.BAD_BASE64, f"the image is no base64: {error}") from None
+        raise ProblemError(400, Reason.BAD_BASE64, f"the image is not base64: {error}") from None
     if not photo:
-        raise ProblemError(400, Reason.BAD_BASE64, "the image is no base64: it has no bytes")
+        raise ProblemError(400, Reason.BAD_BASE64, "the image is not base64: it has no bytes")
     return photo
 
 

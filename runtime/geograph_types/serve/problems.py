@@ -1,9 +1,11 @@
-"""What went wrong with a request, as RFC 9457 has it: problem details in JSON."""
+"""What is wrong with a request, as problem details in JSON (RFC 9457)."""
 
 from enum import StrEnum
 from http import HTTPStatus
+from typing import Annotated
 
 import msgspec
+from msgspec import Meta
 
 from geograph_types.errors import PhotoError, PhotoFault
 from geograph_types.files.text import as_utf_8
@@ -40,31 +42,17 @@ class Reason(StrEnum):
 
 
 class ProblemDetails(msgspec.Struct, frozen=True):
-    """The body of an answer that is no success.
+    """Why a request was refused."""
 
-    Attributes:
-        type: a URI of the kind of problem; there is no page behind it.
-        title: the same for every problem of this status.
-        status: of the answer.
-        detail: what is wrong with this request, and what to do.
-        reason: from a closed list, for programs.
-    """
-
-    type: str
-    title: str
+    type: Annotated[str, Meta(description="A URI of the kind of problem, without a page.")]
+    title: Annotated[str, Meta(description="The same for every problem of this status.")]
     status: int
-    detail: str
-    reason: str
+    detail: Annotated[str, Meta(description="What is wrong with this request, and what to do.")]
+    reason: Annotated[str, Meta(description="From a closed list, for programs.")]
 
 
 class ProblemError(Exception):
-    """A request that is answered with problem details.
-
-    Attributes:
-        status: of the answer.
-        details: its body.
-        headers: further ones.
-    """
+    """A request that is answered with problem details."""
 
     def __init__(
         self,
@@ -85,7 +73,7 @@ class ProblemError(Exception):
         self.headers = headers or {}
 
     def body(self) -> bytes:
-        """Give the details as JSON."""
+        """Return the details as JSON."""
         return msgspec.json.encode(self.details)
 
 
@@ -99,6 +87,12 @@ STATUS_OF_FAULT = {
 
 
 def photo_problem(error: PhotoError) -> ProblemError:
-    """Say why a photo cannot be used; what is not in the table is 422."""
+    """Return the refusal of a photo; faults that are not in the table are 422."""
     status = STATUS_OF_FAULT.get(error.fault, HTTPStatus.UNPROCESSABLE_ENTITY)
     return ProblemError(status, error.fault, f"the photo cannot be used: {error.detail}")
+
+
+def too_late() -> ProblemError:
+    """Return the refusal of a request that was accepted and not begun in time."""
+    detail = "the request waited too long to be started: try again in 1 s"
+    return ProblemError(503, Reason.TOO_LATE, detail, {"Retry-After": "1"})

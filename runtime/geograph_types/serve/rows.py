@@ -40,7 +40,7 @@ class ScorePayload:
 
 
 def score_payload(body: bytes, content_type: str) -> ScorePayload:
-    """Give the rows that `/score` was sent, as JSON or as a form.
+    """Return the rows that `/score` was sent, as JSON or as a form.
 
     In a form the field `embeddings` has little-endian float32 numbers, 512 to a row, and
     `distances` a JSON list.
@@ -80,13 +80,15 @@ def _distance(row: int, metres: float | None) -> Distance:
 
 
 def _too_many_rows() -> ProblemError:
-    return ProblemError(422, Reason.TOO_MANY_ROWS, f"{MAX_ROWS} rows at most: send them in parts")
+    return ProblemError(
+        422, Reason.TOO_MANY_ROWS, f"a request may have {MAX_ROWS} rows: send them in parts"
+    )
 
 
 def _floats(data: bytes) -> NDArray[np.float32]:
     row = 4 * EMBEDDING_DIMENSION
     if len(data) % row:
-        detail = f"{len(data)} bytes are no rows of {EMBEDDING_DIMENSION} float32 numbers"
+        detail = f"{len(data)} bytes are not rows of {EMBEDDING_DIMENSION} float32 numbers"
         raise ProblemError(400, Reason.BAD_EMBEDDING, detail)
     if len(data) > row * MAX_ROWS:
         raise _too_many_rows()
@@ -121,5 +123,7 @@ def _rows(text: bytes) -> NDArray[np.float32]:
 
 def _no_rows(index: int | None = None) -> ProblemError:
     where = "the embeddings are" if index is None else f"embedding {index} is"
-    shape = "no list of lists" if index is None else f"no list of {EMBEDDING_DIMENSION} numbers"
+    shape = (
+        "not a list of lists" if index is None else f"not a list of {EMBEDDING_DIMENSION} numbers"
+    )
     return ProblemError(400, Reason.BAD_EMBEDDING, f"{where} {shape}")

@@ -38,7 +38,7 @@ def listen(settings: ServeSettings) -> socket.socket:
     except (OSError, UnicodeError) as error:
         problem = getattr(error, "strerror", None) or str(error)
         raise InputError(
-            f"--host {host} --port {settings.port} cannot be listened on "
+            f"--host {host} --port {settings.port} is unavailable "
             f"({problem.partition(' (')[0]}): choose another"
         ) from None
 
@@ -96,7 +96,7 @@ async def serve(
 
 
 async def _do_chores(settings: ServeSettings, service: Service, loader: ThreadPoolExecutor) -> None:
-    """Give memory back after work, and drop the model when there was none for long."""
+    """Return memory after work, and drop the model after long idleness."""
     loop = asyncio.get_running_loop()
     is_tidy = True
     while True:

@@ -21,13 +21,13 @@ from geograph_types.errors import (
 from geograph_types.files.text import as_utf_8
 from geograph_types.prediction import Prediction
 from geograph_types.serve.admission import Admission
-from geograph_types.serve.batcher import Batcher, too_late
+from geograph_types.serve.batcher import Batcher
 from geograph_types.serve.decoding import Decoder, ServedPhoto
 from geograph_types.serve.messages import DistanceAnswer, ScoreAnswer, TagAnswer
 from geograph_types.serve.metrics import Metrics
 from geograph_types.serve.model import Model
 from geograph_types.serve.payloads import image_payload, tag_payload
-from geograph_types.serve.problems import ProblemError, Reason, photo_problem
+from geograph_types.serve.problems import ProblemError, Reason, photo_problem, too_late
 from geograph_types.serve.rows import ScorePayload, score_payload
 from geograph_types.serve.settings import Limits
 from geograph_types.serve.threads import run_in_thread
@@ -40,7 +40,7 @@ SOURCES = {
     DistanceSource.STATED: "given",
     DistanceSource.CSV_AND_EXIF: "given_and_exif",
 }
-"""Names for what the request takes the place of; others keep their own."""
+"""Names of sources in answers; others keep their own."""
 
 TOO_COARSE = (
     "a position is too coarse to give a distance: write a grid reference with 6 figures or more, "
@@ -49,26 +49,14 @@ TOO_COARSE = (
 
 
 class Service:
-    """Embeds, tags and scores.
+    """Embed, tag and score.
 
-    Bodies are read and photos decoded in threads, as many as there are processors; the encoder has
-    as many of its own as it has streams.
-
-    Attributes:
-        model: the bundle's.
-        admission: the work that is under way.
-        metrics: figures of it.
+    Bodies are parsed and photos decoded in threads, as many as there are processors; the encoder
+    has as many of its own as it has streams.
     """
 
     def __init__(self, model: Model, loader: Executor, limits: Limits, metrics: Metrics) -> None:
-        """Prepare for use in the running event loop.
-
-        Args:
-            model: may be loading still.
-            loader: the threads in which it is loaded and run.
-            limits: how much is taken on.
-            metrics: told what happens.
-        """
+        """Prepare for use in the running event loop; the model may still be loading."""
         self.model = model
         self.admission = Admission(limits.queue_seconds, limits.batch)
         self.metrics = metrics
@@ -83,8 +71,10 @@ class Service:
             limits.batch_wait_seconds,
             metrics.observe_batch,
         )
-        metrics.show("waiting_requests", "Accepted and not finished.", self._waiting)
-        metrics.show("waiting_seconds", "Work that is accepted, in expected time.", self._expected)
+        metrics.show(
+            "waiting_requests", "Requests that are accepted and not finished.", self._waiting
+        )
+        metrics.show("waiting_seconds", "Accepted work, in expected time.", self._expected)
         metrics.show("model_loaded", "1 while the encoder is in memory.", self._is_loaded)
 
     def close(self) -> None:
@@ -92,11 +82,7 @@ class Service:
         self._threads.shutdown()
 
     async def image(self, body: bytes) -> bytes:
-        """Answer `/image`: a JSON list of 512 numbers.
-
-        Raises:
-            ProblemError: the request or its photo cannot be used, or there is too much to do.
-        """
+        """Answer `/image`: a JSON list of 512 numbers."""
         with self.admission.accepted(len(body)):
             deadline = monotonic() + self._deadline_seconds
 
@@ -106,11 +92,7 @@ class Service:
             return msgspec.json.encode((await self._embedding(decode, deadline))[1].tolist())
 
     async def tag(self, body: bytes, content_type: str, with_embedding: bool) -> bytes:
-        """Answer `/tag`: a `TagAnswer` in JSON.
-
-        Raises:
-            ProblemError: as `image`.
-        """
+        """Answer `/tag`: a `TagAnswer` in JSON."""
         with self.admission.accepted(len(body)):
             deadline = monotonic() + self._deadline_seconds
             best: BestDistance
@@ -131,11 +113,7 @@ class Service:
             return msgspec.json.encode(answer)
 
     async def score(self, body: bytes, content_type: str) -> bytes:
-        """Answer `/score`: a `ScoreAnswer` in JSON.
-
-        Raises:
-            ProblemError: as `image`.
-        """
+        """Answer `/score`: a `ScoreAnswer` in JSON."""
         with self.admission.accepted(len(body)), self.metrics.stage("score"):
             deadline = monotonic() + self._deadline_seconds
 

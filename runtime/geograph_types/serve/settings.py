@@ -1,4 +1,4 @@
-"""What an operator chooses of the service, checked before anything is loaded."""
+"""What an operator chooses for the service, checked before anything is loaded."""
 
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -14,32 +14,18 @@ TOKEN_CHARACTERS = 16
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much the service takes on.
-
-    Attributes:
-        body_bytes: of one request.
-        buffered_bytes: of all bodies that are held at once.
-        decoding_bytes: that all photos may take at once while they are decoded.
-        queue_seconds: of work that may be waiting; more is refused at once.
-        deadline_seconds: after which an accepted request is no longer begun.
-        receive_seconds: for the headers of a request; of a body, in half of it as many bytes must
-            come as the slowest line brings.
-        idle_seconds: that a connection stays open between requests.
-        connections: held open at once; the one that waits longest makes room for another.
-        batch: photos in one run of the encoder.
-        batch_wait_seconds: for others that are being decoded, before a smaller batch is run.
-    """
+    """How much the service accepts."""
 
     body_bytes: int = 20 * MEBIBYTE
-    buffered_bytes: int = 32 * MEBIBYTE
-    decoding_bytes: int = 160 * MEBIBYTE
-    queue_seconds: float = 0.5
-    deadline_seconds: float = 0.9
-    receive_seconds: float = 10.0
-    idle_seconds: float = 5.0
-    connections: int = 512
-    batch: int = 8
-    batch_wait_seconds: float = 0.004
+    buffered_bytes: int = 32 * MEBIBYTE  # of all bodies that are held at once
+    decoding_bytes: int = 160 * MEBIBYTE  # of all photos that are being decoded
+    queue_seconds: float = 0.5  # of work that may wait; more is refused at once
+    deadline_seconds: float = 0.9  # after which an accepted request is no longer begun
+    receive_seconds: float = 10.0  # for the headers of a request, and for slow bodies
+    idle_seconds: float = 5.0  # that a connection stays open between requests
+    connections: int = 512  # the one that waits longest makes room for another
+    batch: int = 8  # photos in one run of the encoder
+    batch_wait_seconds: float = 0.004  # for photos that are being decoded
 
     def __post_init__(self) -> None:
         for name in self.__slots__:
@@ -49,28 +35,14 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class ServeSettings:
-    """Where the service listens and whom it answers.
-
-    Attributes:
-        host: address or name to listen on.
-        port: 0 takes a free one.
-        token: that requests must bring; `None` where everybody who can connect is answered.
-        no_auth: the operator knows that a public address is open to everybody.
-        allowed_hosts: names by which the service may be called, beside those of this machine.
-        idle_unload: seconds without work after which the model is dropped; `None` keeps it.
-        limits: how much is taken on.
-
-    Raises:
-        InputError: a public address without a token, a token that is too short, or an allowed name
-            that is none.
-    """
+    """Where the service listens and whom it answers; what cannot be meant is an `InputError`."""
 
     host: str = "127.0.0.1"
-    port: int = 8000
-    token: str | None = None
-    no_auth: bool = False
-    allowed_hosts: tuple[str, ...] = ()
-    idle_unload: float | None = None
+    port: int = 8000  # 0: a free one
+    token: str | None = None  # that requests must bring
+    no_auth: bool = False  # a public address may be open to everybody
+    allowed_hosts: tuple[str, ...] = ()  # names of this service beside those of this machine
+    idle_unload: float | None = None  # seconds without work after which the model is dropped
     limits: Limits = Limits()
 
     def __post_init__(self) -> None:
@@ -87,8 +59,8 @@ class ServeSettings:
             bracketed = f"[{name}]" if ":" in name else name
             if not name or host_name(bracketed) != name:
                 raise InputError(
-                    f"--allow-host {name!r} is no name of a host: give it alone, as example.org, "
-                    "without scheme, port and path"
+                    f"--allow-host {name!r} is not a host name: give the name alone, as "
+                    "example.org, without scheme, port and path"
                 )
 
 
@@ -100,15 +72,12 @@ def _check_token(token: str) -> None:
         )
     if not (token.isascii() and token.isprintable()) or token != token.strip():
         raise InputError(
-            "a token is made of printable ASCII characters, without spaces around them"
+            "a token consists of printable ASCII characters, without spaces around them"
         )
 
 
 def host_name(authority: str) -> str:
-    """Give the name in a request's Host, in small letters without port and brackets.
-
-    Empty where there is none.
-    """
+    """Return the name in a request's Host in lower case, or nothing if there is none."""
     try:
         return (urlsplit(f"//{authority}").hostname or "").casefold()
     except ValueError:

@@ -7,9 +7,11 @@ from typing import Any, TypeVar
 
 from starlette.requests import ClientDisconnect, Request
 
+T = TypeVar("T")
+
 
 async def while_connected(request: Request, work: Coroutine[Any, Any, bytes]) -> bytes:
-    """Do the work of a request whose body was read, and give it up when the client leaves.
+    """Do the work of a request whose body was read; a client that leaves ends it.
 
     Raises:
         ClientDisconnect: nobody waits for the answer.
@@ -32,13 +34,10 @@ async def _left(request: Request) -> None:
         pass
 
 
-T = TypeVar("T")
-
-
 async def run_in_thread(executor: Executor, job: Callable[[], T]) -> T:
     """Run a job in a thread of an executor.
 
-    Where this is cancelled, a job that waits is dropped, with all that it holds. One that has begun
+    If this is cancelled, a job that waits is dropped, with all that it holds. One that has begun
     cannot be ended, and is waited for, so that what it takes stays counted until it is done.
     """
     # An executor keeps a job that was cancelled in its queue until a thread comes to it.

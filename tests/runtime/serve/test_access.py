@@ -79,7 +79,7 @@ def test_a_connection_ends_with_a_request_that_was_refused_unread(
         (["--token", "x" * 20, "--no-auth"], "leave out"),
         (["--token", "\u00fc" * 20], "ASCII"),
         (["--token", " " + "x" * 20], "without spaces"),
-        (["--allow-host", "example.org:8443"], "'example.org:8443' is no name of a host"),
+        (["--allow-host", "example.org:8443"], "'example.org:8443' is not a host name"),
         (["--allow-host", "https://example.org"], "without scheme, port and path"),
         (["--allow-host", ""], "as example.org"),
     ],
@@ -115,13 +115,13 @@ def test_a_bundle_that_cannot_be_served_ends_the_command(
     assert "error: bundle " in capsys.readouterr().err
 
 
-def test_an_address_that_cannot_be_had_is_named(
+def test_an_unavailable_address_is_named(
     service: Any, tiny_bundle: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     port = str(service.port)
     for options, problem in (
-        (["--port", port], f"--port {port} cannot be listened on (Address already in use)"),
-        (["--host", "203.0.113.9", "--no-auth"], "--host 203.0.113.9 --port 8000 cannot be"),
+        (["--port", port], f"--port {port} is unavailable (Address already in use)"),
+        (["--host", "203.0.113.9", "--no-auth"], "--host 203.0.113.9 --port 8000 is unavailable"),
     ):
         assert main(["serve", "--bundle", str(tiny_bundle), *options]) == 2
         assert problem in capsys.readouterr().err

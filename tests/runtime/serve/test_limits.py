@@ -190,7 +190,7 @@ def test_as_much_is_accepted_as_can_be_done_in_time() -> None:
     for _ in range(200):
         with admission.accepted(0):
             now += 0.01
-    assert admission.seconds_a_unit == pytest.approx(0.01, rel=0.05)
+    assert admission.seconds_per_unit == pytest.approx(0.01, rel=0.05)
     entered = []
     with pytest.raises(ProblemError) as refused:
         while True:

@@ -43,3 +43,27 @@ def test_version_1_is_read_too(tmp_path: Path) -> None:
     assert usable_cpus(tmp_path) == 1
     (tmp_path / "cpu" / "cpu.cfs_quota_us").write_text("-1\n")
     assert usable_cpus(tmp_path) == usable_cpus(tmp_path / "nothing")
+
+
+@pytest.mark.parametrize(
+    ("own_folder", "limited"),
+    [
+        ("docker/4f/nested", "docker/4f/nested"),
+        ("docker/4f/nested", "docker/4f"),
+        ("nested", "nested"),  # in a container, where the path is the host's
+        ("nested", "."),
+        (".", "."),
+    ],
+)
+def test_the_quota_of_a_nested_group_of_version_1_counts(
+    tmp_path: Path, own_folder: str, limited: str
+) -> None:
+    own = tmp_path / "own"
+    own.write_text("12:memory:/other\n4:cpu,cpuacct:/docker/4f/nested\n0::/\n")
+    (tmp_path / "cpu" / own_folder).mkdir(parents=True)
+    group = tmp_path / "cpu" / limited
+    (group / "cpu.cfs_period_us").write_text("100000\n")
+    (group / "cpu.cfs_quota_us").write_text("50000\n")
+    assert usable_cpus(tmp_path, own) == 1
+    (group / "cpu.cfs_quota_us").write_text("-1\n")
+    assert usable_cpus(tmp_path, own) == usable_cpus(tmp_path / "nothing")
