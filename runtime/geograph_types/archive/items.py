@@ -5,7 +5,7 @@ import os
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import BinaryIO, Final, TypeAlias
 
 import msgspec
 
@@ -18,41 +18,35 @@ from geograph_types.photos.labels import PhotoLabels
 
 DIGITS_OF_NAME: Final = 12
 
+PackedPlace: TypeAlias = tuple[str, float, float, float]
+"""A grid (empty for latitude and longitude) and three numbers."""
 
-class Known(msgspec.Struct, frozen=True, array_like=True):
-    """What a labels file says of a photo.
 
-    Attributes:
-        gridimage_id: its number.
-        types: comma-separated raw tags.
-        camera: where it stood; grid (empty for latitude and longitude) and three numbers.
-        subject: where it was.
-        metres: the distance, where it is stated.
-        error: why distance or positions cannot be used.
-    """
+class ItemLabels(msgspec.Struct, frozen=True, array_like=True):
+    """What a labels file says of a photo."""
 
     gridimage_id: int
-    types: str
-    camera: tuple[str, float, float, float] | None
-    subject: tuple[str, float, float, float] | None
+    types: str  # comma-separated raw tags
+    camera: PackedPlace | None
+    subject: PackedPlace | None
     metres: float | None
-    error: str | None
+    error: str | None  # why distance or positions cannot be used
 
     @classmethod
-    def of(cls, record: PhotoLabels) -> "Known":
-        """Take what tagging needs of a record."""
-        where = record.places
+    def of(cls, labels: PhotoLabels) -> "ItemLabels":
+        """Take what tagging needs of a photo's labels."""
+        where = labels.places
         return cls(
-            record.gridimage_id,
-            record.types,
+            labels.gridimage_id,
+            labels.types,
             _packed(where.camera),
             _packed(where.subject),
             where.metres,
-            record.error,
+            labels.error,
         )
 
-    def record(self, photo: Path) -> PhotoLabels:
-        """Give the record again, for a photo at a path."""
+    def as_labels(self, photo: Path) -> PhotoLabels:
+        """Return the labels of the photo at a path."""
         where = Places(_place(self.camera), _place(self.subject), self.metres)
         unused = Distance.unknown()
         return PhotoLabels(
@@ -61,42 +55,27 @@ class Known(msgspec.Struct, frozen=True, array_like=True):
 
 
 class InputItem(msgspec.Struct, frozen=True, array_like=True):
-    """One photo, or one file of embeddings.
+    """One photo, or one file of embeddings."""
 
-    Attributes:
-        raw_name: its path from the input's folder; bytes, since a name need not be UTF-8.
-        size: bytes.
-        modified: when it was changed, in nanoseconds since 1970.
-        known: what a labels file says of it.
-    """
-
-    raw_name: bytes
-    size: int
-    modified: int
-    known: Known | None = None
+    raw_name: bytes  # path from the input's folder; bytes, since a name need not be UTF-8
+    size: int  # bytes
+    modified: int  # nanoseconds since 1970
+    labels: ItemLabels | None = None
 
     @property
     def name(self) -> str:
-        """Its path as Python has it: bytes that are not UTF-8 are surrogates."""
+        """The path as Python has it: bytes that are not UTF-8 are surrogates."""
         return os.fsdecode(self.raw_name)
 
 
 class Shard(msgspec.Struct, frozen=True):
-    """A run of consecutive inputs, and where they are listed.
-
-    Attributes:
-        index: of the shard, from 0.
-        digest: SHA-256 of its inputs' names, sizes, times and labels.
-        items: how many inputs.
-        start: where its list begins in the file of all lists.
-        length: of the list in bytes.
-    """
+    """A run of consecutive inputs, and where they are listed."""
 
     index: int
-    digest: str
-    items: int
-    start: int
-    length: int
+    digest: str  # SHA-256 of the inputs' names, sizes, times and labels
+    items: int  # number of inputs
+    start: int  # of its list in the file of all lists, in bytes
+    length: int  # of that list, in bytes
 
     @property
     def file_name(self) -> str:
@@ -105,13 +84,7 @@ class Shard(msgspec.Struct, frozen=True):
 
 
 def write_shards(items: Iterable[InputItem], size: int, lists: BinaryIO) -> Iterator[Shard]:
-    """Group inputs, and write each group's list to a file; only one group is in memory.
-
-    Args:
-        items: in their order.
-        size: of a shard, 1 or more.
-        lists: the file, from which `read_items` reads.
-    """
+    """Write each group of `size` inputs to a file of lists; only one group is in memory."""
     remaining = iter(items)
     index = start = 0
     while group := list(islice(remaining, size)):
@@ -123,21 +96,16 @@ def write_shards(items: Iterable[InputItem], size: int, lists: BinaryIO) -> Iter
 
 
 def read_items(lists: Path, shard: Shard) -> list[InputItem]:
-    """Read the inputs of one shard.
-
-    Raises:
-        InputError: they are not there any more: another run has listed its own.
-        OSError: the file cannot be read.
-    """
+    """Read the inputs of one shard; an error if another run has replaced the lists."""
     with lists.open("rb") as stream:
         stream.seek(shard.start)
         encoded = stream.read(shard.length)
     if hashlib.sha256(encoded).hexdigest() != shard.digest:
-        raise InputError(f"{lists} was written anew: let one run at a time use this output")
+        raise InputError(f"{lists} was replaced by another run: run one at a time for this output")
     return msgspec.msgpack.decode(encoded, type=list[InputItem])
 
 
-def _packed(place: Place | None) -> tuple[str, float, float, float] | None:
+def _packed(place: Place | None) -> PackedPlace | None:
     if place is None:
         return None
     if isinstance(place, GridPosition):
@@ -145,7 +113,7 @@ def _packed(place: Place | None) -> tuple[str, float, float, float] | None:
     return "", place.latitude, place.longitude, place.accuracy_metres
 
 
-def _place(packed: tuple[str, float, float, float] | None) -> Place | None:
+def _place(packed: PackedPlace | None) -> Place | None:
     if packed is None:
         return None
     grid, *numbers = packed

@@ -10,36 +10,31 @@ from multiprocessing import active_children, get_context, parent_process
 
 from geograph_types.archive.items import Shard
 from geograph_types.archive.job import EngineError, Job, Outcome
-from geograph_types.archive.shard_maker import ShardWorker
+from geograph_types.archive.shard_maker import ShardMaker
 
-_worker: ShardWorker | None = None
+_maker: ShardMaker | None = None
 """Of a process of the pool."""
 
 
-def run_locally(job: Job, shards: Sequence[Shard], workers: int) -> Iterator[Outcome]:
-    """Make shards, and give the outcomes as they come.
-
-    Args:
-        job: what to do.
-        shards: to make.
-        workers: processes; 1 works in this one.
+def run_locally(job: Job, shards: Sequence[Shard], processes: int) -> Iterator[Outcome]:
+    """Make shards, in this process if there is to be one, and yield outcomes as they come.
 
     Raises:
         EngineError: a process was killed.
     """
-    workers = min(workers, len(shards))
-    if workers <= 1:
-        yield from map(ShardWorker(job), shards)
+    processes = min(processes, len(shards))
+    if processes <= 1:
+        yield from map(ShardMaker(job), shards)
         return
     others = set(active_children())
-    pool = ProcessPoolExecutor(workers, get_context("spawn"), _begin, (job,))
+    pool = ProcessPoolExecutor(processes, get_context("spawn"), _start, (job,))
     try:
         for future in as_completed([pool.submit(_make, shard) for shard in shards]):
             yield future.result()
     except BrokenProcessPool:
         raise EngineError(
-            "a worker process was killed, perhaps for want of memory: run the same command again "
-            "to go on, with fewer --actors if it happens again"
+            "a process was killed, perhaps because memory ran out: run the same command again "
+            "to continue, with fewer --actors if this happens again"
         ) from None
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
@@ -48,13 +43,13 @@ def run_locally(job: Job, shards: Sequence[Shard], workers: int) -> Iterator[Out
         pool.shutdown()
 
 
-def _begin(job: Job) -> None:
-    global _worker
-    # They reach the whole group: the parent decides what becomes of its workers.
+def _start(job: Job) -> None:
+    global _maker
+    # Signals reach the whole group: the parent decides what becomes of its processes.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    _worker = ShardWorker(job)
+    _maker = ShardMaker(job)
 
 
 def _end_with_parent() -> None:
@@ -66,6 +61,6 @@ def _end_with_parent() -> None:
 
 
 def _make(shard: Shard) -> Outcome:
-    if _worker is None:
-        raise EngineError("the worker was not begun")
-    return _worker(shard)
+    if _maker is None:
+        raise EngineError("the process was not set up")
+    return _maker(shard)

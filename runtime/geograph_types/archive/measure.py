@@ -1,4 +1,4 @@
-"""How many photos a second this machine embeds and tags, and how large what it keeps is."""
+"""Measure how many photos per second this machine embeds and tags, and the size of results."""
 
 import math
 import tempfile
@@ -34,11 +34,7 @@ QUALITY: Final = 87
 
 
 def draw_sample(folder: Path, count: int) -> list[Path]:
-    """Draw JPEG files of 640x480 pixels and about 100 kB: soft shapes with a camera's grain.
-
-    Returns:
-        Their paths.
-    """
+    """Draw JPEG files of 640x480 pixels and about 100 kB: soft shapes with a camera's grain."""
     rng = np.random.default_rng(0)
     paths = []
     for number in range(count):
@@ -53,7 +49,7 @@ def draw_sample(folder: Path, count: int) -> list[Path]:
 
 GPU_NAME: Final = "RTX 3090, amp"
 GPU_ENCODER_RATE: Final = 4601.5
-"""Images a second of the encoder alone, at batches of 1024."""
+"""Images per second of the encoder alone, at batches of 1024."""
 GPU_SOURCE: Final = (
     "huggingface/pytorch-image-models, results/benchmark-infer-amp-nchw-pt240-cu124-rtx3090.csv, "
     "vit_base_patch32_clip_quickgelu_224"
@@ -67,19 +63,12 @@ HOUR: Final = 3600.0
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A way to go through an archive.
-
-    Attributes:
-        name: of the way.
-        photos: in the archive.
-        rate: photos a second of one machine.
-        cores: of that machine.
-    """
+    """One way to go through an archive."""
 
     name: str
-    photos: int
-    rate: float
-    cores: int
+    photos: int  # in the archive
+    rate: float  # photos per second of one machine
+    cores: int  # of that machine
 
     @property
     def hours(self) -> float:
@@ -102,19 +91,14 @@ RESULT_ROWS: Final = 8192
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """A rate of this machine.
-
-    Attributes:
-        photos: that were counted.
-        seconds: that they took.
-    """
+    """A rate of this machine."""
 
     photos: int
     seconds: float
 
     @property
     def rate(self) -> float:
-        """Photos a second."""
+        """Photos per second."""
         return self.photos / self.seconds
 
 
@@ -122,9 +106,6 @@ def measure_rate(bundle: Bundle, precision: Precision, seconds: float) -> Measur
     """Embed and tag drawn photos, from files to tags, with all processors.
 
     Loading and the first photos are not counted.
-
-    Raises:
-        BundleError: the bundle lacks this encoder or the head.
     """
     tagger = TypeTagger.for_many(bundle, "cpu", precision)
     bundle.find("head")
@@ -161,21 +142,16 @@ def _count(one: Callable[[], object], seconds: float, first: int) -> Measured:
 
 
 def measure_result_bytes(bundle: Bundle) -> float:
-    """Write results as a run does, and give bytes a photo without its embedding.
-
-    The vectors are drawn as well: noise as long as CLIP's.
-
-    Raises:
-        BundleError: the bundle lacks the head.
-        MissingExtraError: pyarrow is not installed.
-    """
+    """Write results of random vectors as a run does; return bytes per photo, less embeddings."""
     from geograph_types.files.parquet_table import new_table
 
     vectors = np.random.default_rng(0).normal(0, 0.5, (RESULT_ROWS, EMBEDDING_DIMENSION))
-    said = TypeTagger(bundle, device="cpu").predict(vectors, [None] * RESULT_ROWS)
-    items = [InputItem(b"%02d/%02d/%08d.jpg" % (n % 50, n % 9, n), 1, 1) for n in range(len(said))]
+    predictions = TypeTagger(bundle, device="cpu").predict(vectors, [None] * RESULT_ROWS)
+    items = [
+        InputItem(b"%02d/%02d/%08d.jpg" % (n % 50, n % 9, n), 1, 1) for n in range(len(vectors))
+    ]
     paths = [Path(item.name) for item in items]
-    results = [PhotoResult(path, one, None) for path, one in zip(paths, said, strict=True)]
+    results = [PhotoResult(path, one, None) for path, one in zip(paths, predictions, strict=True)]
     embedded = [EmbeddedPhoto(path, None, None) for path in paths]
     with tempfile.TemporaryDirectory(prefix="geograph-types-") as folder:
         file = Path(folder) / "results.parquet"

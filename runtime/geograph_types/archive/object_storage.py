@@ -1,17 +1,21 @@
 """Inputs in object storage; the only module that imports pyarrow's file systems."""
 
 import os
+import re
 import tempfile
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Final
+from urllib.parse import quote
 
 from geograph_types.archive.items import InputItem
-from geograph_types.archive.job import Kind
+from geograph_types.archive.job import InputKind
 from geograph_types.decoding.open import SUFFIXES
 from geograph_types.errors import InputError, MissingExtraError, PhotoError, PhotoFault
+from geograph_types.photos.find import is_passed_over
 from geograph_types.stored.files import is_row_file
+from geograph_types.system.hosts import shown_address, without_secrets
 
 try:
     import pyarrow as pa
@@ -20,6 +24,8 @@ except ModuleNotFoundError:
     raise MissingExtraError("pyarrow", "parquet") from None
 
 CHUNK: Final = 1 << 20
+REFUSALS: Final = (OSError, pa.ArrowException, ValueError)
+"""What pyarrow raises, for instance of a name with "//" in it or that is not UTF-8."""
 
 
 class ObjectStorage:
@@ -34,26 +40,27 @@ class ObjectStorage:
         Raises:
             InputError: the address or the storage is refused.
         """
-        from geograph_types.archive.job import shown_address
-
-        self._shown = shown_address(address)
+        self._address = address
         try:
-            self._files, folder = fs.FileSystem.from_uri(address)
-        except (OSError, pa.ArrowException) as error:
-            raise InputError(f"{self._shown} cannot be opened ({_first_line(error)})") from None
+            self._files, folder = fs.FileSystem.from_uri(_quoted(address))
+        except REFUSALS as error:
+            raise InputError(
+                f"{shown_address(address)} cannot be opened ({self._detail(error)}): write '/' in "
+                "a secret key as %2F, or leave keys to the environment"
+            ) from None
         self._folder = folder.rstrip("/")
 
-    def kinds(self) -> list[Kind]:
-        """Say what is there."""
+    def kinds(self) -> list[InputKind]:
+        """Return which kinds of input are there."""
         names = [name for name, _ in self._listing]
-        kinds: list[Kind] = []
+        kinds: list[InputKind] = []
         if any(_is_photo(name) for name in names):
             kinds.append("photos")
         if any(_has_rows(name) for name in names):
             kinds.append("embeddings")
         return kinds
 
-    def items(self, kind: Kind) -> Iterator[InputItem]:
+    def items(self, kind: InputKind) -> Iterator[InputItem]:
         """List inputs of a kind by their names."""
         wanted = _is_photo if kind == "photos" else _has_rows
         for name, info in self._listing:
@@ -80,27 +87,36 @@ class ObjectStorage:
                     yield chunk
         except FileNotFoundError:
             raise PhotoError(name, PhotoFault.NOT_FOUND, "there is no such object") from None
-        except OSError as error:
-            raise PhotoError(name, PhotoFault.UNREADABLE, _first_line(error)) from None
+        except REFUSALS as error:
+            raise PhotoError(name, PhotoFault.UNREADABLE, self._detail(error)) from None
 
     @cached_property
     def _listing(self) -> list[tuple[str, fs.FileInfo]]:
         try:
             found = self._files.get_file_info(fs.FileSelector(self._folder, recursive=True))
-        except (OSError, pa.ArrowException) as error:
-            raise InputError(f"{self._shown} cannot be listed ({_first_line(error)})") from None
+        except REFUSALS as error:
+            shown = shown_address(self._address)
+            raise InputError(f"{shown} cannot be listed ({self._detail(error)})") from None
         start = len(self._folder) + 1
         named = {info.path[start:]: info for info in found if info.type == fs.FileType.File}
         return sorted(named.items())
 
+    def _detail(self, error: Exception) -> str:
+        return without_secrets(str(error).partition("\n")[0], _quoted(self._address))
+
+
+def _quoted(address: str) -> str:
+    """Escape what an address cannot hold, such as spaces, but not what is escaped already."""
+    rest = address.partition("://")[2]
+    bare_percent = re.compile("%(?![0-9A-Fa-f]{2})")
+    return "s3://" + quote(bare_percent.sub("%25", rest), safe="%/?:@&=+$,;!*'()~")
+
 
 def _is_photo(name: str) -> bool:
-    return PurePosixPath(name).suffix.casefold() in SUFFIXES
+    place = PurePosixPath(name)
+    hidden = place.name.startswith(".") or any(map(is_passed_over, place.parts[:-1]))
+    return place.suffix.casefold() in SUFFIXES and not hidden
 
 
 def _has_rows(name: str) -> bool:
     return is_row_file(PurePosixPath(name))
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).partition("\n")[0]

@@ -1,4 +1,4 @@
-"""The folder of shards: whose it is, and which shards belong to the input as it is now."""
+"""The folder of shards: which job it belongs to, and which shards are of the present input."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -8,48 +8,40 @@ from typing import Final
 import msgspec
 
 from geograph_types.archive.items import InputItem, Shard, write_shards
-from geograph_types.archive.job import Kind, shown_address
+from geograph_types.archive.job import InputKind
 from geograph_types.errors import InputError, OutputError
 from geograph_types.files.atomic import new_file, sync_folder
+from geograph_types.system.hosts import shown_address
 
-NOTE: Final = "job.json"
+NOTE: Final = "_job.json"
+"""With an underscore, for pyarrow, pandas, DuckDB and Spark pass over such names in a folder."""
+
 SHARD_NAME: Final = re.compile(r"part-[0-9]{6,}-[0-9a-f]{12}\.parquet")
 UNFINISHED: Final = re.compile(r"\.(part-|\.inputs\.msgpack).*\.part")
-"""What a worker or a run leaves that was killed while it wrote."""
+"""What a process that was killed while it wrote leaves."""
 
 
 class JobNote(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a folder's shards are shards of; kept in it as `job.json`.
+    """What the shards of a folder are made of; kept in it as `_job.json`."""
 
-    Attributes:
-        kind: photos or embeddings.
-        input: where they are, without anything secret.
-        shard_size: inputs of a shard.
-    """
-
-    kind: Kind
-    input: str
-    shard_size: int
+    kind: InputKind
+    input: str  # folder or address, without anything secret
+    shard_size: int  # inputs per shard
 
     @classmethod
-    def of(cls, kind: Kind, source: str, shard_size: int) -> "JobNote":
-        """Describe a job."""
+    def of(cls, kind: InputKind, source: str, shard_size: int) -> "JobNote":
+        """Return the note of a job."""
         plain = shown_address(source)
         return cls(kind, plain if "://" in plain else str(Path(plain).resolve()), shard_size)
 
 
 def lists_of(output: Path) -> Path:
-    """Name the file that lists each shard's inputs while a run goes on."""
+    """Return the path of the file that lists each shard's inputs during a run."""
     return output / ".inputs.msgpack"
 
 
 def claim_output(output: Path, note: JobNote) -> None:
-    """Make the folder this job's, or see that it is.
-
-    Raises:
-        InputError: it has another job's shards, or other files.
-        OutputError: it cannot be made or written.
-    """
+    """Make the folder, or check that it is this job's."""
     try:
         output.mkdir(parents=True, exist_ok=True)
         path = output / NOTE
@@ -71,8 +63,8 @@ def _check(path: Path, note: JobNote) -> None:
         kept = msgspec.json.decode(path.read_bytes(), type=JobNote)
     except msgspec.DecodeError as error:
         raise InputError(
-            f"{path} cannot be understood ({error}): remove it if {path.parent} has this job's "
-            "shards, or name another folder"
+            f"{path} is not the note of a job ({error}): remove it if {path.parent} has this "
+            "job's shards, or name another folder"
         ) from None
     differing = [name for name in JobNote.__struct_fields__ if _differs(kept, note, name)]
     if differing:
@@ -88,12 +80,7 @@ def _differs(kept: JobNote, note: JobNote, name: str) -> bool:
 
 
 def plan_shards(output: Path, items: Iterable[InputItem], shard_size: int) -> list[Shard]:
-    """List the input, shard by shard, where every worker finds it.
-
-    Raises:
-        InputError: there is no input.
-        OutputError: the list cannot be written.
-    """
+    """Write the list of inputs, shard by shard, where every process finds it."""
     try:
         with new_file(lists_of(output)) as stream:
             shards = list(write_shards(items, shard_size, stream))
@@ -107,16 +94,11 @@ def plan_shards(output: Path, items: Iterable[InputItem], shard_size: int) -> li
 def remove_superseded(output: Path, shards: Sequence[Shard], found: int) -> tuple[list[str], bool]:
     """Remove the list of inputs, unfinished files, and shards of inputs that are no longer so.
 
-    Call it when all shards are there. Where there are fewer than before, the input has shrunk, and
-    may be a disk that is not mounted: then no shard is removed.
+    To be called when all shards are there. If there are fewer than before, the input has shrunk,
+    perhaps because a disk is not mounted: then no shard is removed.
 
-    Args:
-        output: the folder.
-        shards: of this run.
-        found: how many of them an earlier run had finished.
-
-    Returns:
-        Names of the shards that are superseded, and whether they were removed.
+    Returns names of superseded shards, and whether they were removed; `found` counts the shards
+    that an earlier run had finished.
     """
     current = {shard.file_name for shard in shards}
     names = sorted(path.name for path in output.iterdir())

@@ -21,18 +21,11 @@ def photo_table(
     results: Sequence[PhotoResult],
     stored: StoredType,
 ) -> Table:
-    """Give the columns of `tag`'s results, and those that `score` needs to score them again.
-
-    Args:
-        items: N photos.
-        embedded: what became of each.
-        results: their tags, with the paths to show.
-        stored: type of the embeddings to keep, if any.
-    """
+    """Return the columns of `tag`'s results, and those that `score` needs to score them again."""
     cells = [as_cells(result) for result in results]
     columns = {name: _column([row[name] for row in cells], kind) for name, kind in COLUMNS.items()}
-    known = [item.known.gridimage_id if item.known else id_from_name(item.name) for item in items]
-    columns["gridimage_id"] = np.array(known, np.int64)
+    ids = [item.labels.gridimage_id if item.labels else id_from_name(item.name) for item in items]
+    columns["gridimage_id"] = np.array(ids, np.int64)
     predictions = [result.prediction for result in results]
     texts = [bucket_text(one.distance.bucket) if one else None for one in predictions]
     columns["distance"] = _column(texts, "text")

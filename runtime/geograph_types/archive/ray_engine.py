@@ -17,12 +17,12 @@ from numpy.typing import NDArray
 
 from geograph_types.archive.items import Shard
 from geograph_types.archive.job import EngineError, Job, Outcome
-from geograph_types.archive.shard_maker import ShardWorker
+from geograph_types.archive.shard_maker import ShardMaker
 from geograph_types.errors import InputError, MissingExtraError
 from geograph_types.system.cpu import usable_cpus
 
 OBJECT_STORE: Final = 80 << 20
-"""Bytes; actors read photos and write shards themselves, so only lists of shards pass through."""
+"""Bytes; actors read photos and write shards themselves: only lists of shards pass through."""
 
 LONGEST_FOLDER: Final = 24
 """Characters: Ray's sockets lie 70 deeper, and the system's limit is 107."""
@@ -45,32 +45,23 @@ LOOPBACK: Final = {
 
 
 class ShardActor:
-    """A worker as Ray Data calls it: batches of encoded shards in, encoded outcomes out."""
+    """A shard maker as Ray Data calls it: batches of encoded shards in, encoded outcomes out."""
 
     def __init__(self, job: Job) -> None:
-        """Take the job; the bundle is loaded with the first shard."""
-        self._worker = ShardWorker(job)
+        self._maker = ShardMaker(job)
 
     def __call__(self, batch: Mapping[str, NDArray[Any]]) -> dict[str, list[bytes]]:
         """Make the shards of a batch."""
         shards = [msgspec.msgpack.decode(one, type=Shard) for one in batch["shard"]]
-        return {"outcome": [msgspec.msgpack.encode(self._worker(shard)) for shard in shards]}
+        return {"outcome": [msgspec.msgpack.encode(self._maker(shard)) for shard in shards]}
 
 
 @contextmanager
 def ray_session(address: str | None, cpus: int) -> Iterator[None]:
-    """Have Ray: the session of this process if there is one, a cluster, or one of this machine's.
+    """Connect to the Ray of this process if there is one, to a cluster, or to a Ray started here.
 
-    One of this machine's own has no dashboard, sends no usage statistics, listens on 127.0.0.1
-    alone, and leaves no files.
-
-    Args:
-        address: of a cluster; `None` starts Ray here.
-        cpus: that Ray may give to actors, where it is started here.
-
-    Raises:
-        MissingExtraError: Ray is not installed.
-        EngineError: it cannot be reached or started.
+    A Ray that is started here has no dashboard, sends no usage statistics, listens on 127.0.0.1
+    only, and leaves no files; its actors get `cpus` processors.
     """
     if find_spec("ray") is None:
         raise MissingExtraError("ray", "ray")
@@ -94,7 +85,7 @@ def ray_session(address: str | None, cpus: int) -> Iterator[None]:
 
 
 def _check_answer(address: str) -> None:
-    """Find out quickly where there is nobody; Ray itself would try for minutes."""
+    """Find out quickly whether anything listens there; Ray itself would try for minutes."""
     host, _, port = address.rpartition(":")
     if not (host and port.isdecimal() and int(port) < 1 << 16):
         raise InputError(f"--ray-address {address}: give HOST:PORT, as 'ray start' prints it")
@@ -106,7 +97,7 @@ def _check_answer(address: str) -> None:
 
 def _no_answer(address: str | None, detail: str) -> EngineError:
     where = f"at {address}" if address else "on this machine"
-    advice = "see with 'ray status' that it runs there" if address else "try --engine local"
+    advice = "check with 'ray status' that it runs there" if address else "try --engine local"
     return EngineError(f"Ray {where} does not answer ({detail}): {advice}")
 
 
@@ -130,27 +121,17 @@ def _start(address: str | None, cpus: int, folder: Path | None) -> None:
     except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
         raise _no_answer(address, _first_line(error)) from None
     if signal.getsignal(signal.SIGTERM) is not before:
-        # Ray's own handler ends this process without a word.
+        # Ray's own handler ends this process without a summary.
         signal.signal(signal.SIGTERM, before)
 
 
 def run_on_ray(
     job: Job, shards: Sequence[Shard], actors: int | None, address: str | None
 ) -> Iterator[Outcome]:
-    """Make shards with a pool of actors, and give the outcomes as they come.
+    """Make shards with a pool of actors, and yield outcomes as they come.
 
-    An actor that dies is started again, and its shard is made again, without end: that is Ray
-    Data's own setting. Shards that are finished stay.
-
-    Args:
-        job: what to do; its paths have to mean the same on every machine.
-        shards: to make.
-        actors: how many; `None` for as many as Ray has processors or GPUs for.
-        address: of a cluster; `None` starts Ray here.
-
-    Raises:
-        MissingExtraError, EngineError: as `ray_session`; or Ray gave up.
-        InputError: the cluster has no room for an actor.
+    An actor that dies is started again, and its shard is made again, without limit: that is Ray
+    Data's own setting. Finished shards stay. `actors` is `None` for as many as Ray has room for.
     """
     if not shards:
         return
@@ -163,12 +144,12 @@ def run_on_ray(
         room = min(int(there.get(name, 0) // number) for name, number in needs.items())
         if room < 1:
             wanted = ", ".join(f"{number} {name}" for name, number in needs.items())
-            raise InputError(f"Ray has no machine with {wanted} for an actor: ask for less")
+            raise InputError(f"Ray has no machine with {wanted} for an actor: ask for fewer")
         try:
             yield from _outcomes(job, shards, min(actors or room, len(shards)))
         except ray.exceptions.RayError as error:
             raise EngineError(
-                f"Ray gave up ({_first_line(error)}): run the same command again to go on"
+                f"Ray gave up ({_first_line(error)}): run the same command again to continue"
             ) from None
 
 
@@ -186,7 +167,7 @@ def _outcomes(job: Job, shards: Sequence[Shard], actors: int) -> Iterator[Outcom
         ShardActor,
         fn_constructor_args=(job,),
         batch_size=1,
-        # Of shards that wait in its queue an actor's neighbours could not relieve it.
+        # Other actors could not take over shards that wait in the queue of a slow one.
         compute=ray.data.ActorPoolStrategy(size=actors, max_tasks_in_flight_per_actor=1),
         num_cpus=needs.get("CPU", 0),
         num_gpus=needs.get("GPU", 0),
@@ -219,7 +200,7 @@ def _environment(settings: Mapping[str, str]) -> Iterator[None]:
 
 @contextmanager
 def _without_stderr() -> Iterator[None]:
-    """Keep what Ray's C++ says at its start off the terminal; errors are raised."""
+    """Keep off the terminal what Ray's C++ code prints as it starts; errors are raised."""
     kept = os.dup(2)
     with open(os.devnull, "wb") as nowhere:
         os.dup2(nowhere.fileno(), 2)

@@ -1,4 +1,4 @@
-"""A shard as a file: there in full or not at all, and known again by what it was made of."""
+"""A shard as a file: there in full or not at all, and recognised by what it was made of."""
 
 import json
 from collections.abc import Iterator
@@ -19,9 +19,9 @@ MAKER: Final = "geograph-types archive run"
 
 
 def finished_counts(job: Job, shard: Shard) -> ShardCounts | None:
-    """Give the counts of a shard that is there, and was made of this input with this bundle.
+    """Return the counts of a finished shard that was made of this input with this bundle.
 
-    Anything else at its place is to be made again: the name is the shard's own.
+    Anything else of this name is to be made again, and gives `None`.
     """
     from geograph_types.stored.parquet import dataset_metadata
 
@@ -39,13 +39,9 @@ def finished_counts(job: Job, shard: Shard) -> ShardCounts | None:
 
 @contextmanager
 def new_shard(job: Job, shard: Shard) -> Iterator["TableWriter"]:
-    """Write a shard, whose file is there when the block ends well.
+    """Write a shard, whose file is there once the block ends without an error.
 
-    The writer's `metadata` takes the counts.
-
-    Raises:
-        OutputError: it cannot be written.
-        InputError: what stands at its place is no file.
+    The counts belong in the writer's `metadata`.
     """
     from geograph_types.files.parquet_table import new_table
 

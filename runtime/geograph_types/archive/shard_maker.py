@@ -1,6 +1,6 @@
-"""One worker: it loads the bundle once, and turns one shard's input after the other into a file.
+"""Make shards: load the bundle once, then turn the input of each shard into a file.
 
-It is the same under every engine; an engine only hands out shards.
+This is the same under every engine; an engine only hands out shards.
 """
 
 import tempfile
@@ -12,14 +12,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Final
 
+from geograph_types.archive.inputs import InputFolder, InputSource, open_input
 from geograph_types.archive.items import InputItem, Shard, read_items
-from geograph_types.archive.job import Job, Outcome, open_tagger
+from geograph_types.archive.job import Job, Outcome
 from geograph_types.archive.output import lists_of
 from geograph_types.archive.photo_table import photo_table
 from geograph_types.archive.shard_file import finished_counts, new_shard
-from geograph_types.archive.source import FolderSource, Source, open_source
 from geograph_types.errors import (
-    BundleError,
     GeographTypesError,
     InputError,
     PhotoError,
@@ -35,21 +34,17 @@ from geograph_types.system.threads import map_ahead
 from geograph_types.tagger import TypeTagger
 
 FETCHES: Final = 16
-"""Objects that are fetched at once: each waits for the network most of its time."""
+"""Objects that are fetched at once: each spends most of its time waiting for the network."""
 
 
-class ShardWorker:
-    """Make shards of one job.
-
-    Args:
-        job: what to do.
-    """
+class ShardMaker:
+    """Makes shards of one job."""
 
     def __init__(self, job: Job) -> None:
         self._job = job
 
     def __call__(self, shard: Shard) -> Outcome:
-        """Make a shard, unless it is there; whatever happens is in the outcome."""
+        """Make a shard if it is missing; the outcome says what went wrong, if anything did."""
         job = self._job
         try:
             if counts := finished_counts(job, shard):
@@ -64,20 +59,16 @@ class ShardWorker:
 
     @cached_property
     def _tagger(self) -> TypeTagger:
-        if not self._job.is_current:
-            raise BundleError(
-                self._job.bundle, "was changed while the run went on: run the same command again"
-            )
-        return open_tagger(self._job)
+        return self._job.open_tagger()
 
     @cached_property
-    def _source(self) -> Source:
-        return open_source(self._job.source)
+    def _source(self) -> InputSource:
+        return open_input(self._job.source)
 
     @contextmanager
     def _folder_for_copies(self) -> Iterator[Path]:
-        """Have a folder of its own, unless nothing is copied."""
-        if isinstance(self._source, FolderSource):
+        """Make a temporary folder, unless nothing is copied."""
+        if isinstance(self._source, InputFolder):
             yield self._job.output
             return
         with tempfile.TemporaryDirectory(prefix="geograph-types-") as folder:
@@ -86,12 +77,12 @@ class ShardWorker:
     def _photos(self, shard: Shard, items: Sequence[InputItem], copies: Path) -> Outcome:
         settings = self._job.settings
         embedded = list(self._embedded(items, copies))
-        records = {
-            label_key(photo.path): item.known.record(photo.path)
+        labels = {
+            label_key(photo.path): item.labels.as_labels(photo.path)
             for item, photo in zip(items, embedded, strict=True)
-            if item.known
+            if item.labels
         }
-        tagged = tag_photos(self._tagger, embedded, records)
+        tagged = tag_photos(self._tagger, embedded, labels)
         results = [
             replace(result, path=Path(item.name))
             for item, result in zip(items, tagged, strict=True)
@@ -103,7 +94,7 @@ class ShardWorker:
         return Outcome(shard.index, len(results), dict(failed))
 
     def _embedded(self, items: Sequence[InputItem], copies: Path) -> Iterator[EmbeddedPhoto]:
-        """Embed photos; of those that are fetched, few copies are there at one time."""
+        """Embed photos; of fetched ones, few copies exist at a time."""
         settings = self._job.settings
         refused: deque[PhotoError | None] = deque()
 
@@ -116,7 +107,7 @@ class ShardWorker:
             embed_photos(self._tagger, paths(), settings.threads, settings.exact)
         ) as embedded:
             for photo in embedded:
-                if not isinstance(self._source, FolderSource):
+                if not isinstance(self._source, InputFolder):
                     photo.path.unlink(missing_ok=True)
                 yield replace(photo, error=refused.popleft() or photo.error)
 
@@ -127,12 +118,12 @@ class ShardWorker:
             except PhotoError as error:
                 return error
 
-        if isinstance(self._source, FolderSource):
+        if isinstance(self._source, InputFolder):
             return map(fetch, items)
         return map_ahead(fetch, items, FETCHES)
 
     def _rows(self, shard: Shard, items: Sequence[InputItem], copies: Path) -> Outcome:
-        """Score a file of embeddings; one that cannot be read to its end gives no shard."""
+        """Score a file of embeddings; one that cannot be read to its end yields no shard."""
         (item,) = items
         failed: Counter[str] = Counter()
         threads = self._job.settings.threads

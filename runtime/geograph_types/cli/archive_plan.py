@@ -25,40 +25,38 @@ from geograph_types.system.cpu import usable_cpus
 
 ON_CPU: tuple[Precision, ...] = ("fp32", "int8")
 DEADLINES = {"a day": 24, "a week": 168}
-"""Hours in which a number of machines is to be done."""
+"""Hours in which a number of machines is to finish."""
 
 
 @click.command(
     epilog="Example: geograph-types archive plan --photos 8000000 --bundle model "
     "--price-per-core-hour 0.04"
 )
-@click.option(
-    "--photos", type=click.IntRange(1, 10**12), required=True, help="How many there will be."
-)
+@click.option("--photos", type=click.IntRange(1, 10**12), required=True, help="Number of photos.")
 @click.option(
     "--bundle",
     type=any_path,
     metavar="DIR",
-    help="Measure with this bundle's encoders; without one, only decoding is measured.",
+    help="Measure this bundle's encoders; without a bundle, only decoding is measured.",
 )
 @click.option(
     "--price-per-core-hour",
     "price",
     type=FiniteRange(0, 1e6),
-    help="Of one core, in any currency; adds a column of costs.",
+    help="Price of one core, in any currency; adds a column of costs.",
 )
 @click.option(
     "--seconds",
     type=FiniteRange(0.1, 3600),
     default=60.0,
     show_default=True,
-    help="Time for measuring, in all.",
+    help="Time for measuring, in total.",
 )
 def plan(photos: int, bundle: Path | None, price: float | None, seconds: float) -> int:
-    """Say what an archive takes: hours and machines, storage, cost.
+    """Estimate what an archive takes: hours and machines, storage, cost.
 
-    Rates are those of this machine, from files to tags, on drawn photos of 640x480 pixels. The
-    line of the GPU is an estimate from a published figure of the encoder alone.
+    Rates are measured on this machine, from files to tags, on drawn photos of 640x480 pixels. The
+    line for a GPU is an estimate from a published figure of the encoder alone.
     """
     cores = usable_cpus()
     opened = None if bundle is None else Bundle.open(bundle)

@@ -9,12 +9,11 @@ from typing import Literal
 
 import click
 
+from geograph_types.archive.engine import Engine, run_job
+from geograph_types.archive.inputs import InputFolder, InputSource, open_input, with_labels
 from geograph_types.archive.items import InputItem, Shard
-from geograph_types.archive.job import Job, Kind, Settings, StoredType, shown_address
+from geograph_types.archive.job import InputKind, Job, ShardSettings, StoredType
 from geograph_types.archive.output import JobNote, claim_output, plan_shards, remove_superseded
-from geograph_types.archive.run import Engine, run_job
-from geograph_types.archive.source import FolderSource, Source, open_source, with_labels
-from geograph_types.bundle import Bundle
 from geograph_types.cli.notices import note, warn_of_stand_in
 from geograph_types.cli.options import any_path, bundle_option, exact_option
 from geograph_types.cli.progress import track
@@ -24,6 +23,7 @@ from geograph_types.photos.find import real_path
 from geograph_types.photos.labels import read_labels
 from geograph_types.session import pick_device
 from geograph_types.system.cpu import usable_cpus
+from geograph_types.system.hosts import shown_address
 from geograph_types.system.signals import Stop
 from geograph_types.tagger import PrecisionChoice
 
@@ -47,68 +47,68 @@ SHARD_PHOTOS = 1024
     type=click.Choice(["local", "ray"]),
     default="local",
     show_default=True,
-    help="What runs the workers.",
+    help="Where shards are made: on this machine, or by actors of Ray.",
 )
 @click.option(
     "--input",
     "source",
     required=True,
     metavar="DIR|s3://...",
-    help="Photos, or files of stored embeddings, in a folder and its folders.",
+    help="Photos, or files of stored embeddings, in a folder and the folders in it.",
 )
 @click.option(
     "--output",
     type=any_path,
     required=True,
     metavar="DIR",
-    help="A folder of its own for the shards; a second run completes it.",
+    help="A new folder for the shards, or one that an earlier run began.",
 )
 @bundle_option
 @click.option(
     "--kind",
     type=click.Choice(["photos", "embeddings"]),
-    help="Which of the two to take, where the input has both.",
+    help="Which of the two to take, if the input has both.",
 )
 @click.option(
     "--labels",
     type=any_path,
     metavar="CSV",
-    help="Positions or distances of photos, as for 'tag'; of object storage, names as there.",
+    help="Positions or distances of photos, as for 'tag'; for object storage, names as there.",
 )
 @click.option(
     "--actors",
     type=click.IntRange(1, 4096),
-    help="Workers; if left out, one (local), or as many as Ray has room for.",
+    help="Processes or actors; by default one (local), or as many as Ray has room for.",
 )
 @click.option(
     "--threads-per-actor",
     "threads",
     type=click.IntRange(1, 1024),
-    help="Threads of each; if left out, the CPU quota shared out (local), or one (ray).",
+    help="Threads of each; by default a share of the CPU quota (local), or one (ray).",
 )
 @click.option(
     "--device",
     type=click.Choice(["cpu", "cuda"]),
     default="cpu",
     show_default=True,
-    help="Where the model runs; with ray, 'cuda' asks for a GPU for each worker.",
+    help="Where the model runs; with ray, 'cuda' asks for a GPU for each actor.",
 )
 @click.option(
     "--precision",
     type=click.Choice(["auto", "fp32", "fp16", "int8"]),
     default="auto",
     show_default=True,
-    help="Of the encoder; 'auto' takes the device's best that the bundle has.",
+    help="Precision of the encoder; 'auto' takes the device's best in the bundle.",
 )
 @click.option(
-    "--ray-address", metavar="HOST:PORT", help="A cluster of Ray; else one is started here."
+    "--ray-address", metavar="HOST:PORT", help="A Ray cluster; by default Ray is started here."
 )
 @click.option(
     "--shard-photos",
     type=click.IntRange(1, 1 << 16),
     default=SHARD_PHOTOS,
     show_default=True,
-    help="Photos of a shard: what is lost at most when a worker dies.",
+    help="Photos per shard: at most so many are lost if a process dies.",
 )
 @click.option(
     "--embeddings",
@@ -116,7 +116,7 @@ SHARD_PHOTOS = 1024
     type=click.Choice(["float16", "float32", "none"]),
     default="float16",
     show_default=True,
-    help="How to keep the embeddings of photos.",
+    help="Type of the embeddings that are kept with photos' tags.",
 )
 @exact_option
 @Stop().handled()
@@ -125,7 +125,7 @@ def run(
     source: str,
     output: Path,
     bundle: Path,
-    kind: Kind | None,
+    kind: InputKind | None,
     labels: Path | None,
     actors: int | None,
     threads: int | None,
@@ -138,26 +138,26 @@ def run(
 ) -> int:
     """Embed and tag photos, or tag stored embeddings, into Parquet shards.
 
-    A shard is there in full or not at all. A second run makes those that are missing, and those
+    A shard is there in full or not at all. A second run makes shards that are missing, and those
     that were made with another bundle. A photo or row that cannot be used is a row with its reason.
-    SIGTERM and Ctrl-C end it with status 130 and a summary; finished shards stay.
+    SIGTERM and Ctrl-C end a run with status 130 and a summary; finished shards stay.
 
-    Of a cluster, every machine needs this package, and input, output and bundle at the same paths.
+    Every machine of a cluster needs this package, and input, output and bundle at the same paths.
     """
     if engine == "local" and ray_address:
         raise InputError("--ray-address goes with --engine ray")
-    opened = open_source(source)
+    opened = open_input(source)
     kind = _kind(opened, source, kind)
     if labels and kind == "embeddings":
-        raise InputError("--labels goes with photos: files of embeddings have their distances")
+        raise InputError("--labels goes with photos: files of embeddings have their own distances")
     _check_places(opened, output, bundle)
     if threads is None:
         threads = max(1, usable_cpus() // (actors or 1)) if engine == "local" else 1
-    settings = Settings(device, precision, threads, exact, stored)
-    address = str(opened.folder.absolute()) if isinstance(opened, FolderSource) else source
+    settings = ShardSettings(device, precision, threads, exact, stored)
+    address = str(opened.folder.absolute()) if isinstance(opened, InputFolder) else source
     job = Job.plan(kind, address, output, bundle, settings)
     engine_runs = _engine(engine, actors, ray_address, device)
-    warn_of_stand_in(Bundle.open(bundle))
+    warn_of_stand_in(job.bundle)
     shard_size = shard_photos if kind == "photos" else 1
     items = _labelled(opened.items(kind), opened, labels)
     claim_output(output, JobNote.of(kind, address, shard_size))
@@ -169,12 +169,12 @@ def run(
 
 
 def _make(job: Job, shards: Sequence[Shard], engine: Engine) -> ShardTally:
-    """Make the shards that are missing, showing how far it has come."""
+    """Make the shards that are missing, and show progress."""
     photos = job.kind == "photos"
     tally = ShardTally("photos" if photos else "rows", len(shards))
     total = sum(shard.items for shard in shards) if photos else None
     try:
-        # Ray prints on standard output what becomes of its processes.
+        # Ray reports on its processes on standard output.
         with redirect_stdout(io.StringIO()):
             outcomes = run_job(job, shards, engine)
             for outcome in track(outcomes, tally.what, total, lambda one: one.rows):
@@ -186,19 +186,19 @@ def _make(job: Job, shards: Sequence[Shard], engine: Engine) -> ShardTally:
 
 
 def _clear(output: Path, shards: Sequence[Shard], found: int) -> None:
-    """Remove what an earlier state of the input has left, and say so."""
+    """Remove shards of an earlier state of the input, and report them."""
     old, removed = remove_superseded(output, shards, found)
     if old and removed:
         note(f"{len(old)} shards of an earlier state of the input removed, such as {old[0]}")
     elif old:
         note(
-            f"the input has shrunk: {len(old)} shards of what is gone stay, such as {old[0]}; "
-            "remove them if that is meant, or see whether all of the input is there"
+            f"the input has shrunk: {len(old)} shards of missing inputs stay, such as {old[0]}; "
+            "check that all of the input is there, or remove them if it is meant to be smaller"
         )
 
 
-def _kind(opened: Source, source: str, wanted: Kind | None) -> Kind:
-    """Settle what to take."""
+def _kind(opened: InputSource, source: str, wanted: InputKind | None) -> InputKind:
+    """Return the kind of input to take."""
     kinds = opened.kinds()
     if wanted:
         kinds = [kind for kind in kinds if kind == wanted]
@@ -214,25 +214,25 @@ def _kind(opened: Source, source: str, wanted: Kind | None) -> Kind:
     return kinds[0]
 
 
-def _check_places(opened: Source, output: Path, bundle: Path) -> None:
+def _check_places(opened: InputSource, output: Path, bundle: Path) -> None:
     """Refuse an output among what is read."""
     place = real_path(output)
-    inputs = {"input": opened.folder} if isinstance(opened, FolderSource) else {}
+    inputs = {"input": opened.folder} if isinstance(opened, InputFolder) else {}
     for what, folder in (inputs | {"bundle": bundle}).items():
         if place.is_relative_to(real_path(folder)):
             raise InputError(
                 f"{output} is in the folder of the {what}: name one outside of {folder}"
             )
     if output.exists() and not output.is_dir():
-        raise InputError(f"{output} is a file: an output is a folder of its own")
+        raise InputError(f"{output} is a file: name a folder")
 
 
 def _labelled(
-    items: Iterator[InputItem], opened: Source, labels: Path | None
+    items: Iterator[InputItem], opened: InputSource, labels: Path | None
 ) -> Iterator[InputItem]:
     if labels is None:
         return items
-    folder = opened.folder if isinstance(opened, FolderSource) else labels.parent
+    folder = opened.folder if isinstance(opened, InputFolder) else labels.parent
     return with_labels(items, read_labels(labels), folder)
 
 
@@ -243,7 +243,7 @@ def _engine(
         pick_device(device)
         from geograph_types.archive.local_engine import run_locally
 
-        return partial(run_locally, workers=actors or 1)
+        return partial(run_locally, processes=actors or 1)
     from geograph_types.archive.ray_engine import run_on_ray
 
     return partial(run_on_ray, actors=actors, address=address)

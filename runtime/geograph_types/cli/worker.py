@@ -105,9 +105,15 @@ def worker(
     from geograph_types.tagger import TypeTagger
     from geograph_types.worker.address import is_practice, server_url
     from geograph_types.worker.pace import tell_of_retries
-    from geograph_types.worker.run import Order, host_identity, rehearse_round, unique_number, work
     from geograph_types.worker.tally import Listeners, Tally
     from geograph_types.worker.transport import Transport
+    from geograph_types.worker.work import (
+        Order,
+        host_identity,
+        rehearse_round,
+        unique_number,
+        work,
+    )
 
     if once and loops:
         raise InputError("--once is --loops 1: give one of the two")
@@ -155,7 +161,7 @@ def _print(results: "Iterable[RowResult]") -> None:
 
 
 def _told_now_and_then(tally: "Tally") -> Callable[[], None]:
-    """Tell how far the worker has come: each round on a terminal, each minute elsewhere."""
+    """Report progress: each round on a terminal, each minute elsewhere."""
     told = time.monotonic()
 
     def tell() -> None:

@@ -1,1 +1,1 @@
-"""Geograph's worker: rows come from a server, and their labels go back to it."""
+"""Geograph's worker: it labels rows that a server hands out, and sends the labels back."""

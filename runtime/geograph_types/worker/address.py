@@ -1,4 +1,4 @@
-"""Which addresses the worker may ask: the user's own, and images where the server says.
+"""Which addresses the worker may contact: the user's own, and images where the server says.
 
 A server, or whoever speaks in its name, must not turn the worker against other machines. An image's
 address has to be http or https, on the host that `prefix` names, whatever `fullpath` or a redirect
@@ -23,56 +23,42 @@ SHOWN: Final = 80
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where a request goes.
+    """Where a request goes."""
 
-    Attributes:
-        scheme: "http" or "https".
-        host: in small letters.
-        port: a number.
-    """
-
-    scheme: str
-    host: str
+    scheme: str  # "http" or "https"
+    host: str  # in lower case
     port: int
 
     @classmethod
     def of(cls, url: str) -> "Origin":
-        """Read it from an address.
-
-        Raises:
-            ValueError: it is no complete http or https address, or holds a user's name.
-        """
+        """Read it from an address."""
         if any(ord(character) <= 32 or ord(character) == 127 for character in url):
-            raise ValueError("it holds spaces or control characters")
+            raise ValueError("it contains spaces or control characters")
         if "\\" in url:
-            raise ValueError("it holds a backslash")
+            raise ValueError("it contains a backslash")
         parts = urlsplit(url)
         if parts.scheme not in PORTS:
-            raise ValueError("it begins neither with http:// nor https://")
+            raise ValueError("it starts with neither http:// nor https://")
         if parts.username is not None or parts.password is not None:
-            raise ValueError("it holds a user's name")
+            raise ValueError("it contains a user name")
         if not parts.hostname:
-            raise ValueError("it names no host")
+            raise ValueError("it has no host")
         return cls(parts.scheme, parts.hostname, parts.port or PORTS[parts.scheme])
 
     def secured(self) -> "Origin":
-        """The same host over https, at the usual port; itself where the port is a special one."""
+        """The same host over https at the usual port, or itself if the port is a special one."""
         if self == Origin("http", self.host, PORTS["http"]):
             return Origin("https", self.host, PORTS["https"])
         return self
 
 
 def server_url(url: str) -> str:
-    """Check the server's address, and add the parameter `model` where it has none.
-
-    Raises:
-        InputError: it cannot be used.
-    """
+    """Check the server's address, and add the parameter `model` if it has none."""
     try:
         Origin.of(url)
     except ValueError as error:
         raise InputError(
-            f"--url {url[:SHOWN]!r} cannot be used, as {error}: give the address of the server's "
+            f"--url {url[:SHOWN]!r} cannot be used ({error}): give the address of the server's "
             "script, for instance https://example.org/labeler.json.php"
         ) from None
     parts = urlsplit(url)
@@ -87,21 +73,12 @@ def with_parameters(parts: SplitResult, parameters: dict[str, str]) -> str:
 
 
 def image_address(prefix: str, fullpath: str, server: str) -> str:
-    """Put an image's address together.
-
-    Args:
-        prefix: of the answer; without one, images are beside the server's own script.
-        fullpath: of the row.
-        server: its address.
-
-    Raises:
-        FetchError: it is not http or https, or not on the host that the prefix names.
-    """
+    """Return an image's address."""
     try:
         origin = Origin.of(prefix or server)
         url = prefix + fullpath if prefix else urljoin(server, fullpath)
         if Origin.of(url) != origin:
-            raise ValueError("it leads to another host than its prefix")
+            raise ValueError("it leads to a host other than its prefix")
     except ValueError as error:
         shown = f"{prefix}{fullpath}"[:SHOWN]
         raise FetchError(FetchFault.BAD_ADDRESS, f"{shown!r}: {error}") from None
@@ -109,11 +86,7 @@ def image_address(prefix: str, fullpath: str, server: str) -> str:
 
 
 def redirected(url: str, location: str) -> str:
-    """Follow a redirect, which may lead to https but to no other host.
-
-    Raises:
-        FetchError: it leads elsewhere.
-    """
+    """Return where a redirect leads, which may be https but no other host."""
     target = urljoin(url, location)
     try:
         origin = Origin.of(url)
@@ -126,7 +99,7 @@ def redirected(url: str, location: str) -> str:
 
 
 def is_public(address: str) -> bool:
-    """Tell whether an IP address belongs to the internet, not to this machine or its network."""
+    """Return whether an IP address is on the internet, not on this machine or its network."""
     try:
         ip = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:
@@ -142,12 +115,12 @@ def is_public(address: str) -> bool:
 
 
 def is_practice(url: str) -> bool:
-    """Tell whether a server is on this machine, and so for practice: it keeps no archive."""
+    """Return whether a server is on this machine, and so is for practice: it keeps no archive."""
     return is_loopback(Origin.of(url).host)
 
 
 def resolves_to_public(origin: Origin) -> bool:
-    """Tell whether all addresses of a host are public; a name that nobody knows is let through.
+    """Return whether all addresses of a host are public; an unknown name is let through.
 
     Asking for it then fails by itself, or a proxy knows it.
     """

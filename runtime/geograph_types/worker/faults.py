@@ -7,11 +7,7 @@ from geograph_types.errors import GeographTypesError
 
 
 class StateError(GeographTypesError):
-    """A state file that is none, is in use, or cannot be read or written.
-
-    Attributes:
-        path: the file.
-    """
+    """A state file that is none, is in use, or cannot be read or written."""
 
     def __init__(self, path: Path, problem: str) -> None:
         super().__init__(f"state file {path}: {problem}")
@@ -19,12 +15,7 @@ class StateError(GeographTypesError):
 
 
 class ServerUnavailableError(GeographTypesError):
-    """The server cannot be reached, or is not well: the same request may succeed later.
-
-    Attributes:
-        problem: what happened.
-        retry_after: seconds that it asks to be left alone; `None` where it does not say.
-    """
+    """The server cannot be reached, or is not well: the same request may succeed later."""
 
     def __init__(self, url: str, problem: str, retry_after: float | None = None) -> None:
         super().__init__(f"{url}: {problem}: see whether the server is well, and run this again")
@@ -33,11 +24,7 @@ class ServerUnavailableError(GeographTypesError):
 
 
 class ServerRefusalError(GeographTypesError):
-    """The server does not take a request, and will not take it later.
-
-    Attributes:
-        status: of HTTP.
-    """
+    """The server does not take a request, and will not take it later."""
 
     def __init__(self, url: str, status: int, advice: str) -> None:
         super().__init__(f"{url}: the server refuses with status {status}: {advice}")
@@ -54,14 +41,7 @@ class FetchFault(StrEnum):
 
 
 class FetchError(GeographTypesError):
-    """One image that could not be fetched; the others are not affected.
-
-    Attributes:
-        fault: the reason, from the closed list.
-        detail: what the server did, or what is wrong with the address.
-        answered: its server has answered, and not that this machine may have nothing: it is this
-            image's own trouble.
-    """
+    """One image that could not be fetched; the others are not affected."""
 
     exit_status = 1
 

@@ -31,13 +31,7 @@ class ImageFetcher:
     """Fetches images one after the other over connections that stay open."""
 
     def __init__(self, transport: Transport, folder: Path, server: str) -> None:
-        """Fetch nothing yet.
-
-        Args:
-            transport: to fetch through.
-            folder: where images go.
-            server: address of the worker's server; images may lie on its host, wherever that is.
-        """
+        """Fetch nothing yet."""
         self._transport = transport
         self._folder = folder
         self._server = server
@@ -46,19 +40,7 @@ class ImageFetcher:
         self._direct = not getproxies()
 
     def fetch(self, number: int, prefix: str, fullpath: str) -> Path:
-        """Fetch one image.
-
-        Args:
-            number: of the photo, which names its file.
-            prefix: of the answer.
-            fullpath: of the row.
-
-        Returns:
-            The file, to be removed after use.
-
-        Raises:
-            FetchError: it cannot be had, or not now.
-        """
+        """Fetch one image."""
         url = image_address(prefix, fullpath, self._server)
         path = self._folder / str(number)
         for _ in range(REDIRECTS + 1):
@@ -106,11 +88,7 @@ class ImageFetcher:
 
 @contextmanager
 def image_folder(path: Path) -> Iterator[Path]:
-    """Make a folder for images, without what a run that was killed has left in it.
-
-    Raises:
-        InputError: it cannot be made.
-    """
+    """Make a folder for images, without what a run that was killed has left in it."""
     shutil.rmtree(path, ignore_errors=True)
     try:
         path.mkdir()

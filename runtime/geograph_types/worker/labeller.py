@@ -32,41 +32,23 @@ OUTAGE: Final = 5
 
 @dataclass(slots=True)
 class Postponed:
-    """Images that could not be reached in one round.
+    """Images that could not be reached in one round."""
 
-    Attributes:
-        rows: photos and what happened, in their order; these images' servers had answered.
-        unreachable: photos and what happened where nothing was answered, or all was refused.
-        gone: the server has said the same of all images: that they are not there.
-        skipped: how many were not tried.
-        why_skipped: why not.
-        reached: some image was fetched, so there is no outage.
-    """
-
+    # photos and what happened, in their order; these images' servers had answered
     rows: list[tuple[int, str]] = field(default_factory=list)
+    # photos and what happened where nothing was answered, or all was refused
     unreachable: list[tuple[int, str]] = field(default_factory=list)
-    gone: bool = False
-    skipped: int = 0
-    why_skipped: str = "their server is away"
-    reached: bool = False
+    gone: bool = False  # the server has said the same of all images: that they are not there
+    skipped: int = 0  # how many were not tried
+    why_skipped: str = "their server is away"  # why not
+    reached: bool = False  # some image was fetched, so there is no outage
 
 
 class Labeller:
-    """Computes labels with one bundle.
-
-    Attributes:
-        tagger: the bundle.
-        postponed: what the last call of `label` left for later.
-    """
+    """Computes labels with one bundle."""
 
     def __init__(self, tagger: TypeTagger, images: ImageFetcher, practice: bool) -> None:
-        """Compute nothing yet.
-
-        Args:
-            tagger: the bundle.
-            images: that fetches them.
-            practice: results reach no archive, so a stand-in encoder will do.
-        """
+        """Compute nothing yet."""
         self.tagger = tagger
         self.postponed = Postponed()
         self._images = images
@@ -78,19 +60,7 @@ class Labeller:
         return self.tagger.bundle.manifest.sha256
 
     def label(self, rows: Sequence[GivenRow], prefix: str) -> Iterator[list[RowResult]]:
-        """Compute the labels of rows; a row that cannot be used costs itself only.
-
-        Args:
-            rows: with embeddings, or with the address of an image.
-            prefix: of those addresses.
-
-        Yields:
-            Results, a few at a time; none for images that cannot be reached now.
-
-        Raises:
-            BundleError: the bundle lacks the head or the encoder, or is damaged.
-            DecoderError: no process can be started to decode in.
-        """
+        """Compute the labels of rows; a row that cannot be used costs itself only."""
         self.postponed = Postponed()
         stored = [row for row in rows if row.embeddings]
         if stored:
@@ -103,7 +73,7 @@ class Labeller:
             yield from self._from_images(images, prefix)
 
     def _why_no_images(self) -> str:
-        """Say why no embeddings may be made; empty where they may.
+        """Return why no embeddings may be made; empty if they may.
 
         Those of a stand-in encoder must not get into an archive; a server on this machine is none.
         """
@@ -211,13 +181,7 @@ class Labeller:
         embeddings: np.ndarray[tuple[int, ...], np.dtype[np.float32]],
         made: bool,
     ) -> list[RowResult]:
-        """Score [N, 512] embeddings of N rows, those that can be used.
-
-        Args:
-            rows: of which they are.
-            embeddings: float32 [N, 512].
-            made: they were made here, and are sent as well.
-        """
+        """Score [N, 512] embeddings of N rows, those that can be used."""
         if not rows:
             return []
         places = np.arange(len(rows), dtype=np.int64)
@@ -236,7 +200,7 @@ class Labeller:
 
 
 def _are_alike(failed: Sequence[RowResult]) -> bool:
-    """Tell whether images have all failed with one and the same status of HTTP."""
+    """Return whether all images have failed with the same HTTP status."""
     said = {(result.fault, result.detail) for result in failed}
     return len(said) == 1 and failed[0].fault == FetchFault.NOT_THERE
 

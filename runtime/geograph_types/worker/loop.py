@@ -7,12 +7,12 @@ from typing import Final, TypeVar
 
 from geograph_types.system.signals import Stop
 from geograph_types.worker.faults import FetchFault, ServerRefusalError, ServerUnavailableError
+from geograph_types.worker.label_server import LabelServer
 from geograph_types.worker.labeller import Labeller
 from geograph_types.worker.outbox import KINDS, Batch, Outbox
 from geograph_types.worker.pace import Pace, repeat
 from geograph_types.worker.protocol import Answer
 from geograph_types.worker.rows import RowResult, SortedRows, sort_rows
-from geograph_types.worker.server import Server
 from geograph_types.worker.tally import Listeners
 
 T = TypeVar("T")
@@ -32,31 +32,18 @@ TRIES: Final = 3
 
 
 class Worker:
-    """One worker; not to be used by several threads.
-
-    Attributes:
-        tally: what it has done so far.
-    """
+    """One worker; not to be used by several threads."""
 
     def __init__(
         self,
-        server: Server,
+        server: LabelServer,
         labeller: Labeller,
         outbox: Outbox,
         pace: Pace,
         stop: Stop,
         listeners: Listeners,
     ) -> None:
-        """Do nothing yet.
-
-        Args:
-            server: to ask.
-            labeller: that computes.
-            outbox: that keeps results.
-            pace: that says how long to wait.
-            stop: that lets signals wait at the wrong moment.
-            listeners: who hears of it.
-        """
+        """Do nothing yet."""
         self.tally = listeners.tally
         self._server = server
         self._labeller = labeller
@@ -68,20 +55,7 @@ class Worker:
         self._tries: Counter[int] = Counter()
 
     def run(self, loops: int | None, limit: int, unique_number: int, embeddings: bool) -> None:
-        """Work.
-
-        Args:
-            loops: rounds; `None` for without end, in which case outages are waited out.
-            limit: rows in a round.
-            unique_number: of this worker, 0 to 31.
-            embeddings: ask for stored embeddings.
-
-        Raises:
-            ServerUnavailableError: the server was away for too long; results are kept.
-            ServerRefusalError: the server will not work with this worker; results are kept.
-            StateError: results cannot be kept.
-            KeyboardInterrupt: a signal has come; results are kept.
-        """
+        """Work."""
         most = None if loops is None else PATIENCE
         self._wait_from_last_run()
         while loops is None or self.tally.rounds < loops:
@@ -141,7 +115,7 @@ class Worker:
         return given.without(again)
 
     def _keep(self, results: Sequence[RowResult]) -> None:
-        """Tell of results and put them on disk: what is there is not computed again, nor told."""
+        """Report results and put them on disk, so that they are not computed again."""
         for result in results:
             self.tally.count(result, self._tell)
         self._outbox.store(results, self._labeller.bundle)

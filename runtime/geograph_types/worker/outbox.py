@@ -51,8 +51,8 @@ STATE: Final = DatabaseKind(
 )
 
 
-Kind: TypeAlias = Literal["labels", "embeddings"]
-KINDS: Final[tuple[Kind, ...]] = ("labels", "embeddings")
+ListKind: TypeAlias = Literal["labels", "embeddings"]
+KINDS: Final[tuple[ListKind, ...]] = ("labels", "embeddings")
 
 KEPT: Final = 20_000
 """Results that are kept after they were accepted, 30 MB if all of them are embeddings."""
@@ -69,38 +69,23 @@ passed over. One that comes later the server has lost, and what was sent is sent
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """A list to send.
+    """A list to send."""
 
-    Attributes:
-        kind: of what is in it.
-        number: in the order in which they were put together.
-        key: by which a server may know that it had it before.
-        body: JSON.
-        size: photos in it.
-    """
-
-    kind: Kind
-    number: int
-    key: str
-    body: bytes
-    size: int
+    kind: ListKind  # of what is in it
+    number: int  # in the order in which they were put together
+    key: str  # by which a server may know that it had it before
+    body: bytes  # JSON
+    size: int  # photos in it
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
-    """Photos of an answer that need not be computed.
+class Earlier:
+    """Photos of an answer that need not be computed."""
 
-    Attributes:
-        waiting: numbers whose results wait to be sent.
-        lately: numbers whose results were accepted a moment ago.
-        lost: numbers whose results were accepted longer ago.
-        refused: numbers whose results the server will not take.
-    """
-
-    waiting: frozenset[int]
-    lately: frozenset[int]
-    lost: frozenset[int]
-    refused: frozenset[int]
+    waiting: frozenset[int]  # numbers whose results wait to be sent
+    lately: frozenset[int]  # numbers whose results were accepted a moment ago
+    lost: frozenset[int]  # numbers whose results were accepted longer ago
+    refused: frozenset[int]  # numbers whose results the server will not take
 
 
 class Outbox:
@@ -108,23 +93,15 @@ class Outbox:
 
     All methods raise `StateError` where the file cannot be read or written; what was written
     before stays.
-
-    Attributes:
-        path: the file.
     """
 
     def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
         self.path = path
         self._connection = connection
 
-    def known(self, numbers: Sequence[int], bundle: str) -> Known:
-        """Look photos up that the server gives; those that another bundle labelled are not known.
-
-        Args:
-            numbers: of photos.
-            bundle: digest of the one in use.
-        """
-        found: dict[str, set[int]] = {name: set() for name in Known.__dataclass_fields__}
+    def known(self, numbers: Sequence[int], bundle: str) -> Earlier:
+        """Find earlier results of photos; those of another bundle do not count."""
+        found: dict[str, set[int]] = {name: set() for name in Earlier.__dataclass_fields__}
         since = time.time() - LAG_SECONDS
         with reported(self.path, STATE):
             for number in numbers:
@@ -136,7 +113,7 @@ class Outbox:
                 if row is not None:
                     accepted = "lately" if row[1] > since else "lost"
                     found[accepted if row[0] == "accepted" else row[0]].add(number)
-        return Known(**{name: frozenset(numbers) for name, numbers in found.items()})
+        return Earlier(**{name: frozenset(numbers) for name, numbers in found.items()})
 
     def store(self, results: Iterable[RowResult], bundle: str) -> None:
         """Write results, all of them or none, in place of earlier ones; they wait to be sent."""
@@ -160,16 +137,8 @@ class Outbox:
                 [(number,) for number in numbers],
             )
 
-    def next_batch(self, kind: Kind, most: int) -> Batch | None:
-        """Give the list to send next: one that was put together before, or a new one.
-
-        Args:
-            kind: of results.
-            most: photos in a new one.
-
-        Returns:
-            `None` where nothing waits.
-        """
+    def next_batch(self, kind: ListKind, most: int) -> Batch | None:
+        """Return the list to send next: one that was put together before, or a new one."""
         with self._transaction():
             row = self._connection.execute(
                 "SELECT min(batch), count(*) FROM results WHERE state = 'waiting' AND kind = ?",
@@ -214,7 +183,7 @@ class Outbox:
             self._connection.execute("DELETE FROM batches WHERE number = ?", (batch.number,))
 
     def numbers(self, batch: Batch) -> list[int]:
-        """Give the numbers of the photos in a list that waits."""
+        """Return the numbers of the photos in a list that waits."""
         query = f"SELECT gridimage_id FROM results {IN_BATCH} ORDER BY gridimage_id"
         with reported(self.path, STATE):
             rows = self._connection.execute(query, (batch.kind, batch.number))
@@ -227,7 +196,7 @@ class Outbox:
             return int(self._connection.execute(query).fetchone()[0])
 
     def last_request(self) -> float:
-        """Give when the server was last asked, in seconds since 1970; 0 for never."""
+        """Return when the server was last asked, in seconds since 1970; 0 for never."""
         query = "SELECT value FROM settings WHERE name = 'last_request'"
         with reported(self.path, STATE):
             row = self._connection.execute(query).fetchone()
@@ -238,11 +207,7 @@ class Outbox:
         self._set("last_request", time.time())
 
     def belong_to(self, url: str) -> None:
-        """Tie the file to a server, so that no other gets its results.
-
-        Raises:
-            StateError: it is tied to another one.
-        """
+        """Tie the file to a server, so that no other gets its results."""
         with reported(self.path, STATE):
             row = self._connection.execute(
                 "SELECT value FROM settings WHERE name = 'url'"
@@ -254,7 +219,7 @@ class Outbox:
                 self.path, f"it belongs to {row[0]}: name another file for {url} with --state"
             )
 
-    def _new_batch(self, kind: Kind, most: int) -> int:
+    def _new_batch(self, kind: ListKind, most: int) -> int:
         number = self._new_number()
         self._connection.execute(
             "UPDATE results SET batch = ? WHERE kind = ? AND gridimage_id IN (SELECT gridimage_id "
@@ -286,16 +251,7 @@ class Outbox:
 
 @contextmanager
 def open_outbox(path: Path, url: str) -> Iterator[Outbox]:
-    """Open a state file, and make it where there is none.
-
-    Args:
-        path: the file.
-        url: of the server that its results are for.
-
-    Raises:
-        StateError: it is no state file, of a newer version, of another server, in use by another
-            worker, or cannot be read or written.
-    """
+    """Open a state file, and make it where there is none."""
     with open_database(path, STATE) as connection:
         outbox = Outbox(path, connection)
         outbox.belong_to(url)

@@ -27,14 +27,6 @@ def repeat(request: Callable[[], T], first_wait: float, most: int | None) -> T:
 
     Waits double from the first to five minutes, each with up to the first one more at random, and
     are never shorter than the server's Retry-After.
-
-    Args:
-        request: to make.
-        first_wait: seconds.
-        most: how often it is made; `None` for without end.
-
-    Raises:
-        ServerUnavailableError: the last one.
     """
     longest = max(LONGEST_WAIT, first_wait)
     caller = stamina.RetryingCaller(
@@ -65,11 +57,7 @@ def _hook(first_wait: float, longest: float) -> Callable[[Exception], bool | flo
 
 
 def tell_of_retries(tell: Callable[[str], None]) -> None:
-    """Have each wait told, in this process, in place of stamina's log.
-
-    Args:
-        tell: takes a line.
-    """
+    """Have each wait told, in this process, in place of stamina's log."""
 
     def hook(details: stamina.instrumentation.RetryDetails) -> None:
         problem = getattr(details.caused_by, "problem", details.caused_by)
@@ -89,12 +77,7 @@ ROUNDS: Final = 10
 
 
 class Pace:
-    """Counts requests and says how long to wait.
-
-    Attributes:
-        pause: seconds between rounds, unless the server asks for more.
-        requests: made so far.
-    """
+    """Counts requests and says how long to wait."""
 
     def __init__(self, pause: float) -> None:
         """Measure nothing yet."""
@@ -124,12 +107,7 @@ class Pace:
         return max(self.pause, seconds / requests if requests else 0.0)
 
     def rest_after(self, sleep: float | None, idle: bool) -> float:
-        """Give the seconds to wait between two rounds.
-
-        Args:
-            sleep: what the server asks for.
-            idle: the round had nothing to do; waits double with each such round.
-        """
+        """Return the seconds to wait between two rounds."""
         self._idle = self._idle + 1 if idle else 0
         pause = min(max(self.pause, sleep or 0.0), LONGEST_SLEEP)
         doubled = self.first_wait * 2 ** min(self._idle, 30) if idle else 0.0

@@ -34,47 +34,28 @@ class AnswerError(ValueError):
 
 
 class Label(msgspec.Struct, frozen=True):
-    """One label of a photo.
+    """One label of a photo."""
 
-    Attributes:
-        image_id: the photo's number in the archive.
-        label: a class; or "None" where no class is likely, or "Failed".
-        score: its probability; 0 with "None", -1 with "Failed".
-    """
-
-    image_id: int
-    label: str
-    score: float | int
+    image_id: int  # the photo's number in the archive
+    label: str  # a class; or "None" where no class is likely, or "Failed"
+    score: float | int  # its probability; 0 with "None", -1 with "Failed"
 
 
 class ImageEmbedding(msgspec.Struct, frozen=True):
-    """An embedding that was made from a photo.
+    """An embedding that was made from a photo."""
 
-    Attributes:
-        image_id: the photo's number in the archive.
-        type: "image"; the server keeps those of titles too.
-        embeddings: 512 little-endian float32, which msgspec writes as base64.
-    """
-
-    image_id: int
-    type: str
-    embeddings: bytes
+    image_id: int  # the photo's number in the archive
+    type: str  # "image"; the server keeps those of titles too
+    embeddings: bytes  # 512 little-endian float32, which msgspec writes as base64
 
 
 class GivenRow(msgspec.Struct, frozen=True):
-    """One row of an answer.
+    """One row of an answer."""
 
-    Attributes:
-        gridimage_id: the photo's number; some servers write it as text.
-        distance: metres, "" for 0, "Unknown", or nothing.
-        embeddings: bytes of 512 little-endian float32.
-        fullpath: what follows `prefix` in the image's address.
-    """
-
-    gridimage_id: int | Text
-    distance: Text | int | float | None = None
-    embeddings: bytes | None = None
-    fullpath: Text | None = None
+    gridimage_id: int | Text  # the photo's number; some servers write it as text
+    distance: Text | int | float | None = None  # metres, "" for 0, "Unknown", or nothing
+    embeddings: bytes | None = None  # bytes of 512 little-endian float32
+    fullpath: Text | None = None  # what follows `prefix` in the image's address
 
     @property
     def number(self) -> int:
@@ -105,25 +86,15 @@ class RawAnswer(msgspec.Struct):
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """An answer to the question for rows.
+    """An answer to the question for rows."""
 
-    Attributes:
-        rows: each as JSON.
-        prefix: of the addresses of images; empty where there is none.
-        sleep: seconds to wait between rounds; `None` where the server does not say.
-    """
-
-    rows: tuple[bytes, ...]
-    prefix: str
-    sleep: float | None
+    rows: tuple[bytes, ...]  # each as JSON
+    prefix: str  # of the addresses of images; empty where there is none
+    sleep: float | None  # seconds to wait between rounds; `None` where the server does not say
 
 
 def read_answer(body: bytes) -> Answer:
-    """Take an answer apart; its rows are read one by one, with `read_row`.
-
-    Raises:
-        AnswerError: it is no JSON object with rows.
-    """
+    """Take an answer apart; its rows are read one by one, with `read_row`."""
     try:
         answer = msgspec.json.decode(body, type=RawAnswer)
     except NOT_JSON as error:
@@ -138,12 +109,7 @@ def read_answer(body: bytes) -> Answer:
 
 
 def read_row(data: bytes, place: int) -> GivenRow | RowError:
-    """Read one row; an error is given, not raised, with the photo's number where that is known.
-
-    Args:
-        data: JSON.
-        place: in its answer, from 1.
-    """
+    """Read one row; an error is given, not raised, with the photo's number where that is known."""
     try:
         row = msgspec.json.decode(data, type=GivenRow)
     except NOT_JSON as error:
@@ -165,19 +131,14 @@ def read_row(data: bytes, place: int) -> GivenRow | RowError:
 
 
 def labels_of(number: int, probabilities: NDArray[np.float32]) -> tuple[Label, ...]:
-    """Give the labels of a photo: all classes over 0.2, or "None" with 0.
-
-    Args:
-        number: of the photo.
-        probabilities: float32 [7], in class order.
-    """
+    """Return the labels of a photo: all classes over 0.2, or "None" with 0."""
     likely = np.flatnonzero(probabilities > LABEL_THRESHOLD).tolist()
     labels = (Label(number, CLASSES[index], float(probabilities[index])) for index in likely)
     return tuple(labels) or (Label(number, NO_LABEL, 0),)
 
 
 def failed_label(number: int) -> tuple[Label, ...]:
-    """Give what is said of a photo that cannot be used."""
+    """Return the labels of a photo that cannot be used."""
     return (Label(number, FAILED, -1),)
 
 

@@ -15,21 +15,13 @@ from geograph_types.worker.protocol import (
 
 @dataclass(frozen=True, slots=True)
 class RowResult:
-    """What came of one row.
+    """What came of one row."""
 
-    Attributes:
-        number: of the photo.
-        labels: to be sent.
-        embedding: to be sent, where it was made here.
-        fault: why the labels are "Failed"; empty where they are not.
-        detail: what was wrong.
-    """
-
-    number: int
-    labels: tuple[Label, ...]
-    embedding: ImageEmbedding | None = None
-    fault: str = ""
-    detail: str = ""
+    number: int  # of the photo
+    labels: tuple[Label, ...]  # to be sent
+    embedding: ImageEmbedding | None = None  # to be sent, where it was made here
+    fault: str = ""  # why the labels are "Failed"; empty where they are not
+    detail: str = ""  # what was wrong
 
     @classmethod
     def failed(cls, number: int, fault: str, detail: str) -> "RowResult":
@@ -39,19 +31,13 @@ class RowResult:
 
 @dataclass(frozen=True, slots=True)
 class SortedRows:
-    """The rows of an answer; each photo is there once, as it was given first.
+    """The rows of an answer; each photo is there once, as it was given first."""
 
-    Attributes:
-        good: rows to label.
-        failed: results of rows that cannot be read but say which photo they are of.
-        nameless: rows that cannot be read and do not say that; nothing can be sent of them.
-        repeated: how many were left out, as the answer has their photos twice.
-    """
-
-    good: list[GivenRow]
-    failed: list[RowResult]
+    good: list[GivenRow]  # rows to label
+    failed: list[RowResult]  # results of rows that cannot be read but say which photo they are of
+    # rows that cannot be read and do not say that; nothing can be sent of them
     nameless: list[RowError]
-    repeated: int
+    repeated: int  # how many were left out, as the answer has their photos twice
 
     @property
     def numbers(self) -> list[int]:

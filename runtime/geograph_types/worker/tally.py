@@ -10,35 +10,20 @@ from geograph_types.worker.rows import RowResult, SortedRows
 
 @dataclass(slots=True)
 class Tally:
-    """Counts of a run.
+    """Counts of a run."""
 
-    Attributes:
-        rounds: questions that were answered.
-        rows: that the server gave.
-        labelled: that were computed.
-        faults: rows that cannot be used, by reason.
-        repeated: rows that were given again, and not computed again.
-        sent_again: of these, those that the server had lost.
-        left: images of the last round that could not be reached, and are left for later.
-        accepted: sets of labels that the server has taken.
-        refused: photos whose results it will not take.
-        requests: to the server.
-        failures: of these, those that were not answered well.
-        waiting: photos whose results wait to be sent, at the end.
-    """
-
-    rounds: int = 0
-    rows: int = 0
-    labelled: int = 0
-    faults: Counter[str] = field(default_factory=Counter)
-    repeated: int = 0
-    sent_again: int = 0
-    left: int = 0
-    accepted: int = 0
-    refused: int = 0
-    requests: int = 0
-    failures: int = 0
-    waiting: int = 0
+    rounds: int = 0  # questions that were answered
+    rows: int = 0  # that the server gave
+    labelled: int = 0  # that were computed
+    faults: Counter[str] = field(default_factory=Counter)  # rows that cannot be used, by reason
+    repeated: int = 0  # rows that were given again, and not computed again
+    sent_again: int = 0  # of these, those that the server had lost
+    left: int = 0  # images of the last round that could not be reached, and are left for later
+    accepted: int = 0  # sets of labels that the server has taken
+    refused: int = 0  # photos whose results it will not take
+    requests: int = 0  # to the server
+    failures: int = 0  # of these, those that were not answered well
+    waiting: int = 0  # photos whose results wait to be sent, at the end
 
     @property
     def failed(self) -> bool:
@@ -73,7 +58,7 @@ class Tally:
             tell(f"note: {postponed.skipped} images left for later: {postponed.why_skipped}")
 
     def line(self) -> str:
-        """Say it in a line."""
+        """Return a summary in one line."""
         parts = [f"{self.rounds} rounds, {self.rows} rows: {self.labelled} labelled"]
         if self.faults:
             reasons = ", ".join(f"{count} {fault}" for fault, count in self.faults.most_common())
@@ -92,14 +77,8 @@ class Tally:
 
 @dataclass(frozen=True, slots=True)
 class Listeners:
-    """Who hears of the work.
+    """Who hears of the work."""
 
-    Attributes:
-        tally: counts.
-        tell: takes a line for people.
-        after_round: called after each round.
-    """
-
-    tally: Tally
-    tell: Callable[[str], None]
-    after_round: Callable[[], None]
+    tally: Tally  # counts
+    tell: Callable[[str], None]  # takes a line for people
+    after_round: Callable[[], None]  # called after each round

@@ -38,19 +38,12 @@ class BodyTooLargeError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """An answer.
+    """An answer."""
 
-    Attributes:
-        status: of HTTP.
-        location: where a redirect leads; empty elsewhere.
-        retry_after: the header of that name; empty where there is none.
-        body: empty where it went to a file, or the status is no success.
-    """
-
-    status: int
-    location: str
-    retry_after: str
-    body: bytes
+    status: int  # of HTTP
+    location: str  # where a redirect leads; empty elsewhere
+    retry_after: str  # the header of that name; empty where there is none
+    body: bytes  # empty where it went to a file, or the status is no success
 
     @property
     def succeeded(self) -> bool:
@@ -72,11 +65,7 @@ class Transport:
     """Connections that are kept open between requests; proxies are those of the environment."""
 
     def __init__(self, user_agent: str) -> None:
-        """Connect to nothing yet.
-
-        Args:
-            user_agent: the header of that name.
-        """
+        """Connect to nothing yet."""
         limits = httpx.Limits(max_connections=2)
         timeout = httpx.Timeout(READ_SECONDS, connect=CONNECT_SECONDS)
         self._client = httpx.Client(
@@ -102,22 +91,7 @@ class Transport:
         into: BinaryIO | None = None,
         allows: Callable[[str], bool] | None = None,
     ) -> Reply:
-        """Ask once.
-
-        Args:
-            method: "GET" or "POST".
-            url: complete.
-            limit: bytes of the body that are taken, unpacked.
-            seconds: that the whole answer may take.
-            body: what to send, JSON.
-            headers: further ones.
-            into: where the body goes, in place of `Reply.body`.
-            allows: whether an IP address may be talked to; asked before anything is read.
-
-        Raises:
-            RequestError: no answer, or none that can be read.
-            BodyTooLargeError: it goes beyond the limit.
-        """
+        """Ask once."""
         until = time.monotonic() + seconds
         sink = BytesIO() if into is None else into
         try:
@@ -146,7 +120,7 @@ class Transport:
 
 
 def _peer(response: httpx.Response) -> str:
-    """Give the IP address at the other end."""
+    """Return the IP address at the other end."""
     stream = response.extensions.get("network_stream")
     address = stream.get_extra_info("server_addr") if stream is not None else None
     return str(address[0]) if address else ""

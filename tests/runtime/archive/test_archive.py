@@ -19,8 +19,8 @@ import pytest
 from PIL import Image
 
 from geograph_types.archive.items import InputItem, write_shards
-from geograph_types.archive.job import shown_address
 from geograph_types.cli.main import main
+from geograph_types.system.hosts import shown_address
 
 Folder = dict[str, bytes]
 
@@ -239,8 +239,8 @@ def test_a_file_of_embeddings_that_cannot_be_read_costs_itself(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--input", "nowhere"], "nowhere is no folder"),
-        (["--input", "photos/no.jpg"], "photos/no.jpg is no folder"),
+        (["--input", "nowhere"], "nowhere is not a folder"),
+        (["--input", "photos/no.jpg"], "photos/no.jpg is not a folder"),
         (["--input", "void"], "void has no photos or embeddings"),
         (["--input", "photos", "--kind", "embeddings"], "photos has no embeddings"),
         (["--input", "mixed"], "mixed has photos and files of embeddings: choose with --kind"),
@@ -248,7 +248,7 @@ def test_a_file_of_embeddings_that_cannot_be_read_costs_itself(
         (["--output", "photos/out"], "in the folder of the input"),
         (["--output", "photos"], "in the folder of the input"),
         (["--output", "bundle/out"], "in the folder of the bundle"),
-        (["--output", "void.txt"], "is a file: an output is a folder"),
+        (["--output", "void.txt"], "is a file: name a folder"),
         (["--output", "mixed"], "mixed has other files"),
         (["--ray-address", "127.0.0.1:1"], "--ray-address goes with --engine ray"),
         (["--precision", "int8"], "has no int8 encoder"),
@@ -287,7 +287,7 @@ def test_what_cannot_be_run_is_one_line_before_any_work(
         ({"input": "s3://other/photos"}, "another job (input s3://other/photos)"),
         ({"shard_size": 9}, "another job (shard_size 9)"),
         ({"kind": "embeddings"}, "another job (kind embeddings)"),
-        ({"kind": 5}, "cannot be understood"),
+        ({"kind": 5}, "is not the note of a job"),
     ],
 )
 def test_the_shards_of_another_job_are_left_alone(
@@ -301,8 +301,8 @@ def test_the_shards_of_another_job_are_left_alone(
     output = tmp_path / "out"
     assert run(photos, output, tiny_bundle, "--shard-photos", 8) == 1
     whole = shards(output)
-    kept = json.loads((output / "job.json").read_text())
-    (output / "job.json").write_text(json.dumps(kept | note))
+    kept = json.loads((output / "_job.json").read_text())
+    (output / "_job.json").write_text(json.dumps(kept | note))
     capsys.readouterr()
     assert run(photos, output, tiny_bundle, "--shard-photos", 8) == 2
     assert message in (line := error_of(capsys))
@@ -328,7 +328,7 @@ def test_a_full_disk_ends_the_run_and_the_next_one_completes_it(
     assert (done.returncode, "Traceback" in done.stderr) == (2, False)
     (line,) = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
     assert "cannot be written (File too large): make room" in line
-    assert sorted(path.name for path in output.iterdir()) == [".inputs.msgpack", "job.json"]
+    assert sorted(path.name for path in output.iterdir()) == [".inputs.msgpack", "_job.json"]
     assert run(photos, output, tiny_bundle, *shape) == 1
     assert len(shards(output)) == 2
 
@@ -360,7 +360,7 @@ def test_an_interrupted_run_says_what_stays_and_leaves_no_process(
     assert 0 < len(shards(output)) < 16
     assert "decoder_died" not in table_of(output)["reason"].to_pylist()
     assert run(photos, output, tiny_bundle, "--shard-photos", 2) == 1
-    assert {path.name for path in output.iterdir()} == {*shards(output), "job.json"}
+    assert {path.name for path in output.iterdir()} == {*shards(output), "_job.json"}
     assert len(shards(output)) == 16
 
 

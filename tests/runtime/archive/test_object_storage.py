@@ -125,7 +125,7 @@ def test_photos_and_embeddings_of_a_bucket(
     assert remote.pop("forbidden.jpg")["reason"] == "unreadable"
     assert local.pop("forbidden.jpg")["status"] == "ok"
     assert remote == local
-    assert "endpoint" not in (tmp_path / "remote" / "job.json").read_text()
+    assert "endpoint" not in (tmp_path / "remote" / "_job.json").read_text()
 
     stored = f"s3://{BUCKET}/rows{options}"
     (root / "rows").mkdir()

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from fake_geograph import FakeGeograph
 
+from geograph_types.worker.label_server import seconds_of
 from geograph_types.worker.pace import LONGEST_SLEEP, LONGEST_WAIT, Pace
 from geograph_types.worker.protocol import read_answer
-from geograph_types.worker.server import seconds_of
 
 Run = Callable[..., tuple[int, str, str]]
 

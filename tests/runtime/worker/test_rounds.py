@@ -15,7 +15,7 @@ import pytest
 from fake_geograph import FakeGeograph
 
 from geograph_types import CLASSES, TypeTagger
-from geograph_types.worker.run import host_identity, unique_number
+from geograph_types.worker.work import host_identity, unique_number
 
 Run = Callable[..., tuple[int, str, str]]
 JSON = {"Content-Type": "application/json"}

@@ -1,4 +1,4 @@
-"""Run a job: what is finished is passed over, the rest goes to an engine."""
+"""Run a job: finished shards are passed over, the others go to an engine."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
@@ -12,18 +12,10 @@ Engine: TypeAlias = Callable[[Job, Sequence[Shard]], Iterator[Outcome]]
 
 
 def run_job(job: Job, shards: Sequence[Shard], engine: Engine) -> Iterator[Outcome]:
-    """Make the shards that are not there yet.
-
-    Args:
-        job: what to do.
-        shards: of its input, all of them.
-        engine: makes them, here or elsewhere.
-
-    Yields:
-        An outcome a shard: first those that an earlier run has finished.
+    """Make the shards that are missing, and yield the outcome of each, finished ones first.
 
     Raises:
-        EngineError: a worker met what others would meet as well, such as a full disk.
+        EngineError: a problem that every shard would meet, such as a full disk.
     """
     waiting = []
     for shard in shards:

@@ -23,33 +23,17 @@ ADVICE: Final = {
 }
 
 
-class Server:
+class LabelServer:
     """Asks for rows and delivers results, each once; repeating is the caller's decision."""
 
     def __init__(self, transport: Transport, url: str, asking: Callable[[], None]) -> None:
-        """Ask nothing yet.
-
-        Args:
-            transport: to ask through.
-            url: with the parameter `model`.
-            asking: called before each request.
-        """
+        """Ask nothing yet."""
         self.url = url
         self._transport = transport
         self._asking = asking
 
     def rows(self, limit: int, unique_number: int, embeddings: bool) -> Answer:
-        """Ask for rows.
-
-        Args:
-            limit: how many at most.
-            unique_number: of this worker, 0 to 31.
-            embeddings: rows with their stored embeddings are wanted.
-
-        Raises:
-            ServerUnavailableError: no answer, or none that can be read.
-            ServerRefusalError: the server will not give any.
-        """
+        """Ask for rows."""
         parts = urlsplit(self.url)
         parameters = dict(parse_qsl(parts.query, keep_blank_values=True))
         parameters |= {"limit": str(limit), "unique_number": str(unique_number)}
@@ -62,16 +46,7 @@ class Server:
             raise ServerUnavailableError(self.url, str(error)) from None
 
     def deliver(self, body: bytes, key: str) -> None:
-        """Deliver a list; the server has accepted it when this returns.
-
-        Args:
-            body: JSON.
-            key: the same whenever this list is delivered again.
-
-        Raises:
-            ServerUnavailableError: whether it was accepted is not known.
-            ServerRefusalError: it was not.
-        """
+        """Deliver a list; the server has accepted it when this returns."""
         self._ask("POST", self.url, body, key)
 
     def _ask(self, method: str, url: str, body: bytes | None = None, key: str = "") -> Reply:

@@ -13,13 +13,13 @@ from geograph_types.system.signals import Stop
 from geograph_types.tagger import TypeTagger
 from geograph_types.worker.address import is_practice
 from geograph_types.worker.images import ImageFetcher, image_folder
+from geograph_types.worker.label_server import LabelServer
 from geograph_types.worker.labeller import Labeller
 from geograph_types.worker.loop import PATIENCE, Worker
 from geograph_types.worker.outbox import open_outbox
 from geograph_types.worker.pace import Pace, repeat
 from geograph_types.worker.protocol import Answer
 from geograph_types.worker.rows import RowResult, sort_rows
-from geograph_types.worker.server import Server
 from geograph_types.worker.tally import Listeners, Tally
 from geograph_types.worker.transport import Transport
 
@@ -27,18 +27,7 @@ from geograph_types.worker.transport import Transport
 def rehearse(
     answer: Answer, limit: int, labeller: Labeller, tally: Tally, tell: Callable[[str], None]
 ) -> Iterator[RowResult]:
-    """Label the rows of an answer.
-
-    Args:
-        answer: of the server.
-        limit: rows that were asked for.
-        labeller: that computes.
-        tally: that counts.
-        tell: takes a line for people.
-
-    Yields:
-        What would be sent of each photo.
-    """
+    """Label the rows of an answer."""
     rows = sort_rows(answer.rows[:limit])
     tally.read(rows, len(answer.rows[:limit]), tell)
     for result in chain(rows.failed, *labeller.label(rows.good, answer.prefix)):
@@ -64,29 +53,20 @@ def host_identity(machine_id: Path = MACHINE_ID) -> str:
 
 
 def unique_number(identity: str) -> int:
-    """Give the same number from 0 to 31 for the same identity, always."""
+    """Return a number from 0 to 31, always the same for the same identity."""
     return int.from_bytes(hashlib.sha256(identity.encode()).digest()) % NUMBERS
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What a worker is to do.
+    """What a worker is to do."""
 
-    Attributes:
-        url: of the server, as `server_url` gives it.
-        embeddings: ask for stored embeddings.
-        limit: rows in a round.
-        unique_number: of this worker, 0 to 31.
-        pause: seconds between rounds at least.
-        loops: rounds; `None` for without end.
-    """
-
-    url: str
-    embeddings: bool
-    limit: int
-    unique_number: int
-    pause: float
-    loops: int | None
+    url: str  # of the server, as `server_url` gives it
+    embeddings: bool  # ask for stored embeddings
+    limit: int  # rows in a round
+    unique_number: int  # of this worker, 0 to 31
+    pause: float  # seconds between rounds at least
+    loops: int | None  # rounds; `None` for without end
 
 
 def work(
@@ -97,20 +77,7 @@ def work(
     stop: Stop,
     listeners: Listeners,
 ) -> None:
-    """Work until all rounds are done.
-
-    Args:
-        order: what to do.
-        tagger: with a head, and an encoder where images are fetched.
-        transport: to ask through.
-        state: file of the results that wait to be sent; images go into a folder beside it.
-        stop: that lets signals wait at the wrong moment.
-        listeners: who hears of it.
-
-    Raises:
-        GeographTypesError: see `Worker.run`.
-        KeyboardInterrupt: a signal has come.
-    """
+    """Work until all rounds are done."""
     pace = Pace(order.pause)
     tally = listeners.tally
     images = state.with_name(f".{state.name}.fetched")
@@ -122,7 +89,7 @@ def work(
             outbox.note_request()
 
         worker = Worker(
-            Server(transport, order.url, asking),
+            LabelServer(transport, order.url, asking),
             Labeller(tagger, ImageFetcher(transport, folder, order.url), is_practice(order.url)),
             outbox,
             pace,
@@ -138,20 +105,13 @@ def work(
 def rehearse_round(
     order: Order, tagger: TypeTagger, transport: Transport, listeners: Listeners
 ) -> Iterator[RowResult]:
-    """Work one round, but send and keep nothing.
-
-    Yields:
-        What would be sent of each photo.
-
-    Raises:
-        GeographTypesError: as `work`.
-    """
+    """Work one round, but send and keep nothing."""
     tally = listeners.tally
 
     def asking() -> None:
         tally.requests += 1
 
-    server = Server(transport, order.url, asking)
+    server = LabelServer(transport, order.url, asking)
     answer = repeat(
         lambda: server.rows(order.limit, order.unique_number, order.embeddings),
         order.pause,

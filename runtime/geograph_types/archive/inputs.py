@@ -3,31 +3,30 @@
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Protocol
 from urllib.parse import unquote, urlsplit
 
-from geograph_types.archive.items import InputItem, Known
-from geograph_types.archive.job import Kind, shown_address
+from geograph_types.archive.items import InputItem, ItemLabels
+from geograph_types.archive.job import InputKind
 from geograph_types.decoding.open import SUFFIXES
 from geograph_types.errors import InputError
 from geograph_types.photos.find import find_photos
 from geograph_types.photos.labels import PhotoLabels, label_key
 from geograph_types.stored.files import find_row_files, is_row_file
+from geograph_types.system.hosts import shown_address
 
-REMOTE: Final = ("s3",)
 
-
-class Source(Protocol):
+class InputSource(Protocol):
     """A place with inputs."""
 
-    def kinds(self) -> list[Kind]:
-        """Say what is there."""
+    def kinds(self) -> list[InputKind]:
+        """Return which kinds of input are there."""
 
-    def items(self, kind: Kind) -> Iterator[InputItem]:
+    def items(self, kind: InputKind) -> Iterator[InputItem]:
         """List inputs of a kind in an order that depends on their names alone."""
 
     def fetch(self, name: str, folder: Path) -> Path:
-        """Give a path from which an input can be read; a copy, if need be, in a folder.
+        """Return a path from which an input can be read: a copy in `folder`, if need be.
 
         Raises:
             PhotoError: it cannot be fetched.
@@ -35,38 +34,29 @@ class Source(Protocol):
         """
 
 
-def open_source(address: str) -> Source:
-    """Take a folder, file:///folder or s3://bucket/folder.
-
-    Raises:
-        InputError: there is no such folder, or the address is of no kind that is known.
-        MissingExtraError: object storage without pyarrow.
-    """
-    parts = urlsplit(address)
-    if parts.scheme in REMOTE:
+def open_input(address: str) -> InputSource:
+    """Open a folder, file:///folder or s3://bucket/folder."""
+    scheme = urlsplit(address).scheme
+    if scheme == "s3" and "://" in address:
         from geograph_types.archive.object_storage import ObjectStorage
 
         return ObjectStorage(address)
-    if "://" not in address:
-        return FolderSource(Path(address))
-    if parts.scheme == "file" and parts.netloc in ("", "localhost"):
-        return FolderSource(Path(unquote(parts.path)))
-    raise InputError(
-        f"{shown_address(address)}: an input is a folder, file:///FOLDER or s3://BUCKET/FOLDER"
-    )
+    if "://" not in address and scheme != "s3":
+        return InputFolder(Path(address))
+    parts = urlsplit(address)
+    if scheme == "file" and parts.netloc in ("", "localhost"):
+        return InputFolder(Path(unquote(parts.path)))
+    shown = f"{shown_address(address)}: " if "://" in address else ""
+    raise InputError(f"{shown}an input is a folder, file:///FOLDER or s3://BUCKET/FOLDER")
 
 
-class FolderSource:
-    """A folder that every worker can read at the same path."""
+class InputFolder:
+    """A folder that every process can read at the same path."""
 
     def __init__(self, folder: Path) -> None:
-        """Take a folder.
-
-        Raises:
-            InputError: there is none, or it cannot be read.
-        """
+        """Check that it can be read."""
         if not folder.is_dir():
-            raise InputError(f"{folder} is no folder: name the one that holds the input")
+            raise InputError(f"{folder} is not a folder: name the one that holds the input")
         try:
             with os.scandir(folder):
                 pass
@@ -74,9 +64,9 @@ class FolderSource:
             raise InputError(f"{folder} cannot be read ({error.strerror})") from None
         self.folder = folder
 
-    def kinds(self) -> list[Kind]:
-        """Say what is there."""
-        kinds: list[Kind] = []
+    def kinds(self) -> list[InputKind]:
+        """Return which kinds of input are there."""
+        kinds: list[InputKind] = []
         if any(path.suffix.casefold() in SUFFIXES for path in find_photos([self.folder])):
             kinds.append("photos")
         if self._has_rows():
@@ -84,20 +74,18 @@ class FolderSource:
         return kinds
 
     def _has_rows(self) -> bool:
-        """Look for a file of embeddings; paths of millions of photos are not kept meanwhile."""
+        """Find a file of embeddings; paths of millions of photos are not kept meanwhile."""
         for root, _, files in os.walk(self.folder):
             place = Path(root).relative_to(self.folder)
             if any(is_row_file(place / name) and Path(root, name).is_file() for name in files):
                 return True
         return False
 
-    def items(self, kind: Kind) -> Iterator[InputItem]:
+    def items(self, kind: InputKind) -> Iterator[InputItem]:
         """List photos folder by folder, or files of embeddings by their paths.
 
-        A folder that cannot be read is an input itself, among photos: opening it says why.
-
-        Raises:
-            InputError: a folder among those of embeddings cannot be read.
+        Among photos, a folder that cannot be read is an input itself: opening it says why.
+        Among files of embeddings it is an error.
         """
         if kind == "photos":
             for path in find_photos([self.folder]):
@@ -109,7 +97,7 @@ class FolderSource:
             yield _item(file.path, self.folder)
 
     def fetch(self, name: str, folder: Path) -> Path:
-        """Give its path; nothing is copied."""
+        """Return its path; nothing is copied."""
         return self.folder / name
 
 
@@ -129,24 +117,19 @@ def _item(path: Path, folder: Path) -> InputItem:
 
 
 def with_labels(
-    items: Iterator[InputItem], records: Mapping[Path, PhotoLabels], folder: Path
+    items: Iterator[InputItem], labels: Mapping[Path, PhotoLabels], folder: Path
 ) -> Iterator[InputItem]:
-    """Add what a labels file says.
-
-    Args:
-        items: photos.
-        records: as `read_labels` gives them.
-        folder: from which the labels name photos.
+    """Add to photos what a labels file says, which names them from `folder`.
 
     Raises:
-        InputError: they name none of the photos.
+        InputError: it names none of the photos.
     """
     named = 0
     for item in items:
-        record = records.get(label_key(folder / item.name))
-        named += record is not None
-        known = Known.of(record) if record else None
-        yield InputItem(item.raw_name, item.size, item.modified, known)
+        found = labels.get(label_key(folder / item.name))
+        named += found is not None
+        packed = ItemLabels.of(found) if found else None
+        yield InputItem(item.raw_name, item.size, item.modified, packed)
     if not named:
         raise InputError(
             f"the labels name none of the photos in {folder}: their column 'photo' is relative "
