@@ -189,7 +189,7 @@ def test_no_output_costs_an_input_or_another_output(
     for outputs, message in (
         (["--out", mine], "is read by this command"),
         (["--out", tmp_path / "x", "--report", tmp_path / "x"], "is written by this command"),
-        (["--out", "-"], "no file name"),
+        (["--out", "-"], "not a file name"),
         (["--out", bundle / "tags.csv"], "is in the bundle"),
     ):
         assert message in error_line(run("tag", mine, "--bundle", bundle, *outputs), 2)

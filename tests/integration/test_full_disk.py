@@ -137,7 +137,7 @@ def test_a_place_that_cannot_be_written_is_one_line(
     option = "--catalog" if name.endswith("catalog") else "--out"
     arguments = [photos, "--bundle", tiny_bundle, option, place / name]
     with read_only(place):
-        one_clear_line(tag(*arguments), "cannot be written", "nothing can be written in")
+        one_clear_line(tag(*arguments), "cannot be written", "is not writable")
     assert list(place.iterdir()) == []
 
 

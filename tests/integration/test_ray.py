@@ -23,7 +23,7 @@ PHOTOS = int(os.environ.get("GEOGRAPH_TYPES_RAY_PHOTOS", "90"))
 KILLS = int(os.environ.get("GEOGRAPH_TYPES_RAY_KILLS", "1"))
 """`make acceptance` takes 5,000 photos and 10 kills."""
 
-OURS = re.compile("^note: | tagged, 2 failed: | photos, [0-9.]+ a second$")
+OURS = re.compile("^note: | tagged, 2 failed: | photos, [0-9.]+ per second$")
 """Lines of the program; all others would be Ray's."""
 
 SHARDS = max(9, 2 * KILLS)

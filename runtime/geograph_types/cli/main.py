@@ -4,7 +4,6 @@ import os
 import sys
 import warnings
 from collections.abc import Sequence
-from importlib import metadata
 from typing import Any, Final
 
 import click
@@ -13,6 +12,7 @@ from geograph_types.cli.commands import CommandEntry, installed_commands, load_c
 from geograph_types.errors import GeographTypesError, MissingExtraError
 from geograph_types.files.text import displayable
 
+NAME: Final = "geograph-types"
 EXIT_COULD_NOT_RUN: Final = 2
 EXIT_INTERRUPTED: Final = 130
 EXIT_BROKEN_PIPE: Final = 141
@@ -23,24 +23,23 @@ NO_UNIX: Final = (
     "geograph-types runs on Linux: on Windows, install it in the Windows Subsystem for Linux (WSL)"
 )
 
-OWN_PACKAGES: Final = ("geograph_types", "geograph_types_trainer", "geograph_types_export")
+OWN_PACKAGES: Final = ("", "geograph_types", "geograph_types_trainer", "geograph_types_export")
 
 
 class CommandList(click.Group):
     """Commands that stay unimported until one of them is called."""
 
     def __init__(self, entries: dict[str, CommandEntry]) -> None:
-        """Take the commands by name."""
+        """Keep the commands by name."""
         super().__init__(
-            name="geograph-types",
+            name=NAME,
             help="Predict Geograph's Type tags from photos and distances.",
             epilog="Try it on drawn photos: geograph-types scenes practice --per-class 4",
-            params=[version_option()],
         )
         self.entries = entries
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Name the commands."""
+        """Return the names of the commands."""
         return sorted(name for name in self.entries if " " not in name)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
@@ -48,7 +47,7 @@ class CommandList(click.Group):
         return load_command(self.entries, cmd_name)
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command; a reader of its output that leaves early ends it without a word."""
+        """Run the command; if the reader of its output leaves early, it ends without a message."""
         try:
             result = super().invoke(ctx)
             sys.stdout.flush()
@@ -66,41 +65,20 @@ class CommandList(click.Group):
             )
 
 
-def version_option() -> click.Option:
-    """Make the option `--version`, which reads the version only when it is asked for."""
-
-    def show(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
-        if wanted:
-            click.echo(f"geograph-types {metadata.version('geograph-types')}")
-            ctx.exit()
-
-    return click.Option(
-        ["--version"],
-        is_flag=True,
-        is_eager=True,
-        expose_value=False,
-        callback=show,
-        help="Show the version and exit.",
-    )
-
-
 def main(arguments: Sequence[str]) -> int:
-    """Run one command.
+    """Run one command and return its exit status.
 
-    Args:
-        arguments: those after the program's name.
-
-    Returns:
-        Exit status: 0 all done, 1 some inputs failed, 2 could not run, 130 interrupted, 141 where
-        whoever read the output has left.
+    0 all done, 1 some inputs failed, 2 could not run, 130 interrupted, 141 if whoever read the
+    output has left.
     """
-    # What a decoder thinks of a damaged photo is in that photo's result.
+    # A decoder's warning about a damaged photo is in that photo's result.
     warnings.filterwarnings("ignore", module=r"PIL\.")
     entries = installed_commands()
     try:
-        status = CommandList(entries).main(
-            args=list(arguments), prog_name="geograph-types", standalone_mode=False
+        program = click.version_option(package_name=NAME, message="%(prog)s %(version)s")(
+            CommandList(entries)
         )
+        status = program.main(args=list(arguments), prog_name=NAME, standalone_mode=False)
         return status if isinstance(status, int) else 0
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()
@@ -110,21 +88,20 @@ def main(arguments: Sequence[str]) -> int:
     except (click.Abort, KeyboardInterrupt):
         return _fail("interrupted", EXIT_INTERRUPTED)
     except MissingExtraError as error:
-        return _fail(str(_own_extra(error, entries, arguments)), error.exit_status)
+        return _fail(str(_with_own_extra(error, entries, arguments)), error.exit_status)
     except GeographTypesError as error:
         return _fail(str(error), error.exit_status)
     except ModuleNotFoundError as error:
         if error.name in UNIX_MODULES:
             return _fail(NO_UNIX, EXIT_COULD_NOT_RUN)
-        missing = _missing_extra(error, entries, arguments)
-        if missing is None:
+        called = _called(entries, arguments)
+        module = (error.name or "").partition(".")[0]
+        if called is None or module in OWN_PACKAGES:  # a fault of ours, to be seen
             raise
-        return _fail(str(missing), EXIT_COULD_NOT_RUN)
+        return _fail(str(MissingExtraError(module, called.extra)), EXIT_COULD_NOT_RUN)
     except OSError as error:
-        return _fail(
-            ": ".join(filter(None, [error.filename, error.strerror or str(error)])),
-            EXIT_COULD_NOT_RUN,
-        )
+        message = ": ".join(filter(None, [error.filename, error.strerror or str(error)]))
+        return _fail(message, EXIT_COULD_NOT_RUN)
 
 
 def _fail(message: str, status: int) -> int:
@@ -132,21 +109,10 @@ def _fail(message: str, status: int) -> int:
     return status
 
 
-def _missing_extra(
-    error: ModuleNotFoundError, entries: dict[str, CommandEntry], arguments: Sequence[str]
-) -> MissingExtraError | None:
-    """Say which extra brings a module; one of our own that is missing is a fault to be seen."""
-    called = _called(entries, arguments)
-    module = (error.name or "").partition(".")[0]
-    if called is None or not module or module in OWN_PACKAGES:
-        return None
-    return MissingExtraError(module, called.extra)
-
-
-def _own_extra(
+def _with_own_extra(
     error: MissingExtraError, entries: dict[str, CommandEntry], arguments: Sequence[str]
 ) -> MissingExtraError:
-    """Name the command's own extra where that brings the module, and more that it needs."""
+    """Name the command's own extra if that brings the module, and more that the command needs."""
     from geograph_types.cli.doctor import EXTRAS
 
     called = _called(entries, arguments)

@@ -9,30 +9,30 @@ import click
 from geograph_types.bundle import Bundle
 from geograph_types.files.text import displayable
 
-_speakers: list[Callable[[str], None]] = []
-"""Who says lines in place of standard error itself; the last one does."""
+_writers: list[Callable[[str], None]] = []
+"""What takes lines in place of standard error itself; the last one does."""
 
 
 def note(line: str) -> None:
-    """Say one line; what a terminal would act upon, as in the name of a file, is escaped."""
-    if _speakers:
-        _speakers[-1](displayable(line))
+    """Write one line; what a terminal would act upon, as in the name of a file, is escaped."""
+    if _writers:
+        _writers[-1](displayable(line))
     else:
         click.echo(displayable(line), err=True)
 
 
 @contextmanager
-def redirected_to(speaker: Callable[[str], None]) -> Iterator[None]:
-    """Hand lines to a speaker meanwhile, as where a bar has the terminal's last line."""
-    _speakers.append(speaker)
+def redirected_to(writer: Callable[[str], None]) -> Iterator[None]:
+    """Pass lines to a writer meanwhile, as a bar that has the terminal's last line needs."""
+    _writers.append(writer)
     try:
         yield
     finally:
-        _speakers.remove(speaker)
+        _writers.remove(writer)
 
 
 def warn_of_stand_in(bundle: Bundle) -> None:
-    """Say that tags mean nothing, where the bundle's encoder has stand-in weights."""
+    """Warn that tags mean nothing if the bundle's encoder has stand-in weights."""
     encoder = bundle.manifest.encoder
     if encoder is not None and encoder.stand_in:
         note(
@@ -42,6 +42,6 @@ def warn_of_stand_in(bundle: Bundle) -> None:
 
 
 def failures(faults: Counter[str]) -> str:
-    """Go on with a summary: how many failed, by reason; nothing where none did."""
+    """Return the end of a summary: how many failed, by reason; empty if none did."""
     reasons = ", ".join(f"{number} {fault}" for fault, number in faults.most_common())
     return f", {faults.total()} failed: {reasons}" if faults else ""

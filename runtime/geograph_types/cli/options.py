@@ -12,7 +12,7 @@ from geograph_types.errors import InputError
 from geograph_types.photos.find import real_path
 
 any_path = click.Path(path_type=Path)
-"""Whether it is there, and what it is, the command says itself."""
+"""The command itself checks whether it exists, and what it is."""
 output_path = click.Path(path_type=Path, dir_okay=False)
 
 bundle_option = click.option(
@@ -32,13 +32,13 @@ device_option = click.option(
 exact_option = click.option(
     "--exact",
     is_flag=True,
-    help="Decode large JPEG files in full: several times slower, and hardly another result.",
+    help="Decode large JPEG files in full: several times slower, for nearly the same result.",
 )
 threads_option = click.option(
     "--threads",
     type=click.IntRange(1, 1024),
     default=None,
-    help="Threads of the model; follows the CPU quota if left out.",
+    help="Threads of the model; default: the CPU quota.",
 )
 
 
@@ -48,11 +48,7 @@ class FiniteRange(click.FloatRange):
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> float:
-        """Read a number.
-
-        Raises:
-            click.BadParameter: it is none, or out of range.
-        """
+        """Read a number."""
         number: float = super().convert(value, param, ctx)
         if not math.isfinite(number):
             self.fail(f"{value} is not a finite number.", param, ctx)
@@ -62,28 +58,21 @@ class FiniteRange(click.FloatRange):
 def check_outputs(
     outputs: Iterable[Path | None], inputs: Iterable[Path | None], bundle: Path | None = None
 ) -> None:
-    """Refuse, before any work is done, outputs that would cost something else.
+    """Refuse, before any work is done, outputs that would overwrite or break something else.
 
-    Args:
-        outputs: files to write; `None` for those that were not asked for.
-        inputs: files and folders that are read.
-        bundle: that is read; with another file in it, it would be refused from then on.
-
-    Raises:
-        InputError: an output is an input, in the bundle or another output, or has no folder that
-            can be written.
+    That is an input, another output, or a bundle that is read, which a further file would spoil.
     """
     taken = {real_path(path): "is read by this command" for path in inputs if path is not None}
     for output in filter(None, outputs):
         if output.name == "-":
-            raise InputError("'-' is no file name: leave the option out for standard output")
+            raise InputError("'-' is not a file name: leave the option out for standard output")
         place = real_path(output)
         if place in taken:
-            raise InputError(f"{output} {taken[place]}: give the output another name")
+            raise InputError(f"{output} {taken[place]}: choose another name for the output")
         if bundle is not None and place.is_relative_to(real_path(bundle)):
-            raise InputError(f"{output} is in the bundle {bundle}: name a place outside of it")
+            raise InputError(f"{output} is in the bundle {bundle}: choose a place outside it")
         if not place.parent.is_dir():
-            raise InputError(f"there is no folder {output.parent}: make it first")
+            raise InputError(f"there is no folder {output.parent}: create it first")
         if not os.access(place.parent, os.W_OK):
-            raise InputError(f"nothing can be written in {output.parent}: name another folder")
+            raise InputError(f"{output.parent} is not writable: choose another folder")
         taken[place] = "is written by this command already"

@@ -3,52 +3,40 @@
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
-from typing import Final, TypeVar
+from contextlib import contextmanager
+from typing import Final, TypeAlias, TypeVar
 
 from geograph_types.cli.notices import note, redirected_to
 
 T = TypeVar("T")
+Show: TypeAlias = Callable[[int, int], None]
+"""Shows how many are done, and how many of them failed."""
 
 SECONDS_BETWEEN_LINES: Final = 15.0
-
-
-def one(_: object) -> int:
-    """Count an item as one."""
-    return 1
-
-
-def none(_: object) -> bool:
-    """Count no item as failed."""
-    return False
 
 
 def track(
     items: Iterable[T],
     what: str,
     total: int | None,
-    count: Callable[[T], int] = one,
-    failed: Callable[[T], bool] = none,
+    count: Callable[[T], int] = lambda _: 1,
+    failed: Callable[[T], bool] = lambda _: False,
 ) -> Iterator[T]:
-    """Pass items on, showing on standard error how many have come, how fast, and how many failed.
+    """Pass items on, showing how many have come, how fast, and how many failed.
 
-    Args:
-        items: anything.
-        what: names what is counted, for instance "photos".
-        total: how many there will be, where that is known.
-        count: how many an item counts for, where it is not one.
-        failed: whether an item is a failure.
+    `what` names what is counted, such as "photos"; an item counts as `count` of it.
     """
-    show = _with_bar if sys.stderr.isatty() else _with_lines
-    yield from show(items, what, total, count, failed)
+    done = failures = 0
+    with (_bar if sys.stderr.isatty() else _lines)(what, total) as show:
+        for item in items:
+            yield item
+            done += count(item)
+            failures += failed(item)
+            show(done, failures)
 
 
-def _with_bar(
-    items: Iterable[T],
-    what: str,
-    total: int | None,
-    count: Callable[[T], int],
-    failed: Callable[[T], bool],
-) -> Iterator[T]:
+@contextmanager
+def _bar(what: str, total: int | None) -> Iterator[Show]:
     from rich.console import Console
     from rich.progress import (
         BarColumn,
@@ -69,40 +57,32 @@ def _with_bar(
     )
     console = Console(stderr=True)
 
-    def say(line: str) -> None:
+    def write(line: str) -> None:
         console.print(Text(line), soft_wrap=True)
 
-    failures = 0
-    with Progress(*columns, console=console, transient=True) as bar, redirected_to(say):
+    with Progress(*columns, console=console, transient=True) as bar, redirected_to(write):
         task = bar.add_task(what, total=total, rate="", failures="")
-        for item in items:
-            yield item
-            failures += failed(item)
+
+        def show(done: int, failures: int) -> None:
             speed = bar.tasks[task].speed
-            bar.update(
-                task,
-                advance=count(item),
-                rate="" if speed is None else f"{speed:,.1f}/s",
-                failures=f"{failures} failed" if failures else "",
-            )
+            rate = "" if speed is None else f"{speed:,.1f}/s"
+            failed = f"{failures} failed" if failures else ""
+            bar.update(task, completed=done, rate=rate, failures=failed)
+
+        yield show
 
 
-def _with_lines(
-    items: Iterable[T],
-    what: str,
-    total: int | None,
-    count: Callable[[T], int],
-    failed: Callable[[T], bool],
-) -> Iterator[T]:
-    started = spoken = time.monotonic()
-    done = failures = 0
-    for item in items:
-        yield item
-        done += count(item)
-        failures += failed(item)
+@contextmanager
+def _lines(what: str, total: int | None) -> Iterator[Show]:
+    started = latest = time.monotonic()
+
+    def show(done: int, failures: int) -> None:
+        nonlocal latest
         now = time.monotonic()
-        if now - spoken >= SECONDS_BETWEEN_LINES:
-            spoken = now
+        if now - latest >= SECONDS_BETWEEN_LINES:
+            latest = now
             of = "" if total is None else f" of {total}"
-            bad = f", {failures} failed" if failures else ""
-            note(f"{done}{of} {what}, {done / (now - started):.1f} a second{bad}")
+            failed = f", {failures} failed" if failures else ""
+            note(f"{done}{of} {what}, {done / (now - started):.1f} per second{failed}")
+
+    yield show

@@ -9,7 +9,7 @@ from geograph_types.cli.options import any_path
 from geograph_types.cli.photo_list import named_paths
 from geograph_types.cli.progress import track
 from geograph_types.cli.tag_sidecars import show_plan
-from geograph_types.sidecars.plan import SidecarError
+from geograph_types.sidecars import SidecarError
 
 
 @click.group(epilog="Example: geograph-types sidecars undo holiday/")

@@ -1,4 +1,4 @@
-"""The sidecars that `tag` writes, or says it would write."""
+"""The sidecars that `tag` writes, or would write."""
 
 from typing import TYPE_CHECKING
 
@@ -7,26 +7,17 @@ import click
 from geograph_types.cli.notices import note
 from geograph_types.files.text import displayable
 from geograph_types.photos.result import PhotoResult
-from geograph_types.sidecars.plan import SidecarError
+from geograph_types.sidecars import SidecarError
 
 if TYPE_CHECKING:
     from geograph_types.sidecars.plan import SidecarPlan
 
 
 class SidecarOutput:
-    """Write each photo's tags into its sidecar; those of a photo that failed stay as they are.
-
-    Attributes:
-        changed: sidecars that were written, or would be.
-        failed: sidecars that could not be.
-    """
+    """Write each photo's tags into its sidecar; those of a photo that failed stay as they are."""
 
     def __init__(self, dry_run: bool) -> None:
-        """Get ready.
-
-        Raises:
-            MissingExtraError: exiv2, which checks what is written, is not installed.
-        """
+        """Load what writes them, so that a missing extra is reported before any work is done."""
         import geograph_types.sidecars.plan  # noqa: F401
 
         self._dry_run = dry_run
@@ -34,7 +25,7 @@ class SidecarOutput:
         self.failed = 0
 
     def write(self, result: PhotoResult) -> None:
-        """Have the photo's certain tags, and no earlier ones of ours, in its sidecar."""
+        """Put the photo's certain tags into its sidecar, in place of earlier ones of ours."""
         from geograph_types.sidecars.plan import apply_plan, plan_tags
 
         if result.prediction is None:
@@ -52,14 +43,14 @@ class SidecarOutput:
         self.changed += plan.changes
 
     def show(self) -> None:
-        """Say how many there were."""
+        """Write the counts to standard error."""
         verb = "would be written" if self._dry_run else "written"
         failed = f", {self.failed} failed" if self.failed else ""
         note(f"{self.changed} sidecars {verb}{failed}")
 
 
 def show_plan(plan: "SidecarPlan") -> None:
-    """Say on standard output what a plan would change; nothing where that is nothing."""
+    """Write what a plan would change, if anything, to standard output."""
     if plan.changes:
         click.echo(displayable(str(plan.path)))
         for line in plan.lines():

@@ -150,12 +150,12 @@ class XmpDocument:
         nodes = holders[0].children if len(holders) == 1 and not plain else []
         if len(nodes) != 1 or nodes[0].name.uri != RDF or nodes[0].name.local not in LISTS:
             raise XmpError(
-                f"its {name.local} is not a list: save it anew with the software it is of"
+                f"its {name.local} is not a list: save it again with the software that wrote it"
             )
         return nodes[0]
 
     def space_before(self, element: Element) -> bytes:
-        """Give the white space directly before an element."""
+        """Return the white space directly before an element."""
         match = SPACE_BEFORE.search(self.text, 0, element.start)
         return match[0] if match else b""
 

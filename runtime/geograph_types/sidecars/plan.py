@@ -7,28 +7,13 @@ is already in a sidecar stays as it is, byte for byte; a text that is no XMP is 
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Final
+from typing import Final
 
-from geograph_types.errors import GeographTypesError
 from geograph_types.files.atomic import new_file, sync_folder
+from geograph_types.sidecars import SidecarError
 from geograph_types.sidecars.check import check_difference
 from geograph_types.sidecars.document import XmpDocument, XmpError
 from geograph_types.sidecars.tags import EMPTY, TakenBack, add, take_back
-
-
-class SidecarError(GeographTypesError):
-    """One sidecar that could not be read or written, and was not touched.
-
-    Attributes:
-        path: the sidecar.
-    """
-
-    exit_status: ClassVar[int] = 1
-
-    def __init__(self, path: Path, problem: str) -> None:
-        super().__init__(f"sidecar {path}: {problem}")
-        self.path = path
-
 
 SIZE_LIMIT: Final = 8 * 1024 * 1024
 """Bytes; the largest sidecars, with masks drawn in an editor, have one or two million."""
@@ -58,7 +43,7 @@ class SidecarPlan:
         return self.before != self.after
 
     def lines(self) -> list[str]:
-        """Say what would change, a line for each entry, "+" for what comes in."""
+        """Return what would change, a line for each entry, "+" for what comes in."""
         return [f"- {entry}" for entry in self.removed] + [f"+ {entry}" for entry in self.added]
 
 

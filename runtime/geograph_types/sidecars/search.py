@@ -1,4 +1,4 @@
-"""Find the sidecars that tags may have to be taken out of."""
+"""Find sidecars that contain our tags."""
 
 import os
 from collections.abc import Iterable, Iterator
@@ -32,7 +32,7 @@ def find_sidecars(paths: Iterable[Path]) -> Iterator[Path]:
         elif os.path.lexists(path) or os.path.lexists(sidecar):
             yield sidecar
         else:
-            raise InputError(f"there is neither {path} nor its sidecar: mind the spelling")
+            raise InputError(f"there is neither {path} nor its sidecar: check the spelling")
 
 
 def _in_folder(folder: Path) -> Iterator[Path]:

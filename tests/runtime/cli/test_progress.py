@@ -19,7 +19,7 @@ for number in track(range(6), "photos", 6, failed=lambda number: number in (1, 3
 
 
 def on_a_terminal(script: str) -> str:
-    """Give all that a terminal was sent, without what moves its cursor."""
+    """Return all that a terminal was sent, without what moves its cursor."""
     ours, theirs = pty.openpty()
     environment = os.environ | {"TERM": "xterm", "COLUMNS": "80"}
     with subprocess.Popen([sys.executable, "-c", script], stderr=theirs, env=environment) as child:

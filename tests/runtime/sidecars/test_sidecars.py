@@ -10,10 +10,10 @@ from pathlib import Path
 import exiv2
 import pytest
 
+from geograph_types.sidecars import SidecarError
 from geograph_types.sidecars.check import XmpValues, check_difference, read_xmp
 from geograph_types.sidecars.document import XmpDocument, XmpError
 from geograph_types.sidecars.plan import (
-    SidecarError,
     SidecarPlan,
     apply_plan,
     plan_tags,

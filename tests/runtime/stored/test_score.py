@@ -267,7 +267,7 @@ def test_a_reader_that_leaves_early_ends_score_as_sigpipe_does(
     ("arguments", "message"),
     [
         (["--out", "x.csv"], "ends in .parquet or .jsonl"),
-        (["--out", "-"], "no file name"),
+        (["--out", "-"], "not a file name"),
         (["--distances", "a.parquet"], "goes with one numpy array"),
         (["--diff", "b", "c"], "leave --bundle out"),
     ],

@@ -1,33 +1,12 @@
 """The commands of the trainer."""
 
-from geograph_types.cli.commands import CommandEntry
+from geograph_types.cli.commands import command_table
 
-COMMANDS = (
-    CommandEntry(
-        "scenes",
-        "Draw labelled practice photographs.",
-        "geograph_types_trainer.cli.scenes:scenes",
-        "train",
-    ),
-    CommandEntry(
-        "dataset",
-        "Convert, describe or sample a dataset.",
-        "geograph_types_trainer.cli.dataset:dataset",
-        "train",
-    ),
-    CommandEntry(
-        "train", "Train a head on a dataset.", "geograph_types_trainer.cli.train:train", "train"
-    ),
-    CommandEntry(
-        "evaluate",
-        "Score a head on a dataset's test split.",
-        "geograph_types_trainer.cli.evaluate:evaluate",
-        "train",
-    ),
-    CommandEntry(
-        "checkpoint",
-        "Write or read a head in the form that Geograph releases.",
-        "geograph_types_trainer.cli.checkpoint:checkpoint",
-        "train",
-    ),
+COMMANDS = command_table(
+    "geograph_types_trainer.cli",
+    ("scenes", "train", "scenes:scenes", "Draw labelled practice photographs."),
+    ("dataset", "train", "dataset:dataset", "Convert, describe or sample a dataset."),
+    ("train", "train", "train:train", "Train a head on a dataset."),
+    ("evaluate", "train", "evaluate:evaluate", "Score a head on a dataset's test split."),
+    ("checkpoint", "train", "checkpoint:checkpoint", "Convert heads to and from .pth files."),
 )
