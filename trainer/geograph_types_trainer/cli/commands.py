@@ -1,11 +1,11 @@
-"""The commands of the trainer."""
+"""The trainer's commands."""
 
 from geograph_types.cli.commands import CommandEntry
 
 COMMANDS = (
     CommandEntry(
         "scenes",
-        "Draw labelled practice photographs.",
+        "Draw labelled practice photos.",
         "geograph_types_trainer.cli.scenes:scenes",
         "train",
     ),
