@@ -50,8 +50,8 @@ def test_pseudo_drone_is_told_from_true_drone() -> None:
     [
         ("", "16", RowFault.NO_TAG, "types is empty"),
         (" , ", "16", RowFault.NO_TAG, "types is empty"),
-        ("Z,Cross Far", "16", RowFault.UNKNOWN_TAG, "'Cross Far' is no Type"),
-        ("Geograph,geograph", "16", RowFault.UNKNOWN_TAG, "'geograph' is no Type"),
+        ("Z,Cross Far", "16", RowFault.UNKNOWN_TAG, "'Cross Far' is not a Type"),
+        ("Geograph,geograph", "16", RowFault.UNKNOWN_TAG, "'geograph' is not a Type"),
         ("Geograph", "banana", RowFault.BAD_DISTANCE, "'banana' is not a distance"),
         ("Geograph", "-3", RowFault.BAD_DISTANCE, "'-3' is not a distance"),
     ],

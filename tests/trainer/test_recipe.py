@@ -35,7 +35,7 @@ def test_settings_come_from_recipe_then_file_then_options(dataset: Path, tmp_pat
         ("--resume run --epochs 3", "--resume takes every setting from the run itself"),
         ("--resume run --out other", "--resume takes every setting from the run itself"),
         ("--resume run --device auto", "--resume takes every setting from the run itself"),
-        ("--resume run", "run is no run: start one with train DATA --out run"),
+        ("--resume run", "run is not a run: start one with train DATA --out run"),
         ("--out run", "give DATA and --out RUN, or --resume RUN"),
         ("{data}", "give DATA and --out RUN, or --resume RUN"),
     ],

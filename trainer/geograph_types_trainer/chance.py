@@ -1,4 +1,4 @@
-"""Random numbers that belong to a row, not to its place in a file."""
+"""Random numbers that depend on a row's id, not on its position in a file."""
 
 from typing import Final
 
@@ -23,14 +23,7 @@ def mix(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
 
 
 def derived_seed(*parts: int) -> int:
-    """Make one seed of several numbers, such as a seed, an epoch and a purpose.
-
-    Args:
-        parts: each 0 or more; their order matters.
-
-    Returns:
-        A number below 2^63.
-    """
+    """Combine numbers of 0 or more, such as seed, epoch and purpose, into a seed below 2^63."""
     state = np.zeros(1, np.uint64)
     for part in parts:
         state = mix(state ^ np.uint64(part % 2**64))
@@ -38,14 +31,9 @@ def derived_seed(*parts: int) -> int:
 
 
 def uniform_by_id(ids: NDArray[np.int64], *parts: int) -> NDArray[np.float64]:
-    """Draw a number in [0, 1) for each row.
+    """Draw a float64 in [0, 1) for each `gridimage_id`, the same whatever the order of the rows.
 
-    Args:
-        ids: int64 [N], `gridimage_id`.
-        parts: seed, epoch, purpose; other parts give independent numbers.
-
-    Returns:
-        float64 [N], the same for the same id whatever the order of the rows.
+    Other parts (seed, epoch, purpose) give independent numbers.
     """
     key = np.uint64(derived_seed(*parts))
     bits = mix(mix(ids.astype(np.uint64)) ^ key)

@@ -13,11 +13,7 @@ DeviceName: TypeAlias = Literal["auto", "cpu", "cuda"]
 
 
 def choose_device(name: DeviceName) -> torch.device:
-    """Find the device; "auto" takes CUDA where there is one.
-
-    Raises:
-        DeviceError: CUDA was asked for and there is none.
-    """
+    """Return the device; "auto" takes CUDA if there is one, "cuda" fails if there is none."""
     has_cuda = torch.cuda.is_available()
     if name == "cuda" and not has_cuda:
         raise DeviceError(name, ("cpu",), "train with --device cpu, or install torch for CUDA")
@@ -26,7 +22,7 @@ def choose_device(name: DeviceName) -> torch.device:
 
 @contextmanager
 def seeded(device: torch.device, *parts: int) -> Iterator[None]:
-    """Draw torch's random numbers from a seed made of numbers; the caller's generator is kept."""
+    """Seed torch's random numbers for a while; the caller's generator is restored."""
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(derived_seed(*parts))
         yield

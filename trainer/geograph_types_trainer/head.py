@@ -16,18 +16,14 @@ HIDDEN: Final = 256
 
 
 class TypeHead(nn.Module):
-    """Two layers over the embedding and the embedded distance, side by side.
+    """Two layers over the embedding and the embedded distance, concatenated.
 
-    The names and shapes of its parameters are those of the released heads: `dist_emb.weight`
-    (24, 16), `fc.0` 528 -> 256, ReLU, dropout, `fc.3` 256 -> 7.
+    Its parameters have the names and shapes of the released heads: `dist_emb.weight` (24, 16),
+    `fc.0` 528 -> 256, ReLU, dropout, `fc.3` 256 -> 7.
     """
 
     def __init__(self, dropout: float = 0.2) -> None:
-        """Draw weights from torch's generator.
-
-        Args:
-            dropout: share of hidden units left out in training.
-        """
+        """Draw the initial weights from torch's generator."""
         super().__init__()
         self.dist_emb = nn.Embedding(DISTANCE_ROWS, DISTANCE_DIMENSION)
         self.fc = nn.Sequential(
@@ -48,63 +44,44 @@ class TypeHead(nn.Module):
         return cast(nn.Linear, self.fc[3])
 
     def forward(self, embeddings: Tensor, buckets: Tensor) -> Tensor:
-        """Predict.
-
-        Args:
-            embeddings: float32 [N, 512], raw.
-            buckets: int64 [N], 0 to 22.
-
-        Returns:
-            Logits, float32 [N, 7].
-        """
+        """Compute logits [N, 7] from raw embeddings [N, 512] and int64 buckets [N], 0 to 22."""
         return self.logits_at(self.image_part(embeddings), buckets[None])[0]
 
     def image_part(self, embeddings: Tensor) -> Tensor:
-        """Compute the picture's part of the hidden layer, float32 [N, 256]."""
+        """Compute the embeddings' part of the hidden layer, float32 [N, 256]."""
         weight = self.first.weight[:, :EMBEDDING_DIMENSION]
         return nn.functional.linear(embeddings, weight, self.first.bias)
 
-    def logits_at(self, seen: Tensor, views: Tensor, kept: Tensor | None = None) -> Tensor:
-        """Judge the same pictures at several distances, for little more than the price of one.
+    def logits_at(
+        self, image_part: Tensor, buckets: Tensor, factors: Tensor | None = None
+    ) -> Tensor:
+        """Compute logits [K, N, 7] of the same photos at several distances, buckets [K, N].
 
-        Args:
-            seen: float32 [N, 256], from `look`.
-            views: int64 [K, N], distance buckets.
-            kept: float32 [N, 256], factors of the hidden units, the same at all distances of a
-                picture; without them, dropout is the module's own.
-
-        Returns:
-            Logits, float32 [K, N, 7].
+        `factors` [N, 256] scale the hidden units alike at all distances; without them, the
+        module's own dropout applies.
         """
         table = self.dist_emb.weight @ self.first.weight[:, EMBEDDING_DIMENSION:].T
-        hidden = self.fc[1](seen + nn.functional.embedding(views, table))
-        hidden = self.fc[2](hidden) if kept is None else hidden * kept
+        hidden = self.fc[1](image_part + nn.functional.embedding(buckets, table))
+        hidden = self.fc[2](hidden) if factors is None else hidden * factors
         return cast(Tensor, self.last(hidden))
 
     @torch.no_grad()
     def probabilities(self, embeddings: Tensor, buckets: Tensor) -> Tensor:
-        """Predict probabilities, float32 [N, 7]; use it in eval mode."""
+        """Compute probabilities [N, 7]; call it in eval mode."""
         return torch.sigmoid(self(embeddings, buckets))
 
 
 BYTE_VALUES: Final = 256
-BYTES_A_WORD: Final = 8
+BYTES_PER_WORD: Final = 8
 
 
 def dropout_factors(rows: int, units: int, share: float, device: torch.device) -> Tensor:
-    """Draw which units are left out, with torch's generator.
+    """Draw dropout masks, float32 [rows, units]: 0, or the factor that keeps the expected sum.
 
-    Args:
-        rows: N.
-        units: K, a multiple of 8.
-        share: of units left out, below 1; taken to the nearest 1/256.
-        device: to draw on.
-
-    Returns:
-        float32 [N, K]: 0 for a unit left out, else the factor that keeps the expected sum.
+    `units` is a multiple of 8; `share`, of units left out, is rounded to 1/256.
     """
     dropped = min(round(share * BYTE_VALUES), BYTE_VALUES - 1)
-    words = torch.empty((rows, units // BYTES_A_WORD), dtype=torch.int64, device=device)
+    words = torch.empty((rows, units // BYTES_PER_WORD), dtype=torch.int64, device=device)
     # From the least int64 to the greatest: without these bounds the highest bit stays 0.
     words.random_(-(2**63), None)
     return (words.view(torch.uint8) >= dropped).float().mul_(BYTE_VALUES / (BYTE_VALUES - dropped))

@@ -1,4 +1,4 @@
-"""What the raw tags and the distance of a row mean: its labels and its distance bucket."""
+"""Labels and distance bucket of a row, from its raw tags and distance."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,68 +22,47 @@ from geograph_types.taxonomy import (
 )
 
 FAR_METRES: Final = 256.0
-"""Beyond this distance a photo tagged Cross Grid is taken for a long view."""
+"""Beyond this distance, a photo tagged Cross Grid counts as a long view."""
 
 GEOGRAPH: Final = "Geograph"
 
 
 class CrossGridRule(StrEnum):
-    """When the raw tag Cross Grid makes the label Cross Far."""
+    """When the raw tag Cross Grid becomes the label Cross Far."""
 
     DISTANCE = "distance"
-    """Beyond 256 m; elsewhere it makes Geograph if it is the only tag, else nothing."""
+    """Beyond 256 m; elsewhere it becomes Geograph if it is the only tag, else nothing."""
 
     ALWAYS = "always"
-    """Whatever the distance."""
+    """At any distance."""
 
 
 @dataclass(frozen=True, slots=True)
 class RowTarget:
-    """What one row teaches.
-
-    Attributes:
-        bucket: its distance bucket.
-        labels: seven bytes, 1 where the class holds.
-        pseudo_drone: whether From Drone rests on the raw tag From Above alone.
-    """
+    """Training target of one row."""
 
     bucket: int
-    labels: bytes
-    pseudo_drone: bool
+    labels: bytes  # seven, 1 where the class holds
+    pseudo_drone: bool  # From Drone only because of the raw tag From Above
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Targets:
-    """What many rows teach.
+    """Training targets of many rows."""
 
-    Attributes:
-        buckets: int64 [N], distance buckets.
-        labels: uint8 [N, 7], 0 or 1.
-        pseudo_drone: bool [N].
-    """
-
-    buckets: NDArray[np.int64]
-    labels: NDArray[np.uint8]
-    pseudo_drone: NDArray[np.bool_]
+    buckets: NDArray[np.int64]  # [N]
+    labels: NDArray[np.uint8]  # [N, 7], 0 or 1
+    pseudo_drone: NDArray[np.bool_]  # [N]
 
 
 @lru_cache(maxsize=1 << 14)
 def target_of(types: str, distance: str, rule: CrossGridRule = CrossGridRule.DISTANCE) -> RowTarget:
-    """Read the tags and the distance of one row.
-
-    Args:
-        types: comma-separated raw tags.
-        distance: metres, "" for 0, or "Unknown".
-        rule: when Cross Grid makes Cross Far.
-
-    Raises:
-        RowError: no tag, an unknown tag or a bad distance, as row 0: the caller knows the row.
-    """
+    """Read one row's comma-separated tags and distance; errors name row 0."""
     tags = {tag.strip() for tag in types.split(",")} - {""}
     if not tags:
         raise RowError(0, RowFault.NO_TAG, "types is empty")
     if unknown := tags.difference(RAW_TAGS):
-        raise RowError(0, RowFault.UNKNOWN_TAG, f"{sorted(unknown)[0]!r} is no Type")
+        raise RowError(0, RowFault.UNKNOWN_TAG, f"{sorted(unknown)[0]!r} is not a Type")
     try:
         parsed = Distance.parse(distance)
     except DistanceError as error:
@@ -107,17 +86,7 @@ def targets_of(
     rule: CrossGridRule = CrossGridRule.DISTANCE,
     first_row: int = 1,
 ) -> Targets:
-    """Read the tags and distances of many rows.
-
-    Args:
-        types: [N] comma-separated raw tags.
-        distances: [N] texts as published.
-        rule: when Cross Grid makes Cross Far.
-        first_row: the number of the first of them, for errors.
-
-    Raises:
-        RowError: the first row that has no tag, an unknown tag or a bad distance.
-    """
+    """Read the tags and distances of many rows; an error names the first row that is bad."""
     found: list[RowTarget] = []
     try:
         found.extend(target_of(*texts, rule) for texts in zip(types, distances, strict=True))

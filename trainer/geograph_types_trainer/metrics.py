@@ -1,7 +1,7 @@
 """Scores of a multi-label classifier, in numpy alone, as scikit-learn defines them.
 
 Everywhere, `labels` and `tags` are [N, C] with 1 (or True) where a class holds or is predicted, and
-`probabilities` are [N, C] from 0 to 1. A quotient with nothing below the line is 0.
+`probabilities` are [N, C] from 0 to 1. A ratio whose denominator is 0 is 0.
 """
 
 from dataclasses import dataclass
@@ -15,20 +15,14 @@ Floats: TypeAlias = NDArray[np.floating]
 Values: TypeAlias = NDArray[np.float64]
 
 PLAIN_THRESHOLD: Final = 0.5
-"""Where no other threshold was chosen."""
+"""Used if no other threshold was chosen."""
 SHARPEST: Final = 1e-3
 """Thresholds stay this far from 0 and 1."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Rates:
-    """Precision, recall and F1, of one shape: [C] by class, [] for a mean.
-
-    Attributes:
-        precision: true positives among the predicted.
-        recall: true positives among the labelled.
-        f1: their harmonic mean.
-    """
+    """Precision, recall and F1, all of one shape: [C] by class, [] for a mean."""
 
     precision: Values
     recall: Values
@@ -46,20 +40,14 @@ class Rates:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Counts:
-    """How often tags hit and miss, [..., C].
-
-    Attributes:
-        hits: labelled and predicted.
-        predicted: predicted, rightly or not.
-        labelled: labelled, predicted or not: the support.
-    """
+    """True positives, predictions and labels, [..., C]."""
 
     hits: Values
     predicted: Values
-    labelled: Values
+    labelled: Values  # the support
 
     def rates(self) -> Rates:
-        """Turn counts into rates, each by itself."""
+        """Compute the rates of each class."""
         return Rates(
             _quotient(self.hits, self.predicted),
             _quotient(self.hits, self.labelled),
@@ -80,15 +68,7 @@ def _quotient(above: Values, below: Values) -> Values:
 
 
 def count(labels: Flags, tags: Flags) -> Counts:
-    """Count hits, predicted and labelled of each class.
-
-    Args:
-        labels: [N, C].
-        tags: [N, C].
-
-    Returns:
-        Counts [C].
-    """
+    """Count hits, predictions and labels of each class, [C]."""
     return _count(labels, tags, axis=0)
 
 
@@ -102,41 +82,34 @@ def _count(labels: Flags, tags: Flags, axis: int) -> Counts:
 
 
 def micro_rates(counts: Counts) -> Rates:
-    """Rates of all classes' decisions together."""
+    """Compute the rates of all decisions together."""
     return counts.pooled().rates()
 
 
 def macro_rates(counts: Counts) -> Rates:
-    """Mean of the classes' rates; a class without support counts as 0, as in scikit-learn."""
+    """Average the classes' rates; a class without support counts as 0, as in scikit-learn."""
     return counts.rates().mean()
 
 
 def weighted_rates(counts: Counts) -> Rates:
-    """Mean of the classes' rates, weighted by support."""
+    """Average the classes' rates, weighted by support."""
     return counts.rates().mean(counts.labelled)
 
 
 def samples_rates(labels: Flags, tags: Flags) -> Rates:
-    """Mean of the rows' rates."""
+    """Average the rows' rates."""
     return _count(labels, tags, axis=1).rates().mean()
 
 
 def flip_share(tags: Flags, others: Flags) -> float:
-    """Give the share of rows whose set of tags differs between two predictions, 0 to 1."""
+    """Return the share of rows whose set of tags differs between two predictions."""
     return float((tags.astype(bool) != others.astype(bool)).any(axis=1).mean())
 
 
 def average_precision(labels: Flags, probabilities: Floats) -> Values:
-    """Sum precision over the steps of recall, without interpolation.
+    """Sum precision over the steps of recall, [C]; NaN for a class without support.
 
-    Source: scikit-learn, `average_precision_score`.
-
-    Args:
-        labels: [N, C].
-        probabilities: [N, C].
-
-    Returns:
-        [C]; NaN for a class without support.
+    Source: scikit-learn, `average_precision_score` (no interpolation).
     """
     columns = zip(labels.T.astype(bool), probabilities.T, strict=True)
     return np.array([_average_precision(held, scores) for held, scores in columns])
@@ -151,7 +124,7 @@ def _average_precision(held: NDArray[np.bool_], scores: Floats) -> float:
 
 
 def _steps(held: NDArray[np.bool_], scores: Floats) -> Counts:
-    """Count at every distinct score, from the highest down, with the tags that reach it."""
+    """Count the tags at or above each distinct score, from the highest down."""
     order = np.argsort(-scores, kind="stable")
     last = np.flatnonzero(np.diff(scores[order], append=np.nan) != 0)
     hits = np.cumsum(held[order], dtype=np.float64)[last]
@@ -159,17 +132,10 @@ def _steps(held: NDArray[np.bool_], scores: Floats) -> Counts:
 
 
 def best_thresholds(labels: Flags, probabilities: Floats) -> Values:
-    """Choose each class's threshold for the best F1 on these rows.
+    """Choose each class's threshold for the best F1 on these rows, [C].
 
-    A threshold lies midway between the last score that it keeps and the next one. Choose it on
-    validation rows, never on those that it is then judged by.
-
-    Args:
-        labels: [N, C].
-        probabilities: [N, C].
-
-    Returns:
-        [C], each from 0.001 to 0.999; 0.5 for a class without support.
+    A threshold lies midway between the last score that it keeps and the next one; it is 0.5 for a
+    class without support. Choose it on validation rows, never on those that it is scored on.
     """
     columns = zip(labels.T.astype(bool), probabilities.T, strict=True)
     return np.array([_best_threshold(held, scores) for held, scores in columns])

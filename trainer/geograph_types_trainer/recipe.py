@@ -1,4 +1,4 @@
-"""Every setting of a training run, and the named sets of them."""
+"""The settings of a training run, and the named recipes."""
 
 import tomllib
 from collections.abc import Mapping
@@ -21,83 +21,57 @@ Count: TypeAlias = Annotated[int, msgspec.Meta(ge=1)]
 
 
 class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """How a head is trained.
-
-    Attributes:
-        seed: of all randomness: weights, order of rows, dropout, distances.
-        policy: distances that rows are shown with; see `policies`.
-        consistency: weight of the mean squared difference between the probabilities at the
-            distance as recorded and at other rows'; only `resample` shows both.
-        cross_grid: when the raw tag Cross Grid makes the label Cross Far.
-        epochs: at most.
-        patience: epochs without a better validation loss after which training stops.
-        batch_size: rows in a step; fewer on small sets, so that an epoch has 50 steps.
-        learning_rate: at its highest.
-        schedule: "constant", or "cosine": a tenth of all steps rising, then falling to 0.
-        weight_decay: of AdamW, on weight matrices.
-        dropout: share of hidden units left out in a step.
-        standardise: scale each embedding dimension to mean 0 and variance 1 while training; the
-            saved head takes raw embeddings all the same.
-        averaging: decay of the moving average of the weights that is kept; 0 keeps the last ones.
-        positive_weight: of labels that hold; above 1 it moves the threshold of the best F1, which
-            is below 0.5 otherwise, towards 0.5.
-        balance: labels that hold of classes below 5 % of the rows weigh (5 % / share) ** balance
-            times as much; 0 weighs all classes alike.
-    """
+    """How a head is trained."""
 
     seed: Annotated[int, msgspec.Meta(ge=0)] = 0
+    # Distances that rows are shown with; see `training.distances`.
     policy: PolicyName = "resample"
+    # Weight of the mean squared difference between the probabilities at the recorded distance and
+    # at other rows' distances; only `resample` shows both.
     consistency: NotNegative = 0.24
     cross_grid: CrossGridRule = CrossGridRule.DISTANCE
-    epochs: Count = 15
+    epochs: Count = 15  # at most
+    # Training stops after this many epochs without a lower validation loss.
     patience: Count = 15
-    batch_size: Count = 512
-    learning_rate: Positive = 4e-3
+    batch_size: Count = 512  # smaller on small datasets, so that an epoch has 50 steps
+    learning_rate: Positive = 4e-3  # at its highest
+    # "cosine" warms up over a tenth of all steps, then falls to 0.
     schedule: Schedule = "cosine"
-    weight_decay: NotNegative = 0.5
-    dropout: Share = 0.5
+    weight_decay: NotNegative = 0.5  # on weight matrices only
+    dropout: Share = 0.5  # of the hidden units
+    # Scale each embedding dimension to mean 0 and variance 1 in training; the saved head takes raw
+    # embeddings all the same.
     standardise: bool = True
+    # Decay of the moving average of the weights, which is what is kept; 0 keeps the last weights.
     averaging: Share = 0.995
+    # Weight of positive labels; above 1 it moves the threshold of the best F1 up towards 0.5.
     positive_weight: Positive = 1.25
+    # Positives of classes below 5 % of the rows weigh (5 % / share) ** balance times as much.
     balance: NotNegative = 0.5
 
     def with_settings(self, settings: Mapping[str, Any], source: str) -> Self:
-        """Replace some settings.
-
-        Args:
-            settings: by name.
-            source: where they come from, for the error.
-
-        Raises:
-            InputError: an unknown name or a value that cannot be; it says which there are.
-        """
+        """Replace some settings, by name; `source` is where they come from, for errors."""
         try:
             return msgspec.convert(msgspec.to_builtins(self) | dict(settings), type(self))
         except msgspec.ValidationError as error:
             raise InputError(f"{source}: {error}{_advice(settings)}") from None
 
     def read(self, path: Path) -> Self:
-        """Replace the settings that a TOML file gives, at its top or in a table `recipe`.
-
-        The `config.toml` of a run can be given.
-
-        Raises:
-            InputError: the file cannot be read, or gives something that is no setting.
-        """
+        """Replace the settings in a TOML file, at its top level or in a table `recipe`."""
         try:
             content = tomllib.loads(path.read_text(encoding="utf-8"))
         except OSError as error:
             raise InputError(f"{path} cannot be read ({error.strerror})") from None
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise InputError(f"{path} is no TOML file ({error})") from None
+            raise InputError(f"{path} is not valid TOML ({error})") from None
         settings = content.get("recipe", content)
         if not isinstance(settings, dict):
-            raise InputError(f"{path}: recipe is no table")
+            raise InputError(f"{path}: recipe must be a table of settings")
         return self.with_settings(settings, str(path))
 
 
 def _advice(settings: Mapping[str, Any]) -> str:
-    """List what there is to choose from, for the first setting that is none of it."""
+    """List the choices for the first setting that is not one of them."""
     kinds = {field.name: field.type for field in msgspec.structs.fields(Recipe)}
     for name, given in settings.items():
         if name not in kinds:

@@ -109,7 +109,7 @@ def test_an_import_overwrites_nothing(
 
 @pytest.mark.parametrize(
     ("head", "words"),
-    [("nothing", "does not exist"), ("empty", "is no run"), ("text.pth", "no zip archive")],
+    [("nothing", "does not exist"), ("empty", "is not a run"), ("text.pth", "no zip archive")],
 )
 def test_what_is_no_head_is_refused(
     head: str, words: str, dataset: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -124,4 +124,4 @@ def test_a_head_that_is_named_twice_is_refused(
     head_bundle: Path, dataset: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["evaluate", f"{head_bundle}/", str(dataset), "--against", str(head_bundle)]) == 2
-    assert "a head is named twice" in capsys.readouterr().err
+    assert "a head is given twice" in capsys.readouterr().err

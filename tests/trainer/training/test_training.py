@@ -228,11 +228,11 @@ def test_a_run_is_never_written_over(finished: Path, dataset: Path, tmp_path: Pa
     with pytest.raises(InputError, match="is a run already"):
         start_run(dataset, finished, QUICK, "cpu", ignore)
     (tmp_path / "letter.txt").write_text("dear")
-    with pytest.raises(InputError, match="something else"):
+    with pytest.raises(InputError, match="is not empty"):
         start_run(dataset, tmp_path, QUICK, "cpu", ignore)
-    with pytest.raises(InputError, match="is no run"):
+    with pytest.raises(InputError, match="is not a run"):
         resume_run(tmp_path, ignore)
-    with pytest.raises(InputError, match="is no run"):
+    with pytest.raises(InputError, match="is not a run"):
         Run.load(tmp_path / "nothing")
 
 

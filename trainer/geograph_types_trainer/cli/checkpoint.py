@@ -32,10 +32,10 @@ def export(run: Path, out: Path) -> int:
     type=click.Path(path_type=Path),
     required=True,
     metavar="RUN",
-    help="Folder of the run, made here.",
+    help="New folder of the run.",
 )
 def import_(file: Path, out: Path) -> int:
-    """Make a run of FILE, a released checkpoint; nothing that it may carry is run."""
+    """Make a run from FILE, a released checkpoint; no code in it is run."""
     from geograph_types_trainer.checkpoint.convert import import_checkpoint
 
     import_checkpoint(file, out)

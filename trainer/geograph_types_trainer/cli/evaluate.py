@@ -23,17 +23,17 @@ if TYPE_CHECKING:
     type=any_path,
     multiple=True,
     metavar="OTHER",
-    help="Judge this run, bundle or checkpoint on the same rows; may be given several times.",
+    help="Also score this run, bundle or checkpoint on the same rows; may be repeated.",
 )
 @click.option(
     "--split",
     type=click.Choice(["tes", "val", "all"]),
     default="tes",
     show_default=True,
-    help="Which rows to judge. With tes, thresholds and calibration come from the val rows.",
+    help="Rows to score. With tes, thresholds and calibration come from the val rows.",
 )
 @click.option(
-    "--keep", is_flag=True, help="Keep calibration and thresholds from the val rows in RUN."
+    "--keep", is_flag=True, help="Store calibration and thresholds from the val rows in RUN."
 )
 @click.option("--json", "json_file", type=output_path, metavar="FILE", help="Write JSON here.")
 @click.option("--html", "html_file", type=output_path, metavar="FILE", help="Write a page here.")
@@ -49,7 +49,7 @@ def evaluate(
     """Score a head on the held-out rows of a dataset.
 
     DATA is Parquet or JSON Lines in the published schema. The table goes to standard output. The
-    exit status is 1 where some rows cannot be used.
+    exit status is 1 if some rows cannot be used.
     """
     import msgspec
 
@@ -63,7 +63,7 @@ def evaluate(
     if keep and not (head / "model.safetensors").is_file():
         raise click.UsageError("--keep takes a RUN")
     if len({head, *against}) <= len(against):
-        raise click.UsageError("a head is named twice: give each --against once, and another head")
+        raise click.UsageError("a head is given twice: each --against must be another head")
     predictors = [open_predictor(path) for path in (head, *against)]
     for predictor in predictors:
         if predictor.bundle:
@@ -85,5 +85,5 @@ def evaluate(
         from geograph_types_trainer.run import Run
 
         keep_fitted(Run.load(head), evaluation.heads[0])
-        note(f"calibration and thresholds kept: {head}")
+        note(f"calibration and thresholds stored: {head}")
     return status_of_bad_rows(evaluation.bad_rows, data)

@@ -14,7 +14,7 @@ from geograph_types.cli.notices import note
     type=click.IntRange(min=1),
     default=20,
     show_default=True,
-    help="Photographs of each of the seven classes.",
+    help="Photos of each of the seven classes.",
 )
 @click.option(
     "--seed",
@@ -24,7 +24,7 @@ from geograph_types.cli.notices import note
     help="Another seed draws other scenes.",
 )
 def scenes(out: Path, per_class: int, seed: int) -> int:
-    """Draw labelled practice photographs into the new folder OUT.
+    """Draw labelled practice photos into the new folder OUT.
 
     They are 640x480 JPEG files with EXIF; labels.csv gives their positions and raw tags.
     """

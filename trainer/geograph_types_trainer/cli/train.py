@@ -20,10 +20,8 @@ FOLDER = click.Path(path_type=Path)
 
 @click.command(epilog="Example: geograph-types train types.parquet --out runs/first --seed 1")
 @click.argument("data", required=False, type=EXISTING)
-@click.option("--out", type=FOLDER, metavar="RUN", help="Folder of the run, made here.")
-@click.option(
-    "--resume", type=FOLDER, metavar="RUN", help="Go on with this run, which was stopped."
-)
+@click.option("--out", type=FOLDER, metavar="RUN", help="New folder of the run.")
+@click.option("--resume", type=FOLDER, metavar="RUN", help="Continue this run, which was stopped.")
 @click.option(
     "--recipe",
     type=click.Choice(["default", "released"]),
@@ -34,7 +32,7 @@ FOLDER = click.Path(path_type=Path)
 @click.option(
     "--config",
     type=EXISTING,
-    help="TOML file of settings that replace the recipe's; a run's config.toml will do.",
+    help="TOML file of settings that replace the recipe's; a run's config.toml works too.",
 )
 @click.option(
     "--policy",
@@ -42,7 +40,9 @@ FOLDER = click.Path(path_type=Path)
     help="How distances are hidden in training.",
 )
 @click.option("--seed", type=click.IntRange(min=0), help="Another seed gives another head.")
-@click.option("--epochs", type=click.IntRange(min=1), help="How often every row is seen, at most.")
+@click.option(
+    "--epochs", type=click.IntRange(min=1), help="Largest number of passes over the rows."
+)
 @click.option(
     "--device",
     type=click.Choice(["auto", "cpu", "cuda"]),
@@ -64,8 +64,8 @@ def train(
     """Train a head on DATA, a dataset as Parquet or JSON Lines.
 
     The run is a folder: model.safetensors, config.toml, metrics.json, log.csv and curves.png. A
-    run that was stopped goes on with --resume and ends with the weights that it would have had.
-    The exit status is 1 where some rows cannot be used.
+    stopped run continues with --resume and ends with the weights that it would have had. The exit
+    status is 1 if some rows cannot be used.
     """
     import torch
 
@@ -95,7 +95,7 @@ def train(
 
 
 def _given_by_user() -> set[str]:
-    """Name the parameters that are on the command line."""
+    """Return the names of the parameters that are on the command line."""
     context = click.get_current_context()
     return {
         name
@@ -105,7 +105,7 @@ def _given_by_user() -> set[str]:
 
 
 def _recipe(name: str, config: Path | None, options: dict[str, Any]) -> "Recipe":
-    """Take the named recipe, then the file's settings, then those of the command line."""
+    """Combine the named recipe, the file's settings and those of the command line."""
     from geograph_types_trainer.recipe import RECIPES
 
     recipe = RECIPES[name]

@@ -1,1 +1,1 @@
-"""How good a head is: judge, calibrate, report."""
+"""Evaluation of heads: scores, calibration, and how they are shown."""

@@ -1,4 +1,4 @@
-"""Intervals of F1 by the bootstrap: how far a score would move with another draw of test rows."""
+"""Bootstrap intervals of F1: how far a score would move with another draw of test rows."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -14,33 +14,18 @@ COVERAGE: Final = 0.95
 
 @dataclass(frozen=True, slots=True, eq=False)
 class F1Intervals:
-    """Ends of 95 % intervals.
+    """Lower and upper ends of 95 % intervals."""
 
-    Attributes:
-        classes: [2, C], lower and upper.
-        micro: [2].
-        macro: [2].
-    """
-
-    classes: NDArray[np.float64]
-    micro: NDArray[np.float64]
-    macro: NDArray[np.float64]
+    classes: NDArray[np.float64]  # [2, C]
+    micro: NDArray[np.float64]  # [2]
+    macro: NDArray[np.float64]  # [2]
 
 
 def bootstrap_f1(labels: Flags, tags: Flags, seed: int = 0, draws: int = DRAWS) -> F1Intervals:
-    """Draw the rows again and again, with replacement, and see how F1 spreads.
+    """Resample the rows with replacement, and return the percentiles 2.5 and 97.5 of F1.
 
     Rows with the same labels and the same tags count alike, so how often each such pattern is drawn
     is one multinomial draw: exactly the bootstrap of rows, at a cost that does not grow with them.
-
-    Args:
-        labels: [N, C].
-        tags: [N, C].
-        seed: of the draws.
-        draws: how many.
-
-    Returns:
-        The percentiles 2.5 and 97.5.
     """
     held, predicted = labels.astype(bool), tags.astype(bool)
     patterns, counts = np.unique(np.hstack([held, predicted]), axis=0, return_counts=True)

@@ -1,4 +1,4 @@
-"""Whether a probability of 0.8 comes true 8 times in 10, and how to make it so."""
+"""Calibration: whether a probability of 0.8 comes true 8 times in 10, and how to make it so."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -12,32 +12,21 @@ BINS: Final = 10
 NEWTON_STEPS: Final = 50
 CLOSE_ENOUGH: Final = 1e-10
 NEAREST: Final = 1e-7
-"""Probabilities closer to 0 or 1 than float32 can tell are taken for this."""
+"""Probabilities closer than this to 0 or 1 are moved to it: float32 cannot tell them apart."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Reliability:
-    """What probabilities promise and what comes true, in equal steps of probability.
+    """Mean probability and share of positives in B equal bins of probability, [C, B]."""
 
-    Attributes:
-        promised: [C, B], mean probability of the rows in a bin; NaN where there is none.
-        observed: [C, B], share of them that have the class; NaN where there is none.
-        rows: int64 [C, B].
-    """
-
-    promised: Values
-    observed: Values
+    promised: Values  # NaN in an empty bin
+    observed: Values  # NaN in an empty bin
     rows: NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Platt:
-    """A straight line over each class's logits.
-
-    Attributes:
-        scale: [C].
-        shift: [C].
-    """
+    """A straight line over each class's logits: scale and shift, [C]."""
 
     scale: Values
     shift: Values
@@ -48,13 +37,7 @@ class Platt:
 
 
 def reliability(labels: Flags, probabilities: Floats, bins: int = BINS) -> Reliability:
-    """Sort rows into bins of probability, [0, 1/B), ..., [1 - 1/B, 1], class by class.
-
-    Args:
-        labels: [N, C].
-        probabilities: [N, C].
-        bins: B.
-    """
+    """Sort rows into bins of probability, [0, 1/B), ..., [1 - 1/B, 1], class by class."""
     classes = labels.shape[1]
     index = np.minimum((probabilities * bins).astype(np.int64), bins - 1)
     flat = (index + np.arange(classes) * bins).ravel()
@@ -70,7 +53,7 @@ def reliability(labels: Flags, probabilities: Floats, bins: int = BINS) -> Relia
 
 
 def expected_calibration_error(found: Reliability) -> Values:
-    """Average the distance of promised and observed over the rows, class by class, [C].
+    """Average the gap between promised and observed over the rows, [C].
 
     Source: Guo et al., "On Calibration of Modern Neural Networks", 2017.
     """
@@ -85,10 +68,6 @@ def fit_platt(labels: Flags, probabilities: Floats) -> Platt:
     positives from being bent by them. Fit it on validation rows.
 
     Source: Platt, "Probabilistic Outputs for Support Vector Machines", 1999; the prior is ours.
-
-    Args:
-        labels: [N, C].
-        probabilities: [N, C].
     """
     fitted = [
         _fit_line(held, logits)

@@ -1,4 +1,4 @@
-"""Judge heads on held-out rows: how often they are right, on what it rests, how sure they are."""
+"""Score heads on held-out rows: F1, dependence on the distance, calibration."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -55,21 +55,13 @@ DRONE: Final = CLASS_INDEX["From Drone"]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Rows:
-    """Some rows of a dataset; their embeddings stay where they are.
-
-    Attributes:
-        data: the dataset.
-        rows: int64 [N], which of its rows.
-        buckets: int64 [N].
-        labels: uint8 [N, 7].
-        pseudo_drone: bool [N].
-    """
+    """N rows of a dataset, whose embeddings are not copied."""
 
     data: TrainingData
-    rows: NDArray[np.int64]
-    buckets: NDArray[np.int64]
-    labels: NDArray[np.uint8]
-    pseudo_drone: NDArray[np.bool_]
+    rows: NDArray[np.int64]  # [N], their numbers in the dataset
+    buckets: NDArray[np.int64]  # [N]
+    labels: NDArray[np.uint8]  # [N, 7]
+    pseudo_drone: NDArray[np.bool_]  # [N]
 
     @classmethod
     def of(cls, data: TrainingData, rows: NDArray[np.int64]) -> "_Rows":
@@ -79,7 +71,7 @@ class _Rows:
     def predict(
         self, predictor: Predictor, buckets: NDArray[np.int64] | None = None
     ) -> NDArray[np.float32]:
-        """Compute probabilities [N, 7], with other distances than the recorded ones if given."""
+        """Compute probabilities [N, 7], at the recorded distances unless others are given."""
         buckets = self.buckets if buckets is None else buckets
         found = np.empty((len(buckets), len(CLASSES)), np.float32)
         for start in range(0, len(buckets), CHUNK_ROWS):
@@ -92,21 +84,12 @@ class _Rows:
 def evaluate(
     predictors: Sequence[Predictor], data: TrainingData, source: str, split: Split = "tes"
 ) -> Evaluation:
-    """Judge heads on the same rows of a dataset.
+    """Score heads on the same rows of a dataset, whose name is `source`.
 
-    Thresholds and calibration are fitted on the validation rows and judged on the test rows; where
-    another split is judged, nothing is fitted. Scores stand at 0.5, with the head's own thresholds
-    where it has others, and with fitted ones. Random choices (bootstrap, distances taken from
-    another row) are seeded and the same for every head.
-
-    Args:
-        predictors: the heads.
-        data: the dataset.
-        source: its name, for the result.
-        split: "tes", "val", or "all" for every row.
-
-    Raises:
-        InputError: the dataset has no rows of this split.
+    Thresholds and calibration are fitted on the validation rows and scored on the test rows; with
+    another split, nothing is fitted. Scores are at 0.5, at the head's own thresholds if it has
+    others, and at fitted ones. Random choices (bootstrap, distances taken from another row) are
+    seeded and the same for every head.
     """
     chosen = np.arange(len(data)) if split == "all" else data.rows_of(split)
     if not len(chosen):
@@ -215,10 +198,7 @@ def _drone(
 def _distances(
     predictor: Predictor, rows: _Rows, recorded: NDArray[np.float32]
 ) -> tuple[DistanceScore, ...]:
-    """Show the same rows with their own distance, with none, and with another row's.
-
-    Which other row is chance, so those scores are means over several shuffles.
-    """
+    """Score the same rows at the recorded distance, at none, and at other rows' (means)."""
     rng = np.random.default_rng(SEED)
     tags = recorded >= PLAIN
 

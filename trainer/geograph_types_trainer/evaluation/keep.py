@@ -1,4 +1,4 @@
-"""Keep what was fitted on validation rows with the head that it was fitted for."""
+"""Store what was fitted on validation rows in the run that it was fitted for."""
 
 import copy
 
@@ -15,11 +15,7 @@ from geograph_types_trainer.run import Run
 
 @torch.no_grad()
 def calibrated_head(head: TypeHead, platt: Platt) -> TypeHead:
-    """Fold a line over each class's logits into the last layer.
-
-    Returns:
-        A new head of the same form, in eval mode, that gives calibrated probabilities.
-    """
+    """Fold a line over each class's logits into the last layer of a new head, in eval mode."""
     folded = copy.deepcopy(head).eval()
     scale, shift = torch.from_numpy(platt.scale), torch.from_numpy(platt.shift)
     folded.last.weight.copy_(folded.last.weight.double() * scale[:, None])
@@ -28,13 +24,9 @@ def calibrated_head(head: TypeHead, platt: Platt) -> TypeHead:
 
 
 def keep_fitted(run: Run, found: HeadEvaluation) -> None:
-    """Keep an evaluation's calibration and thresholds in the run that it judged.
+    """Store an evaluation's calibration and thresholds in the run that was scored.
 
     The thresholds move with the probabilities, so that they choose the same tags as before.
-
-    Raises:
-        InputError: the evaluation fitted nothing, or turned a class's order of rows around.
-        OSError: the run cannot be written.
     """
     scale = np.array([one.scale for one in found.calibration], np.float64)
     shift = np.array([one.shift for one in found.calibration], np.float64)

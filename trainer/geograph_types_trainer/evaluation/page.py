@@ -1,4 +1,4 @@
-"""An evaluation as one HTML page that needs nothing beside itself."""
+"""An evaluation as one self-contained HTML page."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from html import escape
@@ -19,11 +19,7 @@ SPLITS = {"tes": "the test split", "val": "the validation split", "all": "all sp
 
 
 def evaluation_page(evaluation: Evaluation) -> str:
-    """Lay an evaluation out as a page, for any width and for light and dark screens.
-
-    Returns:
-        HTML with its style and plots inside; it has no script and fetches nothing.
-    """
+    """Return an evaluation as HTML, with style and plots inside; no script, nothing fetched."""
     style = files("geograph_types_trainer").joinpath("evaluation", "page.css").read_text("utf-8")
     sections = (
         _summary,

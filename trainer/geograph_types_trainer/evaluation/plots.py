@@ -1,8 +1,8 @@
 """Plots of the evaluation page, as SVG that keeps its text readable at any width.
 
-A plot that grows with the page has positions in percent and its words in the HTML around it, so
+A plot that grows with the page has positions in percent and its text in the HTML around it, so
 that nothing shrinks on a narrow screen. Colours are classes of the page's style sheet (`h0`, `h1`,
-... by head), which knows light and dark.
+... by head), which has a light and a dark theme.
 """
 
 import math
@@ -15,7 +15,7 @@ from geograph_types_trainer.evaluation.results import ReliabilityBin
 
 LINE_HEIGHT: Final = 22
 COLOURS: Final = 4
-"""Head colours in the style sheet; more heads begin again."""
+"""Head colours in the style sheet; further heads reuse them."""
 
 SIDE: Final = 150
 MARGIN: Final = 32
@@ -25,28 +25,21 @@ DOT_GROWTH: Final = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """One head's value on a scale from 0 to 1.
+    """One head's value on a scale from 0 to 1, perhaps with its interval."""
 
-    Attributes:
-        head: which head, from 0.
-        value: where the dot is.
-        low: left end of the interval, if there is one.
-        high: right end of the interval, if there is one.
-    """
-
-    head: int
+    head: int  # its number, from 0
     value: float
     low: float | None = None
     high: float | None = None
 
 
 def colour(head: int) -> str:
-    """Give the style class of a head."""
+    """Return the style class of a head."""
     return f"h{head % COLOURS}"
 
 
 def track(marks: Sequence[Mark], description: str) -> str:
-    """Draw values on a scale from 0 to 1, one line for each, as wide as there is room."""
+    """Draw values on a scale from 0 to 1, one line each, as wide as the page allows."""
     height = LINE_HEIGHT * len(marks)
     grid = "".join(
         f'<line class="grid" x1="{at}%" x2="{at}%" y1="0" y2="{height}"/>'
@@ -69,7 +62,7 @@ def _mark(mark: Mark, line: int) -> str:
 
 
 def scale_row() -> str:
-    """Write the numbers of the scale under tracks."""
+    """Return the numbers of the scale under tracks."""
     return (
         '<div class="scale" aria-hidden="true"><span>0</span><span>0.5</span><span>1</span></div>'
     )
@@ -78,14 +71,10 @@ def scale_row() -> str:
 def reliability_plot(
     name: str, head: int, before: Sequence[ReliabilityBin], after: Sequence[ReliabilityBin]
 ) -> str:
-    """Draw what came true against what was promised; on the diagonal, the two are the same.
+    """Draw observed shares against promised probabilities of one class.
 
-    Args:
-        name: of the class.
-        head: which head, from 0.
-        before: the curve of the probabilities as they are (solid; the area of a dot grows with
-            its rows).
-        after: that of the scaled ones (dashed); may be empty.
+    The curve `before` scaling is solid, and the area of its dots grows with their rows; the one
+    `after` scaling is dashed and may be empty.
     """
     size = SIDE + 2 * MARGIN
     far = MARGIN + SIDE

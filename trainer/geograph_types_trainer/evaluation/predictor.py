@@ -1,4 +1,4 @@
-"""Whatever can be judged: a bundle, a run or a checkpoint, as one function."""
+"""What can be evaluated: a bundle, a run or a checkpoint, as one function."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -16,40 +16,24 @@ if TYPE_CHECKING:
     from geograph_types_trainer.head import TypeHead
 
 Predict: TypeAlias = Callable[[NDArray[np.float32], NDArray[np.int64]], NDArray[np.float32]]
-"""Raw embeddings [N, 512] and distance buckets [N] to probabilities [N, 7]."""
+"""From raw embeddings [N, 512] and distance buckets [N] to probabilities [N, 7]."""
 
 PredictorKind: TypeAlias = Literal["bundle", "run", "checkpoint"]
 
 
 @dataclass(frozen=True, slots=True)
 class Predictor:
-    """A head that can be asked for probabilities.
+    """A head, wherever it was read from."""
 
-    Attributes:
-        name: its path, as it was given.
-        kind: what it was read from.
-        thresholds: its own, by class; `None` where it has none.
-        predict: computes probabilities.
-        bundle: what it was read from, if it was one.
-    """
-
-    name: str
+    name: str  # its path, as it was given
     kind: PredictorKind
-    thresholds: Mapping[str, float] | None
+    thresholds: Mapping[str, float] | None  # its own, by class
     predict: Predict
     bundle: Bundle | None = None
 
 
 def open_predictor(path: Path) -> Predictor:
-    """Open a bundle's folder, a run's folder or a checkpoint's file.
-
-    torch is imported for runs and checkpoints only.
-
-    Raises:
-        InputError: there is nothing at this path, or no complete run.
-        BundleError: the bundle is damaged or has no head.
-        CheckpointError: the checkpoint is not of the released form.
-    """
+    """Open a bundle's folder, a run's folder or a checkpoint; torch is not needed for a bundle."""
     if (path / MANIFEST_NAME).exists():
         return _from_bundle(path)
     if path.is_dir():

@@ -1,4 +1,4 @@
-"""What an evaluation says, in the form in which it is written as JSON."""
+"""The results of an evaluation, in the form in which they are written as JSON."""
 
 from collections.abc import Sequence
 from pathlib import PurePath
@@ -10,23 +10,11 @@ from geograph_types_trainer.evaluation.predictor import PredictorKind
 
 Split: TypeAlias = Literal["tes", "val", "all"]
 ThresholdRule: TypeAlias = Literal["0.5", "own", "validation"]
-"""Where thresholds come from: 0.5 for all, the head's own, or tuned on the validation rows."""
+"""Where thresholds come from: 0.5 for all, the head's own, or fitted on the validation rows."""
 
 
 class ClassScore(msgspec.Struct, frozen=True):
-    """Scores of one class.
-
-    Attributes:
-        name: the class.
-        support: rows that have it.
-        threshold: at or above which a probability sets the tag.
-        precision: 0 to 1.
-        recall: 0 to 1.
-        f1: 0 to 1.
-        f1_low: lower end of its 95 % interval.
-        f1_high: upper end of its 95 % interval.
-        average_precision: of the probabilities, whatever the threshold; `None` without support.
-    """
+    """Scores of one class."""
 
     name: str
     support: int
@@ -34,117 +22,72 @@ class ClassScore(msgspec.Struct, frozen=True):
     precision: float
     recall: float
     f1: float
-    f1_low: float
+    f1_low: float  # ends of the 95 % interval
     f1_high: float
-    average_precision: float | None
+    average_precision: float | None  # None without support
 
 
 class MeanScore(msgspec.Struct, frozen=True):
-    """A mean of the classes' scores.
+    """A mean of the classes' scores."""
 
-    Attributes:
-        name: "micro" (all decisions together), "macro" (classes alike), "weighted" (by support),
-            "samples" (rows alike).
-        precision: 0 to 1.
-        recall: 0 to 1.
-        f1: 0 to 1.
-        f1_low: lower end of its 95 % interval, for micro and macro.
-        f1_high: upper end of its 95 % interval, for micro and macro.
-    """
-
+    # "micro" (all decisions together), "macro" (classes alike), "weighted" (by support),
+    # "samples" (rows alike).
     name: str
     precision: float
     recall: float
     f1: float
-    f1_low: float | None
+    f1_low: float | None  # ends of the 95 % interval, for micro and macro
     f1_high: float | None
 
 
 class Scores(msgspec.Struct, frozen=True):
-    """Scores with one set of thresholds.
-
-    Attributes:
-        rule: where the thresholds come from.
-        classes: one for each, in class order.
-        means: micro, macro, weighted, samples.
-    """
+    """Scores with one set of thresholds."""
 
     rule: ThresholdRule
-    classes: tuple[ClassScore, ...]
+    classes: tuple[ClassScore, ...]  # in class order
     means: tuple[MeanScore, ...]
 
     def mean(self, name: str) -> MeanScore:
-        """Give a mean by its name."""
+        """Return a mean by its name."""
         return next(mean for mean in self.means if mean.name == name)
 
 
 class DistanceScore(msgspec.Struct, frozen=True):
-    """Scores at 0.5 of the same rows with another distance.
+    """Scores at 0.5 of the same rows with another distance."""
 
-    Attributes:
-        distance: "recorded", "unknown", or "other row": taken from another row at random; the
-            scores are then means over several draws.
-        micro_f1: 0 to 1.
-        macro_f1: 0 to 1.
-        flipped: share of rows whose set of tags is not the one with the recorded distance.
-    """
-
+    # "other row": taken from another row at random; scores are means over several draws.
     distance: Literal["recorded", "unknown", "other row"]
     micro_f1: float
     macro_f1: float
-    flipped: float
+    flipped: float  # share of rows whose tags differ from those at the recorded distance
 
 
 class DroneScore(msgspec.Struct, frozen=True):
-    """Scores of From Drone on one kind of its rows, those of the other kind left out.
+    """Scores of From Drone on one kind of its rows, those of the other kind left out."""
 
-    Attributes:
-        kind: "true" where a moderator set From Drone, "pseudo" where it rests on From Above.
-        support: rows of this kind.
-        precision: 0 to 1.
-        recall: 0 to 1.
-        f1: 0 to 1.
-        average_precision: `None` without support.
-    """
-
-    kind: Literal["true", "pseudo"]
+    kind: Literal["true", "pseudo"]  # set by a moderator, or taken from From Above
     support: int
     precision: float
     recall: float
     f1: float
-    average_precision: float | None
+    average_precision: float | None  # None without support
 
 
 class ReliabilityBin(msgspec.Struct, frozen=True):
-    """Rows whose probabilities lie in one tenth.
+    """Rows whose probabilities lie in one tenth."""
 
-    Attributes:
-        promised: their mean probability.
-        observed: share of them that have the class.
-        rows: how many.
-    """
-
-    promised: float
-    observed: float
+    promised: float  # their mean probability
+    observed: float  # share of them that have the class
     rows: int
 
 
 class ClassCalibration(msgspec.Struct, frozen=True):
-    """How far one class's probabilities can be taken at their word.
-
-    Attributes:
-        name: the class.
-        error: expected calibration error.
-        bins: of the reliability curve, without the empty ones.
-        scale: of the logits, fitted on validation rows (Platt); `None` where there are none.
-        shift: of the logits, likewise.
-        error_after: expected calibration error with that scale and shift.
-        bins_after: of the reliability curve with that scale and shift.
-    """
+    """Calibration of one class, before and after scaling its logits (Platt)."""
 
     name: str
-    error: float
-    bins: tuple[ReliabilityBin, ...]
+    error: float  # expected calibration error
+    bins: tuple[ReliabilityBin, ...]  # without the empty ones
+    # Fitted on validation rows; None, and no bins, if there are none.
     scale: float | None
     shift: float | None
     error_after: float | None
@@ -152,23 +95,14 @@ class ClassCalibration(msgspec.Struct, frozen=True):
 
 
 class HeadEvaluation(msgspec.Struct, frozen=True):
-    """All that is found of one head.
+    """The results of one head."""
 
-    Attributes:
-        name: its path, as it was given.
-        kind: what it was read from.
-        scores: one for each set of thresholds; the first is at 0.5, the last is the one to quote.
-        drone: true and pseudo drone apart, with the thresholds to quote.
-        distances: how far it rests on the distance.
-        calibration: of each class, in class order.
-    """
-
-    name: str
+    name: str  # its path, as it was given
     kind: PredictorKind
-    scores: tuple[Scores, ...]
-    drone: tuple[DroneScore, ...]
+    scores: tuple[Scores, ...]  # the first at 0.5, the last is the one to quote
+    drone: tuple[DroneScore, ...]  # with the thresholds to quote
     distances: tuple[DistanceScore, ...]
-    calibration: tuple[ClassCalibration, ...]
+    calibration: tuple[ClassCalibration, ...]  # in class order
 
     @property
     def quoted(self) -> Scores:
@@ -177,35 +111,25 @@ class HeadEvaluation(msgspec.Struct, frozen=True):
 
 
 class Evaluation(msgspec.Struct, frozen=True):
-    """Heads judged on the same rows.
+    """The results of several heads on the same rows."""
 
-    Attributes:
-        data: the dataset's file, as it was given.
-        data_sha256: of its bytes, in hexadecimal.
-        split: whose rows were judged.
-        rows: how many.
-        validation_rows: on which thresholds and calibration were fitted; 0 where they were not.
-        bad_rows: of the file, by reason; they take no part.
-        heads: in the order given.
-    """
-
-    data: str
+    data: str  # the dataset's file, as it was given
     data_sha256: str
     split: Split
     rows: int
-    validation_rows: int
-    bad_rows: dict[str, int]
+    validation_rows: int  # on which thresholds and calibration were fitted; 0 if they were not
+    bad_rows: dict[str, int]  # left out, by reason
     heads: tuple[HeadEvaluation, ...]
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """A short name for each head: as much of its path's end as tells it from the others."""
+        """The shortest end of each head's path that tells it from the others."""
         paths = [PurePath(head.name) for head in self.heads]
         return tuple(_own_end(path, paths) for path in paths)
 
 
 def _own_end(path: PurePath, paths: Sequence[PurePath]) -> str:
-    """Give the shortest end that no other path has; all of it where one ends with all of it."""
+    """Return the shortest end that no other path has; all of it if one ends with all of it."""
     for length in range(1, len(path.parts)):
         end = path.parts[-length:]
         if all(other == path or other.parts[-length:] != end for other in paths):

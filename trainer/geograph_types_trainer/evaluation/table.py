@@ -1,4 +1,4 @@
-"""An evaluation as plain text for people."""
+"""An evaluation as plain text."""
 
 import sys
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from geograph_types.taxonomy import CLASSES
 from geograph_types_trainer.evaluation.results import Evaluation, HeadEvaluation, Scores
 
 WIDTH = 120
-"""Columns, where the output is no terminal."""
+"""In columns, if the output is not a terminal."""
 
 RULES = {
     "0.5": "threshold 0.5",
@@ -40,7 +40,7 @@ def show_evaluation(evaluation: Evaluation) -> None:
 def _table(title: str, columns: Sequence[str]) -> Table:
     table = Table(title=title, title_justify="left", box=None, pad_edge=False, title_style="bold")
     for i, name in enumerate(columns):
-        # Folded, for what tells two long names apart may be at their ends.
+        # Folded: what tells two long names apart may be at their ends.
         table.add_column(name, justify="left" if i == 0 else "right", overflow="fold")
     return table
 

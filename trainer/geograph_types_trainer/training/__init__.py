@@ -1,1 +1,1 @@
-"""Fit a head to a dataset."""
+"""Training a head on a dataset."""

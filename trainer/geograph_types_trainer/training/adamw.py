@@ -20,14 +20,14 @@ class AdamW:
     """
 
     def __init__(self, decays: Mapping[Tensor, float]) -> None:
-        """Take the parameters, each with its weight decay; 0 makes it Adam."""
+        """Start with the parameters, each with its weight decay."""
         self._decays = dict(decays)
         self._means = [torch.zeros_like(parameter) for parameter in decays]
         self._squares = [torch.zeros_like(parameter) for parameter in decays]
         self._steps = 0
 
     def step(self, loss: Tensor, rate: float) -> None:
-        """Follow the gradient of a loss once, at a learning rate."""
+        """Take one step down the gradient of a loss."""
         gradients = torch.autograd.grad(loss, list(self._decays))
         self._steps += 1
         stride = rate / (1.0 - MEAN_DECAY**self._steps)
@@ -42,16 +42,11 @@ class AdamW:
                 parameter.addcdiv_(mean, square.sqrt().div_(unbias).add_(EPSILON), value=-stride)
 
     def state(self) -> dict[str, Any]:
-        """Give all that `restore` needs."""
+        """Return what `restore` needs."""
         return {"means": self._means, "squares": self._squares, "steps": self._steps}
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Go back to a state.
-
-        Raises:
-            KeyError: it is not one that `state` gave.
-            RuntimeError: it is of other parameters.
-        """
+        """Return to a state that `state` returned."""
         for kept, values in ((self._means, state["means"]), (self._squares, state["squares"])):
             for tensor, value in zip(kept, values, strict=True):
                 tensor.copy_(value)

@@ -1,4 +1,4 @@
-"""A picture of how a training went."""
+"""A picture of the losses and scores of a training."""
 
 import io
 from collections.abc import Sequence
@@ -11,11 +11,7 @@ from geograph_types_trainer.training.loop import EpochRecord
 
 
 def draw_curves(history: Sequence[EpochRecord]) -> bytes:
-    """Draw losses and validation scores by epoch, the kept epoch marked.
-
-    Returns:
-        A PNG of 1200 x 450 pixels.
-    """
+    """Draw losses and validation scores by epoch as a PNG, the kept epoch marked."""
     epochs = [record.number for record in history]
     kept = max(record.number for record in history if record.best)
     figure = Figure(figsize=(12, 4.5), dpi=100, layout="constrained")

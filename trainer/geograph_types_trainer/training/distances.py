@@ -1,7 +1,7 @@
 """Stochastic dropout of the distance, so that the head reads the picture instead of the distance.
 
 Given the same picture and another distance, released heads swing from one class to another. Each
-policy says which distances a row is shown with in an epoch.
+policy chooses the distances that a row is shown with in an epoch.
 """
 
 from collections.abc import Callable, Mapping
@@ -20,32 +20,28 @@ NEAR_BUCKETS: Final = 10
 """Random distances of the released policies: index 0 to 9, below 512 m."""
 
 RESAMPLE_SHARES: Final = (0.56, 0.24, 0.10, 0.10)
-"""Of the loss: distance as recorded, unknown, another row's, and once more another row's."""
+"""Of the loss: at the recorded distance, unknown, and at two other rows' distances."""
 
 OTHERS_FROM: Final = 2
-"""The first of the views that show other rows' distances, where there are any."""
+"""Index of the first view that shows other rows' distances, if there are any."""
 
 CHOICE: Final = 1
 VALUE: Final = 2
 """Purposes of random numbers: which rows change, and to what."""
 
 VALIDATION_EPOCH: Final = 0
-"""Stands for the epoch in draws for validation; those for training count from 1."""
+"""Takes the place of the epoch in draws for validation; epochs count from 1."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Views:
-    """The distances that rows are shown with, in one or several ways at once.
+    """The distances that rows are shown with, in K ways at once.
 
     Of several, the first is as recorded, and those from `OTHERS_FROM` on are other rows'.
-
-    Attributes:
-        shares: [K] of the loss; they sum to 1.
-        buckets: int64 [K, N].
     """
 
-    shares: tuple[float, ...]
-    buckets: NDArray[np.int64]
+    shares: tuple[float, ...]  # [K], of the loss; they sum to 1
+    buckets: NDArray[np.int64]  # [K, N]
 
 
 def none(rows: DistanceRows, seed: int, epoch: int) -> Views:
@@ -100,26 +96,14 @@ POLICIES: Final[Mapping[str, Policy]] = {
 
 
 def training_views(policy: str, rows: DistanceRows, seed: int, epoch: int) -> Views:
-    """Say how rows are shown in an epoch of training.
-
-    Args:
-        policy: a key of `POLICIES`.
-        rows: the rows to show.
-        seed: of the run.
-        epoch: from 1.
-    """
+    """Return how rows are shown in an epoch of training, from 1."""
     return POLICIES[policy](rows, seed, epoch)
 
 
 def validation_views(policy: str, rows: DistanceRows, seed: int) -> Views:
-    """Say how rows are shown when a head is judged, the same after every epoch.
+    """Return how rows are shown in validation, the same after every epoch.
 
-    The released policies were judged with distances as recorded, and are here.
-
-    Args:
-        policy: a key of `POLICIES`.
-        rows: the rows to show.
-        seed: of the run.
+    As published, the released policies are scored with distances as recorded.
     """
     chosen = resample if policy == "resample" else none
     return chosen(rows, seed, VALIDATION_EPOCH)

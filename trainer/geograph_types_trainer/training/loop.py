@@ -1,4 +1,4 @@
-"""The training loop: epochs over the training split, judged on the validation split."""
+"""The training loop: epochs over the training split, scored on the validation split."""
 
 import copy
 import math
@@ -32,31 +32,18 @@ from geograph_types_trainer.training.standardise import Standardisation
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Batch:
-    """Rows as the head reads them.
+    """B rows, each at K distances."""
 
-    Attributes:
-        inputs: float32 [B, 512].
-        labels: float32 [B, 7].
-        weights: float32 [B].
-        shares: float32 [K], of the views in the loss.
-        buckets: int64 [K, B].
-    """
-
-    inputs: Tensor
-    labels: Tensor
-    weights: Tensor
-    shares: Tensor
-    buckets: Tensor
+    inputs: Tensor  # float32 [B, 512]
+    labels: Tensor  # float32 [B, 7]
+    weights: Tensor  # float32 [B]
+    shares: Tensor  # float32 [K], of the distances in the loss
+    buckets: Tensor  # int64 [K, B]
 
     def losses(self, logits: Tensor, positive_weights: Tensor | None = None) -> Tensor:
-        """Compute each row's loss: its weight times its mean binary cross-entropy.
+        """Compute each row's loss [B] from logits [K, B, 7]: its weight times its mean BCE.
 
-        Args:
-            logits: float32 [K, B, 7].
-            positive_weights: float32 [7], of the labels that hold; none counts all alike.
-
-        Returns:
-            float32 [B].
+        `positive_weights` [7] scale the terms of positive labels.
         """
         each = nn.functional.binary_cross_entropy_with_logits(
             logits, self.labels.expand_as(logits), pos_weight=positive_weights, reduction="none"
@@ -64,28 +51,21 @@ class Batch:
         return self.shares @ each.mean(dim=2) * self.weights
 
 
-STEPS_AN_EPOCH: Final = 50
+STEPS_PER_EPOCH: Final = 50
 SMALLEST_BATCH: Final = 16
 WARM_UP_SHARE: Final = 0.1
 VALIDATION_ROWS: Final = 1024
 RARE_SHARE: Final = 0.05
 
 FIRST_WEIGHTS: Final = 0
-"""Stands for the epoch in the seed of the first weights; epochs count from 1."""
+"""Takes the place of the epoch in the seed of the first weights; epochs count from 1."""
 
 
 @dataclass(frozen=True, slots=True)
 class ValidationScores:
-    """How well the head of one epoch does on the validation split.
+    """Scores on the validation split; F1 is at 0.5 and with the distance as recorded."""
 
-    Attributes:
-        loss: sample-weighted mean BCE over the policy's views of the distance.
-        micro_f1: at 0.5, with the distance as recorded.
-        macro_f1: at 0.5, with the distance as recorded.
-        class_f1: of each class at 0.5, with the distance as recorded.
-    """
-
-    loss: float
+    loss: float  # weighted mean BCE over the policy's distances
     micro_f1: float
     macro_f1: float
     class_f1: tuple[float, ...]
@@ -93,37 +73,23 @@ class ValidationScores:
 
 @dataclass(frozen=True, slots=True)
 class EpochRecord:
-    """What one epoch came to.
+    """Losses and scores of one epoch."""
 
-    Attributes:
-        number: from 1.
-        training_loss: mean over the epoch's rows.
-        validation: scores after it.
-        best: whether its validation loss is the lowest so far.
-    """
-
-    number: int
+    number: int  # from 1
     training_loss: float
     validation: ValidationScores
-    best: bool
+    best: bool  # its validation loss is the lowest so far
 
 
 class Training:
     """One training run, an epoch at a time.
 
     All randomness follows from the recipe's seed and the number of the epoch, so a training that
-    is saved after any epoch and restored goes on as if it had never stopped.
-
-    Attributes:
-        history: the epochs so far.
+    is saved after any epoch and restored continues as if it had never stopped.
     """
 
     def __init__(self, data: TrainingData, recipe: Recipe, device: torch.device) -> None:
-        """Prepare the first epoch.
-
-        Raises:
-            InputError: the dataset has no row for training or for validation.
-        """
+        """Prepare the first epoch; the dataset must have training and validation rows."""
         self.history: list[EpochRecord] = []
         self._recipe = recipe
         self._device = device
@@ -135,7 +101,7 @@ class Training:
                     f"the dataset has no row in split {split!r}, and training needs one"
                 )
         self._batch = min(
-            recipe.batch_size, max(SMALLEST_BATCH, len(self._rows["tra"]) // STEPS_AN_EPOCH)
+            recipe.batch_size, max(SMALLEST_BATCH, len(self._rows["tra"]) // STEPS_PER_EPOCH)
         )
         self._steps = math.ceil(len(self._rows["tra"]) / self._batch)
         self._embeddings = torch.from_numpy(data.embeddings).to(device)
@@ -154,7 +120,7 @@ class Training:
 
     @property
     def finished(self) -> bool:
-        """Whether all epochs are done, or validation has not improved for too long."""
+        """Whether all epochs are done, or the validation loss has not fallen for too long."""
         done = len(self.history)
         return done >= self._recipe.epochs or done - self.best_epoch >= self._recipe.patience
 
@@ -164,11 +130,7 @@ class Training:
         return max((record.number for record in self.history if record.best), default=0)
 
     def run_epoch(self) -> EpochRecord:
-        """Train on every row once, then validate.
-
-        Raises:
-            InputError: no epoch has come to a loss that is a number.
-        """
+        """Train on every row once, then validate."""
         number = len(self.history) + 1
         with seeded(self._device, self._recipe.seed, number):
             training_loss = self._train(number)
@@ -186,17 +148,13 @@ class Training:
         return record
 
     def best_head(self) -> TypeHead:
-        """Give the head of the best epoch: on the CPU, in eval mode, for raw embeddings."""
+        """Return the head of the best epoch: on the CPU, in eval mode, for raw embeddings."""
         head = TypeHead(self._recipe.dropout)
         head.load_state_dict(self._best)
         return self._scaling.folded_into(head)
 
     def save(self, path: Path) -> None:
-        """Keep all that `restore` needs; the file is there in full or not at all.
-
-        Raises:
-            OSError: it cannot be written.
-        """
+        """Write what `restore` needs; the file is there in full or not at all."""
         state = {
             "head": self._head.state_dict(),
             "average": self._average.state_dict(),
@@ -208,11 +166,7 @@ class Training:
             torch.save(state, stream)
 
     def restore(self, path: Path) -> None:
-        """Go back to where a training with the same data and recipe was saved.
-
-        Raises:
-            InputError: the file is not what `save` writes.
-        """
+        """Continue from a file that `save` wrote, with the same data and recipe."""
         try:
             state = torch.load(path, map_location=self._device, weights_only=True)
             self._head.load_state_dict(state["head"])
@@ -221,10 +175,10 @@ class Training:
             self._optimizer.restore(state["optimizer"])
             self.history = msgspec.json.decode(state["history"], type=list[EpochRecord])
         except (KeyError, RuntimeError, ValueError, EOFError, pickle.UnpicklingError) as error:
-            raise InputError(f"{path} is no saved training ({error}): start again") from None
+            raise InputError(f"{path} is not a saved training ({error}): start again") from None
 
     def _train(self, number: int) -> float:
-        """Follow every training row once; give the mean loss."""
+        """Train on every row once; return the mean loss."""
         rows = self._rows["tra"]
         recipe = self._recipe
         shown = self._data.distance_rows(rows)
@@ -234,8 +188,9 @@ class Training:
         for step in range(self._steps):
             chosen = order[step * self._batch : (step + 1) * self._batch]
             batch = self._batch_of(rows, chosen, views)
-            kept = dropout_factors(len(chosen), HIDDEN, recipe.dropout, self._device)
-            logits = self._head.logits_at(self._head.image_part(batch.inputs), batch.buckets, kept)
+            factors = dropout_factors(len(chosen), HIDDEN, recipe.dropout, self._device)
+            image_part = self._head.image_part(batch.inputs)
+            logits = self._head.logits_at(image_part, batch.buckets, factors)
             loss = batch.losses(logits, self._balance).mean()
             total += loss.detach() * len(chosen)
             if len(batch.shares) > OTHERS_FROM:
@@ -246,7 +201,7 @@ class Training:
         return total.item() / len(rows)
 
     def _step(self, step: int, loss: Tensor) -> None:
-        """Follow the gradient, at the schedule's rate for this step of the whole run."""
+        """Take a step at the schedule's rate for this step of the whole run."""
         rate = self._recipe.learning_rate
         if self._recipe.schedule == "cosine":
             rate *= _cosine((step + 1) / (self._steps * self._recipe.epochs))
@@ -259,7 +214,7 @@ class Training:
 
     @torch.no_grad()
     def _validate(self) -> ValidationScores:
-        """Judge the averaged weights on the validation split, a chunk at a time."""
+        """Score the averaged weights on the validation split, a chunk at a time."""
         rows = self._rows["val"]
         shown = self._data.distance_rows(rows)
         views = self._on_device(validation_views(self._recipe.policy, shown, self._recipe.seed))
@@ -269,7 +224,7 @@ class Training:
             batch = self._batch_of(rows, chosen, views)
             logits = self._average.logits_at(self._average.image_part(batch.inputs), batch.buckets)
             total += batch.losses(logits).sum().item()
-            # The first view shows distances as recorded.
+            # The first distances are the recorded ones.
             predicted.append((torch.sigmoid(logits[0]) >= PLAIN_THRESHOLD).cpu().numpy())
         counts = count(self._data.labels[rows], np.concatenate(predicted))
         return ValidationScores(
@@ -282,13 +237,7 @@ class Training:
     def _batch_of(
         self, rows: NDArray[np.int64], chosen: Tensor, views: tuple[Tensor, Tensor]
     ) -> Batch:
-        """Gather some rows of a split.
-
-        Args:
-            rows: of the split, by their number in the dataset.
-            chosen: int64 [B], by their number in the split.
-            views: shares [K] and buckets [K, N] of the split's rows.
-        """
+        """Gather rows of a split, `chosen` [B] by their number in it."""
         places = torch.from_numpy(rows)[chosen].to(self._device)
         shares, buckets = views
         return Batch(
@@ -305,7 +254,7 @@ class Training:
 
 
 def _optimizer(head: TypeHead, recipe: Recipe) -> AdamW:
-    """Let the weight matrices decay; the distance table and biases never do."""
+    """Decay the weight matrices, but neither the distance table nor the biases."""
     decay = recipe.weight_decay
     return AdamW(
         dict.fromkeys((head.first.weight, head.last.weight), decay)
@@ -314,20 +263,12 @@ def _optimizer(head: TypeHead, recipe: Recipe) -> AdamW:
 
 
 def _cosine(progress: float) -> float:
-    """Give the share of the learning rate at a point of the run, from 0 to 1."""
+    """Return the share of the learning rate at a point of the run, 0 to 1."""
     return min(1.0, progress / WARM_UP_SHARE) * 0.5 * (1.0 + math.cos(math.pi * progress))
 
 
 def _positive_weights(labels: NDArray[np.uint8], recipe: Recipe) -> Tensor:
-    """Weigh labels that hold, those of rare classes more.
-
-    Args:
-        labels: [N, 7] of the training rows.
-        recipe: see its `positive_weight` and `balance`.
-
-    Returns:
-        float32 [7].
-    """
+    """Compute the weights of positive labels, float32 [7], larger for rare classes."""
     shares = np.maximum(labels.sum(axis=0, dtype=np.int64), 1) / len(labels)
     rarity = np.maximum(RARE_SHARE / shares, 1.0) ** recipe.balance
     return torch.from_numpy(recipe.positive_weight * rarity).float()

@@ -1,4 +1,4 @@
-"""Standardised embeddings for training, undone in the head that is kept."""
+"""Standardised embeddings for training, folded into the head that is saved."""
 
 import copy
 from dataclasses import dataclass
@@ -14,24 +14,19 @@ from geograph_types_trainer.head import TypeHead
 
 CHUNK_ROWS: Final = 2048
 SMALLEST_SPREAD: Final = 1e-3
-"""Standard deviations below this count as this, so that a constant dimension stays harmless."""
+"""Smallest standard deviation that is divided by: a constant dimension does no harm."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Standardisation:
-    """Mean and inverse standard deviation of each embedding dimension.
-
-    Attributes:
-        mean: float32 [512].
-        scale: float32 [512], one over the standard deviation.
-    """
+    """Mean and scale of each embedding dimension, float32 [512]."""
 
     mean: Tensor
-    scale: Tensor
+    scale: Tensor  # one over the standard deviation
 
     @classmethod
     def of(cls, embeddings: NDArray[np.floating], rows: NDArray[np.int64]) -> "Standardisation":
-        """Measure some rows of float [N, 512], a chunk at a time."""
+        """Measure some rows of embeddings [N, 512], a chunk at a time."""
         total = np.zeros(EMBEDDING_DIMENSION)
         squares = np.zeros(EMBEDDING_DIMENSION)
         shift = embeddings[rows[0]].astype(np.float64)
@@ -48,7 +43,7 @@ class Standardisation:
 
     @classmethod
     def identity(cls) -> "Standardisation":
-        """Leave embeddings as they are."""
+        """Return the standardisation that changes nothing."""
         return cls(torch.zeros(EMBEDDING_DIMENSION), torch.ones(EMBEDDING_DIMENSION))
 
     def to(self, device: torch.device) -> "Standardisation":
@@ -56,16 +51,12 @@ class Standardisation:
         return Standardisation(self.mean.to(device), self.scale.to(device))
 
     def __call__(self, embeddings: Tensor) -> Tensor:
-        """Standardise float [N, 512]; gives float32."""
+        """Standardise embeddings [N, 512], as float32."""
         return embeddings.to(torch.float32, copy=True).sub_(self.mean).mul_(self.scale)
 
     @torch.no_grad()
     def folded_into(self, head: TypeHead) -> TypeHead:
-        """Make the head that does on raw embeddings what this one does on standardised ones.
-
-        Returns:
-            A new head on the CPU, in eval mode.
-        """
+        """Return a head, on the CPU in eval mode, that takes raw embeddings instead."""
         folded = copy.deepcopy(head).cpu().eval()
         mean, scale = self.mean.cpu().double(), self.scale.cpu().double()
         weight = folded.first.weight.double()

@@ -1,4 +1,4 @@
-"""From a dataset's file to a complete run, begun anew or gone on with."""
+"""From a dataset's file to a complete run, started or resumed."""
 
 import csv
 import io
@@ -46,7 +46,7 @@ LOG_COLUMNS: Final = (
 
 
 def log_table(history: Sequence[EpochRecord]) -> bytes:
-    """Write the epochs as CSV with a header."""
+    """Return the epochs as CSV with a header."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(LOG_COLUMNS)
@@ -71,26 +71,15 @@ OnEpoch: TypeAlias = Callable[[EpochRecord], None]
 def start_run(
     dataset: Path, out: Path, recipe: Recipe, device: DeviceName, on_epoch: OnEpoch
 ) -> Run:
-    """Train a head from the beginning.
-
-    Args:
-        dataset: Parquet or JSON Lines in the published schema.
-        out: folder of the run, made here.
-        recipe: how to train.
-        device: where to train.
-        on_epoch: called after each epoch, once its state is on disk.
-
-    Raises:
-        InputError: the dataset cannot be used, or `out` holds something already.
-        DeviceError: there is no such device.
-        OSError: the folder cannot be written.
-    """
+    """Train a head into the new folder `out`; `on_epoch` is called once an epoch is on disk."""
     chosen = choose_device(device)
     if (out / CONFIGURATION_FILE).exists():
-        raise InputError(f"{out} is a run already: go on with --resume {out}, or name another")
+        raise InputError(
+            f"{out} is a run already: continue it with --resume {out}, or choose another folder"
+        )
     _remove_leftovers(out)
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise InputError(f"{out} holds something else: name a new folder")
+        raise InputError(f"{out} is not empty: choose a new folder")
     configuration = Configuration(
         version=_own_version(),
         torch=str(torch.__version__),
@@ -102,19 +91,10 @@ def start_run(
 
 
 def resume_run(out: Path, on_epoch: OnEpoch, dataset: Path | None = None) -> Run:
-    """Go on with a run that was stopped at any moment; one that is complete is left as it is.
+    """Continue a run that was stopped at any moment; a complete one is left as it is.
 
-    The weights are those that the run would have had without the stop.
-
-    Args:
-        out: folder of the run.
-        on_epoch: called after each further epoch.
-        dataset: where the dataset lies now; else where it lay.
-
-    Raises:
-        InputError: there is no run, or the dataset is not the one that the run began with.
-        DeviceError: the run's device is missing.
-        OSError: the folder cannot be written.
+    The weights are those that the run would have had without the stop. `dataset` is where the file
+    is now, if it has moved.
     """
     configuration = read_configuration(out)
     _remove_leftovers(out)
@@ -126,13 +106,13 @@ def resume_run(out: Path, on_epoch: OnEpoch, dataset: Path | None = None) -> Run
 
 def _fit(out: Path, configuration: Configuration, dataset: Path, on_epoch: OnEpoch) -> Run:
     history, report = _train(out, configuration, dataset, on_epoch)
-    # Only now, when the dataset has left the memory: matplotlib takes 50 MB.
+    # Imported once the dataset is out of memory: matplotlib takes 50 MB.
     from geograph_types_trainer.training.curves import draw_curves
 
     for name, content in ((LOG_FILE, log_table(history)), (CURVES_FILE, draw_curves(history))):
         with new_file(out / name) as stream:
             stream.write(content)
-    # The report comes last: where it is, the run is complete.
+    # The report comes last: a run that has one is complete.
     write_report(out, report)
     (out / STATE_FILE).unlink()
     return Run.load(out)
@@ -141,14 +121,16 @@ def _fit(out: Path, configuration: Configuration, dataset: Path, on_epoch: OnEpo
 def _train(
     out: Path, configuration: Configuration, dataset: Path, on_epoch: OnEpoch
 ) -> tuple[list[EpochRecord], RunReport]:
-    """Run the epochs that are left, each saved before it is told of, and write the head."""
+    """Run the epochs that are left, each saved before it is reported, and write the head."""
     device = choose_device(cast(DeviceName, configuration.device))
     data = TrainingData.load(dataset, configuration.recipe.cross_grid)
     if data.sha256 != configuration.dataset.sha256:
-        raise InputError(f"{dataset} is not the dataset that {out} began with: its digest differs")
+        raise InputError(
+            f"{dataset} is not the dataset that {out} was started with: its digest differs"
+        )
     training = Training(data, configuration.recipe, device)
     if not (out / CONFIGURATION_FILE).exists():
-        # Not before the dataset proves usable: a run that cannot begin leaves nothing behind.
+        # Not before the dataset proves usable: a run that cannot start leaves nothing behind.
         out.mkdir(parents=True, exist_ok=True)
         write_configuration(out, configuration)
     state = out / STATE_FILE
@@ -163,13 +145,13 @@ def _train(
 
 
 def _remove_leftovers(out: Path) -> None:
-    """Remove what was being written when the run was stopped."""
+    """Remove files that were being written when the run was stopped."""
     for file in out.glob(".*.part"):
         file.unlink()
 
 
 def _own_version() -> str:
-    """Give the installed version; a source tree that is not installed has none."""
+    """Return the installed version; a source tree that is not installed has none."""
     try:
         return version("geograph-types")
     except PackageNotFoundError:
