@@ -1,5 +1,6 @@
-"""Fixtures that several folders of tests share: one small model, made by the real commands."""
+"""Fixtures that several folders of tests share: small models, photos and a running service."""
 
+import fcntl
 import os
 import re
 import shutil
@@ -43,6 +44,20 @@ def reference() -> Path:
     return Path(REFERENCE or "")
 
 
+def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], object]) -> Path:
+    """Return a folder that the first process to ask for it makes and all others wait for."""
+    root = factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        root = root.parent
+    with open(root / f"{name}.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (root / name).exists():
+            unfinished = factory.mktemp(name) / name
+            make(unfinished)
+            unfinished.rename(root / name)
+    return root / name
+
+
 @pytest.fixture(scope="session")
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An untrained head in the form in which Geograph releases its own."""
@@ -64,11 +79,24 @@ def head_bundle(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> P
 
 @pytest.fixture(scope="session")
 def bundle(head_bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A bundle with a stand-in encoder and an untrained head; not to be changed."""
-    folder = tmp_path_factory.mktemp("bundle") / "bundle"
-    shutil.copytree(head_bundle, folder)
-    assert main(["export", "encoder", "--weights", "random:0", "--bundle", str(folder)]) == 0
+    """A bundle with an untrained head and an encoder that takes no time; not to be changed."""
+    folder = Path(shutil.copytree(head_bundle, tmp_path_factory.mktemp("bundle") / "bundle"))
+    write_bundle(folder, tiny_encoder_part(0))
     return folder
+
+
+@pytest.fixture(scope="session")
+def full_bundle(head_bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bundle with an untrained head and CLIP's whole architecture; not to be changed.
+
+    It takes a minute to make and 350 MB: for tests in which the architecture matters.
+    """
+
+    def make(folder: Path) -> None:
+        shutil.copytree(head_bundle, folder)
+        assert main(["export", "encoder", "--weights", "random:0", "--bundle", str(folder)]) == 0
+
+    return made_once(tmp_path_factory, "full-bundle", make)
 
 
 def tiny_encoder(seed: int) -> bytes:
@@ -82,6 +110,12 @@ def tiny_encoder(seed: int) -> bytes:
     weight = np.random.default_rng(seed).normal(0, 0.006, (21, 512)).astype(np.float32)
     graph.node("MatMul", "product", [row, graph.constant("w", weight)], outputs=["image_embeds"])
     return serialise(graph.model(*tensor_contract("encoder")))
+
+
+def tiny_encoder_part(seed: int) -> EncoderPart:
+    fidelity = Fidelity("visual.fp32.onnx", "torch", 32, 0.999999, 2e-6)
+    source = EncoderSource(f"random:{seed}", "b" * 64, stand_in=True)
+    return EncoderPart(tiny_encoder(seed), "fp32", source, fidelity)
 
 
 def tiny_head(seed: int) -> bytes:
@@ -99,9 +133,7 @@ def tiny_head(seed: int) -> bytes:
 
 def write_tiny_bundle(folder: Path, encoder: int = 0, head: int = 0) -> Path:
     """Write a real bundle of a tenth of a megabyte, which loads and runs in milliseconds."""
-    fidelity = Fidelity("visual.fp32.onnx", "torch", 32, 0.999999, 2e-6)
-    source = EncoderSource(f"random:{encoder}", "b" * 64, stand_in=True)
-    write_bundle(folder, EncoderPart(tiny_encoder(encoder), "fp32", source, fidelity))
+    write_bundle(folder, tiny_encoder_part(encoder))
     fidelity = Fidelity("head.onnx", "torch", 736, None, 2e-7)
     thresholds = dict.fromkeys(CLASSES, 0.6)
     source_of_head = HeadSource(f"run {head}", "c" * 64)
@@ -124,9 +156,12 @@ def another_bundle() -> Callable[..., Path]:
 @pytest.fixture(scope="session")
 def scenes(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two drawn photos of each class, with their labels; not to be changed."""
-    folder = tmp_path_factory.mktemp("scenes")
-    write_scenes(folder, per_class=2, seed=3)
-    return folder
+
+    def make(folder: Path) -> None:
+        folder.mkdir()
+        write_scenes(folder, per_class=2, seed=3)
+
+    return made_once(tmp_path_factory, "scenes", make)
 
 
 @pytest.fixture(scope="session")

@@ -62,9 +62,9 @@ def many_results(
 
 
 @pytest.fixture(scope="session")
-def int8_bundle(bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def int8_bundle(full_bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A bundle with encoders in float32 and int8, head and taggers; not to be changed."""
-    folder = Path(shutil.copytree(bundle, tmp_path_factory.mktemp("int8") / "bundle"))
+    folder = Path(shutil.copytree(full_bundle, tmp_path_factory.mktemp("int8") / "bundle"))
     command = ["export", "encoder", "--weights", "random:0", "--precision", "int8"]
     assert main([*command, "--bundle", str(folder)]) == 0
     return folder

@@ -36,8 +36,8 @@ def pictures() -> list[Image.Image]:
 
 
 @pytest.fixture(scope="module")
-def tagger(bundle: Path) -> TypeTagger:
-    return TypeTagger(bundle, precision="fp32")
+def tagger(full_bundle: Path) -> TypeTagger:
+    return TypeTagger(full_bundle, precision="fp32")
 
 
 def encoded(image: Image.Image, **options: object) -> bytes:

@@ -52,9 +52,9 @@ def capricious_head(embeddings: NDArray[np.float32]) -> TypeHead:
 
 
 def test_what_a_head_needs_stays_in_float32_and_is_said(
-    bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    full_bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    folder = Path(shutil.copytree(bundle, tmp_path / "bundle"))
+    folder = Path(shutil.copytree(full_bundle, tmp_path / "bundle"))
     torch.manual_seed(3)
     # Its probabilities are near to one half, so that tags turn with small errors.
     save_checkpoint(TypeHead().eval(), tmp_path / "head.pth", epoch=1, loss=1.0)
@@ -79,9 +79,9 @@ def test_what_a_head_needs_stays_in_float32_and_is_said(
 
 
 def test_where_no_encoder_passes_the_gate_there_is_no_file(
-    bundle: Path, tmp_path: Path, pixels: NDArray[np.uint8], capsys: pytest.CaptureFixture[str]
+    full_bundle: Path, tmp_path: Path, pixels: NDArray[np.uint8], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    folder = Path(shutil.copytree(bundle, tmp_path / "bundle"))
+    folder = Path(shutil.copytree(full_bundle, tmp_path / "bundle"))
     embeddings = TypeTagger(folder, precision="fp32").embed_pixels(pixels)
     head = capricious_head(embeddings)
     tags = head.probabilities(
@@ -102,9 +102,9 @@ def test_where_no_encoder_passes_the_gate_there_is_no_file(
 
 
 def test_float16_is_near_to_float32(
-    bundle: Path, tmp_path: Path, pixels: NDArray[np.uint8]
+    full_bundle: Path, tmp_path: Path, pixels: NDArray[np.uint8]
 ) -> None:
-    folder = Path(shutil.copytree(bundle, tmp_path / "bundle"))
+    folder = Path(shutil.copytree(full_bundle, tmp_path / "bundle"))
     command = ["export", "encoder", "--weights", "random:0", "--precision", "fp16"]
     assert main([*command, "--bundle", str(folder)]) == 0
     said = {fidelity.path: fidelity for fidelity in Bundle.open(folder).manifest.fidelity}

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner, Result
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 
@@ -75,9 +76,17 @@ def scaled(index: int, factor: float) -> Callable[[list[dict[str, Any]]], None]:
     return change
 
 
+def compare_files(*paths: Path) -> Result:
+    """Run `compare.py` in this process."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(BENCHMARKS)
+        from compare import main
+    return CliRunner().invoke(main, [*map(str, paths)])
+
+
 def compare(
     written: Path, folder: Path, change: Callable[[list[dict[str, Any]]], None], rates: bool = False
-) -> subprocess.CompletedProcess[str]:
+) -> Result:
     """Compare a run with itself after a change of its figures."""
     results = json.loads(written.read_text())
     old = [figure("ours", True, 5.0), figure("ours twice", True, 8.0, 2), figure("its", False, 6.0)]
@@ -91,13 +100,13 @@ def compare(
         results["sections"]["size"]["figures"] = figures
         paths.append(folder / f"{name}.json")
         paths[-1].write_text(json.dumps(results))
-    return run("compare.py", *paths)
+    return compare_files(*paths)
 
 
 @pytest.mark.parametrize("rates", [False, True])
 def test_a_slow_down_is_named(written: Path, tmp_path: Path, rates: bool) -> None:
     done = compare(written, tmp_path, scaled(0, 1.2), rates)
-    assert done.returncode == 1, done.stderr
+    assert done.exit_code == 1, done.stderr
     (line,) = [line for line in done.stdout.splitlines() if line.startswith("worse: ")]
     assert line.startswith("worse: size, photos of 640 px, ours: ")
     assert "1.20 times as bad" in line
@@ -136,12 +145,12 @@ def test_what_is_no_slow_down_raises_no_alarm(
     written: Path, tmp_path: Path, change: Callable[[list[dict[str, Any]]], None], rates: bool
 ) -> None:
     done = compare(written, tmp_path, change, rates)
-    assert (done.returncode, "worse: " in done.stdout) == (0, False), done.stdout
+    assert (done.exit_code, "worse: " in done.stdout) == (0, False), done.stdout
 
 
 def test_a_figure_that_is_gone_is_named(written: Path, tmp_path: Path) -> None:
     done = compare(written, tmp_path, lambda figures: figures.pop(0))
-    assert done.returncode == 1
+    assert done.exit_code == 1
     assert "no longer measured: size, photos of 640 px, ours\n" in done.stdout
 
 
@@ -155,7 +164,7 @@ def test_what_cannot_be_compared_is_refused(written: Path, tmp_path: Path) -> No
         ("", "is no file of results"),
     ):
         other.write_text(text)
-        done = run("compare.py", written, other)
-        assert done.returncode == 2
+        done = compare_files(written, other)
+        assert done.exit_code == 2
         assert reason in done.stderr
         assert "Traceback" not in done.stderr

@@ -75,12 +75,12 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 @pytest.mark.usefixtures("publish")
 def test_one_line_gives_what_both_exports_give(
-    bundle: Path, checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    full_bundle: Path, checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with serving(checkpoint.parent) as address:
         monkeypatch.setenv("GEOGRAPH_TYPES_MIRROR", address)
         assert build(tmp_path / "b", "released:v1", *STAND_IN) == 0
-    assert contents(tmp_path / "b") == contents(bundle)
+    assert contents(tmp_path / "b") == contents(full_bundle)
 
 
 @pytest.mark.usefixtures("publish")

@@ -4,7 +4,9 @@ import json
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeAlias
 
 import msgspec
 import numpy as np
@@ -15,14 +17,24 @@ from geograph_types.bundle import Bundle
 from geograph_types.cli.main import main
 from geograph_types.manifest import encode_manifest
 
+Run: TypeAlias = Callable[..., subprocess.CompletedProcess[str]]
 
-def run(*arguments: object, **options: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "geograph_types.cli", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        **options,  # type: ignore[call-overload]
-    )
+
+def run_program(*arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "geograph_types.cli", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True)
+
+
+@pytest.fixture
+def run(capfd: pytest.CaptureFixture[str]) -> Run:
+    """Run a command in this process."""
+
+    def run(*arguments: object) -> subprocess.CompletedProcess[str]:
+        capfd.readouterr()
+        status = main([*map(str, arguments)])
+        return subprocess.CompletedProcess(arguments, status, *capfd.readouterr())
+
+    return run
 
 
 def error_line(done: subprocess.CompletedProcess[str], status: int) -> str:
@@ -34,7 +46,7 @@ def error_line(done: subprocess.CompletedProcess[str], status: int) -> str:
 
 
 def test_tag_writes_a_line_a_photo_and_names_the_stand_in(bundle: Path, scenes: Path) -> None:
-    done = run("tag", scenes, "--bundle", bundle, "--labels", scenes / "labels.csv")
+    done = run_program("tag", scenes, "--bundle", bundle, "--labels", scenes / "labels.csv")
     assert done.returncode == 0
     rows = [json.loads(line) for line in done.stdout.splitlines()]
     assert [Path(row["photo"]).name for row in rows] == sorted(
@@ -45,7 +57,7 @@ def test_tag_writes_a_line_a_photo_and_names_the_stand_in(bundle: Path, scenes: 
     assert sum("stand-in" in line for line in done.stderr.splitlines()) == 1
 
 
-def test_a_bad_photo_costs_itself_only(bundle: Path, photo: Path, tmp_path: Path) -> None:
+def test_a_bad_photo_costs_itself_only(run: Run, bundle: Path, photo: Path, tmp_path: Path) -> None:
     (tmp_path / "empty.jpg").touch()
     (tmp_path / "text.jpg").write_text("not a photo")
     (tmp_path / "good.jpg").write_bytes(photo.read_bytes())
@@ -71,19 +83,19 @@ def test_a_bad_photo_costs_itself_only(bundle: Path, photo: Path, tmp_path: Path
     ("content", "fault"), [(b"", "empty_file"), (b"not a photo", "not_an_image")]
 )
 def test_a_single_bad_photo_is_one_line_and_status_1(
-    bundle: Path, tmp_path: Path, content: bytes, fault: str
+    run: Run, bundle: Path, tmp_path: Path, content: bytes, fault: str
 ) -> None:
     path = tmp_path / "photo.jpg"
     path.write_bytes(content)
     assert f"photo.jpg: {fault}: " in error_line(run("tag", path, "--bundle", bundle), 1)
 
 
-def test_a_missing_bundle_is_one_line(photo: Path, tmp_path: Path) -> None:
+def test_a_missing_bundle_is_one_line(run: Run, photo: Path, tmp_path: Path) -> None:
     line = error_line(run("tag", photo, "--bundle", tmp_path / "nowhere"), 2)
     assert "there is no such folder; make one with" in line
 
 
-def test_a_flipped_byte_is_one_line(head_bundle: Path, tmp_path: Path) -> None:
+def test_a_flipped_byte_is_one_line(run: Run, head_bundle: Path, tmp_path: Path) -> None:
     folder = Path(shutil.copytree(head_bundle, tmp_path / "bundle"))
     model = bytearray((folder / "head.onnx").read_bytes())
     model[len(model) // 2] ^= 1
@@ -97,7 +109,9 @@ def test_a_flipped_byte_is_one_line(head_bundle: Path, tmp_path: Path) -> None:
     assert run("doctor", "--bundle", folder).returncode == 2
 
 
-def test_a_normalised_vector_is_refused_with_the_reason(head_bundle: Path, tmp_path: Path) -> None:
+def test_a_normalised_vector_is_refused_with_the_reason(
+    run: Run, head_bundle: Path, tmp_path: Path
+) -> None:
     vectors = np.random.default_rng(6).normal(0, 0.5, (3, 512)).astype(np.float32)
     vectors[1] /= np.linalg.norm(vectors[1])
     np.save(tmp_path / "rows.npy", vectors)
@@ -113,7 +127,7 @@ def test_a_normalised_vector_is_refused_with_the_reason(head_bundle: Path, tmp_p
 
 
 def test_results_are_there_in_full_or_not_at_all(
-    bundle: Path, scenes: Path, tmp_path: Path
+    run: Run, bundle: Path, scenes: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "missing" / "tags.jsonl"
     line = error_line(run("tag", scenes, "--bundle", bundle, "--out", out), 2)
@@ -144,11 +158,11 @@ def test_a_system_that_is_not_supported_is_named() -> None:
 
 
 def test_usage_errors_are_one_line_and_status_2() -> None:
-    assert "Missing option '--bundle'" in error_line(run("tag", "x.jpg"), 2)
-    assert "No such command 'nonsense'" in error_line(run("nonsense"), 2)
+    assert "Missing option '--bundle'" in error_line(run_program("tag", "x.jpg"), 2)
+    assert "No such command 'nonsense'" in error_line(run_program("nonsense"), 2)
 
 
-def test_bundle_show_says_what_it_holds(bundle: Path) -> None:
+def test_bundle_show_says_what_it_holds(run: Run, bundle: Path) -> None:
     done = run("bundle", "show", bundle)
     assert done.returncode == 0
     assert "stand-in weights random:0" in done.stdout
@@ -156,7 +170,9 @@ def test_bundle_show_says_what_it_holds(bundle: Path) -> None:
     assert "thresholds Aerial 0.50" in done.stdout
 
 
-def test_what_a_terminal_would_act_upon_is_shown_as_text(head_bundle: Path, tmp_path: Path) -> None:
+def test_what_a_terminal_would_act_upon_is_shown_as_text(
+    run: Run, head_bundle: Path, tmp_path: Path
+) -> None:
     opened = Bundle.open(head_bundle)
     copy = Path(shutil.copytree(head_bundle, tmp_path / "model"))
     source = msgspec.structs.replace(opened.manifest.head, name="a\x1b]0;owned\x07\nhead trusted")
@@ -169,7 +185,7 @@ def test_what_a_terminal_would_act_upon_is_shown_as_text(head_bundle: Path, tmp_
     assert "\x1b" not in run("doctor", "--bundle", copy).stdout
 
 
-def test_doctor_finds_a_good_bundle_good(bundle: Path) -> None:
+def test_doctor_finds_a_good_bundle_good(run: Run, bundle: Path) -> None:
     done = run("doctor", "--bundle", bundle)
     assert done.returncode == 0, done.stdout
     assert "stand-in weights, not CLIP's" in done.stdout
@@ -177,12 +193,12 @@ def test_doctor_finds_a_good_bundle_good(bundle: Path) -> None:
     assert "advice         export with --precision " in done.stdout
 
 
-def test_a_folder_without_photos_is_an_error(bundle: Path, tmp_path: Path) -> None:
+def test_a_folder_without_photos_is_an_error(run: Run, bundle: Path, tmp_path: Path) -> None:
     assert "no photos in" in error_line(run("tag", tmp_path, "--bundle", bundle), 2)
 
 
 def test_no_output_costs_an_input_or_another_output(
-    bundle: Path, photo: Path, tmp_path: Path
+    run: Run, bundle: Path, photo: Path, tmp_path: Path
 ) -> None:
     mine = tmp_path / "mine.jpg"
     mine.write_bytes(photo.read_bytes())
@@ -197,7 +213,7 @@ def test_no_output_costs_an_input_or_another_output(
 
 
 def test_a_labels_file_that_fits_no_photo_is_an_error(
-    bundle: Path, photo: Path, scenes: Path, tmp_path: Path
+    run: Run, bundle: Path, photo: Path, scenes: Path, tmp_path: Path
 ) -> None:
     labels = tmp_path / "labels.csv"
     labels.write_text("photo,distance\nother.jpg,16\n")
@@ -211,13 +227,13 @@ def test_a_labels_file_that_fits_no_photo_is_an_error(
     assert f"such as {tmp_path / 'more.jpg'}" in done.stderr
 
 
-def test_what_holds_no_rows_at_all_is_one_line(head_bundle: Path, photo: Path) -> None:
+def test_what_holds_no_rows_at_all_is_one_line(run: Run, head_bundle: Path, photo: Path) -> None:
     line = error_line(run("score", photo, "--bundle", head_bundle), 2)
     assert "is neither Parquet, JSON Lines nor a numpy array" in line
 
 
 def test_photos_with_tags_that_do_not_exist_are_no_rows_of_a_dataset(
-    bundle: Path, photo: Path, tmp_path: Path
+    run: Run, bundle: Path, photo: Path, tmp_path: Path
 ) -> None:
     for name in ("a.jpg", "b.jpg", "c.jpg"):
         (tmp_path / name).write_bytes(photo.read_bytes())

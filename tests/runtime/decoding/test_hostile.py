@@ -172,11 +172,11 @@ KINDS: list[tuple[Maker, PhotoFault | None]] = [
 
 
 @pytest.fixture(scope="module")
-def small_bundle(bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def small_bundle(bundle: Path, head_bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """For the long series the int8 encoder, which is what runs where memory is short."""
     if not LONG:
         return bundle
-    folder = Path(shutil.copytree(bundle, tmp_path_factory.mktemp("small") / "bundle"))
+    folder = Path(shutil.copytree(head_bundle, tmp_path_factory.mktemp("small") / "bundle"))
     command = ["export", "encoder", "--weights", "random:0", "--precision", "int8"]
     assert main([*command, "--bundle", str(folder)]) == 0
     return folder
