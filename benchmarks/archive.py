@@ -132,7 +132,7 @@ def make_head(folder: Path) -> tuple[Path, Path]:
     import torch
 
     from geograph_types.cli.main import main as program
-    from geograph_types_trainer.checkpoint.file import save_checkpoint
+    from geograph_types_trainer.checkpoint.write import save_checkpoint
     from geograph_types_trainer.head import TypeHead
 
     checkpoint, bundle = folder / "head.pth", folder / "bundle"
@@ -196,10 +196,11 @@ def run_loop(rows: Path, checkpoint: Path) -> dict[str, float]:
 
     from geograph_types.distance.distance import Distance
     from geograph_types.stored.parquet import read_dataset
-    from geograph_types_trainer.checkpoint.file import load_checkpoint
+    from geograph_types_trainer.checkpoint.read import read_checkpoint
+    from geograph_types_trainer.head import TypeHead
 
     torch.set_num_threads(1)
-    head = load_checkpoint(checkpoint).head.eval()
+    head = TypeHead.from_weights(read_checkpoint(checkpoint).weights)
     start = time.perf_counter()
     done = 0
     with torch.inference_mode():

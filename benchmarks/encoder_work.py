@@ -12,8 +12,8 @@ from geograph_types_export.architecture import (
     LAYERS,
     PATCH,
     TOKENS,
-    TOWER_SHAPES,
     WIDTH,
+    tower_shapes,
 )
 
 PATCHES: Final = GRID * GRID
@@ -76,6 +76,6 @@ def bytes_moved(precision: str, batch: int) -> float:
     """
     weights = sum(
         math.prod(shape) * (BYTES_A_WEIGHT[precision] if len(shape) >= MATRIX else 4)
-        for shape in TOWER_SHAPES.values()
+        for shape in tower_shapes().values()
     )
     return weights / batch + CROP * CROP * COLOURS + 4 * EMBEDDING_DIMENSION

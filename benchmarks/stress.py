@@ -17,11 +17,11 @@ from typing import Final
 
 import click
 import numpy as np
-import torch
+from numpy.typing import NDArray
 
-from geograph_types.distance.distance import UNKNOWN_BUCKET
 from geograph_types.session import Session
-from geograph_types_export.architecture import LAYERS, TOKENS, WIDTH
+from geograph_types_export.architecture import LAYERS, TOKENS, WIDTH, block_name
+from geograph_types_export.bundle.make import export_head, load_head
 from geograph_types_export.errors import GateError
 from geograph_types_export.graphs.builder import serialise
 from geograph_types_export.graphs.encoder import encoder_graph
@@ -29,12 +29,10 @@ from geograph_types_export.graphs.folding import fold
 from geograph_types_export.int8.gate import Sample, TagDecider, find_accepted
 from geograph_types_export.int8.photos import drawn_photos
 from geograph_types_export.int8.tower import quantise_tower
-from geograph_types_export.verify.reference import ReferenceTower
-from geograph_types_export.weights.stand_in import stand_in_state_dict
-from geograph_types_trainer.checkpoint.file import load_checkpoint
+from geograph_types_export.weights.stand_in import stand_in_tower
 from measuring.command_line import errors_as_lines, json_option, write_json
 
-State = dict[str, torch.Tensor]
+State = dict[str, NDArray[np.float32]]
 BATCH: Final = 8
 ROUNDS: Final = 9
 
@@ -85,7 +83,7 @@ def unread(state: State, seed: int) -> str:
 def mixed(state: State, seed: int) -> str:
     """Channels that are large in part always and in part by photo, 20 to 60 times."""
     channels = _channels(seed, 12)
-    factors = torch.linspace(20, 60, 12)
+    factors = np.linspace(20, 60, 12, dtype=np.float32)
     state["ln_pre.weight"][channels] *= factors / 2
     state["ln_pre.bias"][channels] += factors / 2 * _signs(seed, 12)
     for name in _readers():
@@ -96,8 +94,7 @@ def mixed(state: State, seed: int) -> str:
 def by_place(state: State, seed: int) -> str:
     """Channels that are large at some places of the picture and in the class token."""
     channels = _channels(seed, 6)
-    generator = torch.Generator().manual_seed(seed)
-    places = torch.rand(TOKENS, 6, generator=generator) < 0.2
+    places = np.random.default_rng(seed).random((TOKENS, 6)) < 0.2
     places[0] = True
     state["positional_embedding"][:, channels] += places * 30 * _signs(seed, 6)
     for name in _readers():
@@ -124,38 +121,38 @@ LAYOUTS: Final[Mapping[str, Callable[[State, int], str]]] = {
 }
 
 
-def _channels(seed: int, count: int) -> torch.Tensor:
+def _channels(seed: int, count: int) -> NDArray[np.int64]:
     """Draw channels among those that hold colour and texture."""
-    generator = torch.Generator().manual_seed(seed)
-    return 64 + torch.randperm(WIDTH - 65, generator=generator)[:count]
+    return 64 + np.random.default_rng(seed).permutation(WIDTH - 65)[:count]
 
 
-def _signs(seed: int, count: int) -> torch.Tensor:
-    generator = torch.Generator().manual_seed(seed + 1)
-    return torch.randint(0, 2, (count,), generator=generator) * 2.0 - 1.0
+def _signs(seed: int, count: int) -> NDArray[np.float32]:
+    return np.random.default_rng(seed + 1).choice(np.array([-1, 1], np.float32), count)
 
 
 def _readers() -> list[str]:
-    blocks = [f"transformer.resblocks.{i}.ln_{n}" for i in range(LAYERS) for n in (1, 2)]
+    blocks = [f"{block_name(i)}.ln_{n}" for i in range(LAYERS) for n in (1, 2)]
     return [*blocks, "ln_post"]
 
 
 def judge(layout: str, seed: int, tags: TagDecider | None) -> Row:
     """Export one layout and measure what comes of it."""
-    state = {name: tensor.clone() for name, tensor in stand_in_state_dict(0).items()}
+    state = dict(stand_in_tower(0))
     channels = LAYOUTS[layout](state, seed)
     photos = drawn_photos()
-    reference = ReferenceTower(state)
-    fitted, held_out = (Sample(p, reference.embed(p)) for p in (photos.fitted, photos.held_out))
     tower = fold(state)
+    graph = encoder_graph(tower)
+    exact = serialise(graph)
     start = time.perf_counter()
+    fitted, held_out = (Sample.of(exact, pixels) for pixels in (photos.fitted, photos.held_out))
     try:
-        accepted = find_accepted(quantise_tower(tower, photos.fitted), fitted, held_out, tags)
+        quantised = quantise_tower(tower, graph, photos.fitted)
+        accepted = find_accepted(quantised, fitted, held_out, tags)
     except GateError as error:
         took = time.perf_counter() - start
         return Row(layout, channels, False, str(error), (), 0.0, 0.0, 0.0, took)
     took = time.perf_counter() - start
-    int8, fp32 = _speeds(accepted.model, serialise(encoder_graph(tower)), photos.held_out[:BATCH])
+    int8, fp32 = _speeds(accepted.model, exact, photos.held_out[:BATCH])
     megabytes = len(accepted.model) / 1e6
     figures = str(accepted.figures)
     kept = tuple(accepted.kept)
@@ -176,18 +173,6 @@ def _speeds(int8: bytes, fp32: bytes, pixels: np.ndarray) -> tuple[float, float]
     return first, second
 
 
-def decider(checkpoint: Path) -> TagDecider:
-    """Decide tags with a head at unknown distance."""
-    head = load_checkpoint(checkpoint).head
-
-    def decide(embeds: np.ndarray) -> np.ndarray:
-        buckets = torch.full((len(embeds),), UNKNOWN_BUCKET)
-        tags: np.ndarray = head.probabilities(torch.from_numpy(embeds), buckets).numpy() >= 0.5
-        return tags
-
-    return decide
-
-
 @click.command()
 @click.option(
     "--layout",
@@ -206,7 +191,7 @@ def decider(checkpoint: Path) -> TagDecider:
 def main(layouts: tuple[str, ...], seed: int, head: Path | None, out: Path | None) -> None:
     """Export each layout and print a table."""
     with errors_as_lines():
-        tags = decider(head) if head else None
+        tags = export_head(load_head(head)).tags if head else None
     click.echo(
         "| layout | outlier channels | gate | kept in float32 | MB | int8 / fp32, ms | export"
     )

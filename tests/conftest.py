@@ -23,7 +23,7 @@ from geograph_types.taxonomy import CLASSES
 from geograph_types_export.bundle.make import EncoderPart, HeadPart
 from geograph_types_export.bundle.write import write_bundle
 from geograph_types_export.graphs.builder import GraphBuilder, serialise
-from geograph_types_trainer.checkpoint.file import save_checkpoint
+from geograph_types_trainer.checkpoint.write import save_checkpoint
 from geograph_types_trainer.head import TypeHead
 from geograph_types_trainer.scenes import write_scenes
 

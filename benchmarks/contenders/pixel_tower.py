@@ -17,10 +17,10 @@ def load_tower(given: Given) -> "torch.nn.Module":
     """Load open_clip's image tower; uint8 [N, 224, 224, 3] to float32 [N, 512]."""
     import torch
 
-    from geograph_types_export.verify.reference import ReferenceTower
+    from geograph_types_export.with_torch import open_clip_tower
 
     state = torch.load(given.weights, weights_only=True)
-    return with_pixels(ReferenceTower(state).module)
+    return with_pixels(open_clip_tower(state))
 
 
 def with_pixels(tower: "torch.nn.Module") -> "torch.nn.Module":

@@ -30,10 +30,10 @@ def traced_tower(given: Given) -> Path:
     if not path.exists():
         import torch
 
-        from geograph_types_export.verify.reference import ReferenceTower
+        from geograph_types_export.with_torch import open_clip_tower
 
         state = torch.load(given.weights, weights_only=True)
-        _trace(ReferenceTower(state).module, torch.zeros(2, 3, 224, 224), "inputs", path)
+        _trace(open_clip_tower(state), torch.zeros(2, 3, 224, 224), "inputs", path)
     return path
 
 

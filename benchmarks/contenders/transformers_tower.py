@@ -47,9 +47,9 @@ def prepare(given: Given, threads: int) -> Encode:
 
 
 def to_hugging_face(tower: Mapping[str, "torch.Tensor"]) -> dict[str, "torch.Tensor"]:
-    """Name a tower's tensors as Hugging Face does; the reverse of `layouts.to_open_clip`."""
+    """Name a tower's tensors as Hugging Face does; the reverse of `keys.by_open_clip_keys`."""
     from geograph_types_export.architecture import LAYERS
-    from geograph_types_export.weights.layouts import (
+    from geograph_types_export.weights.keys import (
         BLOCK_PREFIX,
         IN_BLOCK,
         IN_PROJECTIONS,

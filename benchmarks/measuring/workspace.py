@@ -63,13 +63,13 @@ def _write_state(weights: EncoderWeights, path: Path) -> None:
 
     if not path.exists():
         with new_file(path) as stream:
-            torch.save(dict(weights.state), stream)
+            torch.save({k: torch.from_numpy(v) for k, v in weights.state.items()}, stream)
 
 
 def _write_head(path: Path) -> None:
     import torch
 
-    from geograph_types_trainer.checkpoint.file import save_checkpoint
+    from geograph_types_trainer.checkpoint.write import save_checkpoint
     from geograph_types_trainer.head import TypeHead
 
     if not path.exists():

@@ -17,11 +17,12 @@ import numpy as np
 import torch
 
 from geograph_types.distance.distance import Distance
-from geograph_types_trainer.checkpoint.file import load_checkpoint
+from geograph_types_trainer.checkpoint.read import read_checkpoint
+from geograph_types_trainer.head import TypeHead
 
 _, rows, checkpoint, count = sys.argv
 torch.set_num_threads(1)  # more make it slower
-head = load_checkpoint(Path(checkpoint)).head.eval()
+head = TypeHead.from_weights(read_checkpoint(Path(checkpoint)).weights)
 start = time.perf_counter()
 with gzip.open(rows) as stream, torch.inference_mode():
     for line in islice(stream, int(count)):

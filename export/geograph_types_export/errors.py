@@ -11,11 +11,7 @@ CREDENTIALS: Final = re.compile(r"(//|(?<!\S))[^/?#\s]*@")
 
 
 class WeightsError(GeographTypesError):
-    """Encoder weights that cannot be had, or are not those of CLIP ViT-B/32.
-
-    Attributes:
-        source: what was asked for: "openai", or a file's path.
-    """
+    """Encoder weights that are unavailable, or not those of CLIP ViT-B/32."""
 
     def __init__(self, source: str, problem: str) -> None:
         super().__init__(f"weights {source}: {problem}")
@@ -23,26 +19,18 @@ class WeightsError(GeographTypesError):
 
 
 class DriftError(GeographTypesError):
-    """A graph does not compute what its reference in torch computes; it was not written.
+    """A graph does not compute what its reference computes; it was not written."""
 
-    Attributes:
-        part: the file that was checked.
-    """
-
-    def __init__(self, part: str, problem: str) -> None:
+    def __init__(self, part: str, reference: str, problem: str) -> None:
         super().__init__(
-            f"{part} differs from torch ({problem}) and is not accepted: please report this, with "
-            "the versions that 'geograph-types doctor' prints"
+            f"{part} differs from {reference} ({problem}) and is not accepted: please report this, "
+            "with the versions that 'geograph-types doctor' prints"
         )
         self.part = part
 
 
 class RecheckError(GeographTypesError):
-    """An int8 encoder does not pass the gate on the photos that it was judged on again.
-
-    Attributes:
-        part: the file that was checked.
-    """
+    """An int8 encoder does not pass the gate on the photos that it was judged on again."""
 
     def __init__(self, part: str, figures: str, fitted_to: str) -> None:
         super().__init__(
@@ -63,11 +51,7 @@ class GateError(GeographTypesError):
 
 
 class CacheError(GeographTypesError):
-    """The folder for fetched heads cannot be used.
-
-    Attributes:
-        folder: as it was given.
-    """
+    """The folder for fetched heads cannot be used."""
 
     def __init__(self, folder: Path, problem: str) -> None:
         super().__init__(f"cache {folder} {problem}")
@@ -75,46 +59,15 @@ class CacheError(GeographTypesError):
 
 
 class DownloadError(GeographTypesError):
-    """A file that cannot be fetched.
-
-    Attributes:
-        url: its address.
-        file: where it belongs.
-        problem: why it cannot be fetched.
-    """
+    """A released head that cannot be fetched, or of which a server sent another file."""
 
     def __init__(self, url: str, file: Path, problem: str) -> None:
-        problem = without_password(problem)
         super().__init__(
-            f"{file.name} cannot be fetched from {without_password(url)} ({problem}): connect to "
-            f"a network and run again, or copy it into {file.parent}, or give its path in place "
-            "of its name"
+            f"{file.name} cannot be fetched from {without_password(url)} "
+            f"({without_password(problem)}): connect to a network and run again, or copy it into "
+            f"{file.parent}, or give its path in place of its name"
         )
-        self.url = url
         self.file = file
-        self.problem = problem
-
-
-class DigestError(GeographTypesError):
-    """A server sent another file than was published; it was not kept.
-
-    Attributes:
-        url: its address.
-        file: where the published one belongs.
-        expected: SHA-256 of the published file.
-        got: SHA-256 of what came.
-    """
-
-    def __init__(self, url: str, file: Path, expected: str, got: str) -> None:
-        super().__init__(
-            f"{without_password(url)} gave another file than {file.name} (SHA-256 {got} and not "
-            f"{expected}), which was not kept: look at your mirror or proxy, or copy the published "
-            f"file into {file.parent}, or give its path in place of its name"
-        )
-        self.url = url
-        self.file = file
-        self.expected = expected
-        self.got = got
 
 
 def without_password(text: str) -> str:

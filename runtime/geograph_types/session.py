@@ -1,7 +1,7 @@
 """Run ONNX graphs; the only module that imports onnxruntime."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from importlib import metadata
@@ -142,8 +142,12 @@ class Session:
 
     def run(self, output: str, **inputs: NDArray[Any]) -> NDArray[np.float32]:
         """Compute one output, by name, from every input by name."""
-        result: NDArray[np.float32] = self._session.run([output], inputs)[0]
-        return result
+        return self.run_all([output], **inputs)[0]
+
+    def run_all(self, outputs: Sequence[str], **inputs: NDArray[Any]) -> list[NDArray[np.float32]]:
+        """Compute several outputs at once."""
+        results: list[NDArray[np.float32]] = self._session.run(outputs, inputs)
+        return results
 
 
 @contextmanager

@@ -8,7 +8,7 @@ import torch
 
 from geograph_types import TypeTagger
 from geograph_types.cli.main import main
-from geograph_types_trainer.checkpoint.file import save_checkpoint
+from geograph_types_trainer.checkpoint.write import save_checkpoint
 from geograph_types_trainer.head import TypeHead
 
 ROWS = 100_000

@@ -27,6 +27,7 @@ OWN_MODULES: Final = {
     "serve": ["geograph_types.serve.app"],
     "train": ["geograph_types_trainer.training.loop", "geograph_types_trainer.evaluation.plots"],
     "export": ["geograph_types_export.bundle.make", "geograph_types_export.released"],
+    "reference": ["geograph_types_export.bundle.make", "torch", "open_clip"],
 }
 """What each extra is for, which has to be importable with nothing else."""
 
@@ -39,7 +40,7 @@ CALLS: Final = {
 }
 """A command that cannot do without each of these extras."""
 
-ENOUGH: Final = {"gpu": "cpu"}
+ENOUGH: Final = {"gpu": "cpu", "reference": "export"}
 """Extras that are as good as another."""
 
 

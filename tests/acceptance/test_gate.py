@@ -14,9 +14,10 @@ from geograph_types.cli.main import main
 from geograph_types.distance.distance import UNKNOWN_BUCKET
 from geograph_types.preprocess import preprocess
 from geograph_types.session import Session
-from geograph_types_export.int8.tower import PRODUCTS
-from geograph_types_trainer.checkpoint.file import save_checkpoint
-from geograph_types_trainer.head import DISTANCE_DIMENSION, HIDDEN, TypeHead
+from geograph_types_export.int8.tower import product_names
+from geograph_types_trainer.checkpoint.write import save_checkpoint
+from geograph_types_trainer.head import TypeHead
+from geograph_types_trainer.head_weights import DISTANCE_DIMENSION, HIDDEN
 from geograph_types_trainer.scenes import draw_scenes
 
 MOST_FLIPPED = 0.01
@@ -68,7 +69,7 @@ def test_what_a_head_needs_stays_in_float32_and_is_said(
     assert said.kept_float32
     card = (folder / "MODEL_CARD.md").read_text()
     constants = {i.name for i in onnx.load(folder / "visual.int8.onnx").graph.initializer}
-    assert {f"{name}.input_scale" in constants for name in PRODUCTS} == {True, False}
+    assert {f"{name}.input_scale" in constants for name in product_names()} == {True, False}
     for name in said.kept_float32:
         assert f"`{name}` (would cost" in card
         assert f"{name}.input_scale" not in constants

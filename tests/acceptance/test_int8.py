@@ -14,7 +14,7 @@ from geograph_types import Bundle, TypeTagger
 from geograph_types.cli.main import main
 from geograph_types.preprocess import preprocess
 from geograph_types.session import Session
-from geograph_types_trainer.checkpoint.file import save_checkpoint
+from geograph_types_trainer.checkpoint.write import save_checkpoint
 from geograph_types_trainer.head import TypeHead
 from geograph_types_trainer.scenes import draw_scenes
 
@@ -48,7 +48,7 @@ def test_int8_keeps_to_its_gate_on_scenes_that_it_was_not_fitted_to(
     assert ((centred[0] * centred[1]).sum(axis=1) / norms).mean() >= GATE_MEAN
 
 
-def test_another_head_judges_the_encoder_that_is_there(
+def test_with_another_head_flipped_tags_are_not_measured_and_verify_measures_them(
     int8_bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = Path(shutil.copytree(int8_bundle, tmp_path / "bundle"))
@@ -58,10 +58,14 @@ def test_another_head_judges_the_encoder_that_is_there(
         head.last.bias.fill_(4.0)
     save_checkpoint(head, tmp_path / "sure.pth", epoch=1, loss=0.0)
     assert main(["export", "head", str(tmp_path / "sure.pth"), "--bundle", str(folder)]) == 0
+    assert "is not measured with this head" in capsys.readouterr().err
     bundle = Bundle.open(folder)
     said = next(f for f in bundle.manifest.fidelity if f.path == "visual.int8.onnx")
-    assert said.flipped_tags == 0
+    assert said.flipped_tags is None
     assert (folder / "visual.int8.onnx").read_bytes() == before
+    words = ["export", "verify", str(folder), "--head", str(tmp_path / "sure.pth")]
+    assert main(words) == 0
+    assert "tags flipped: 0.00%" in capsys.readouterr().err
 
 
 def test_a_process_that_has_tagged_a_photo_is_small(int8_bundle: Path, tmp_path: Path) -> None:

@@ -18,7 +18,6 @@ from geograph_types import CLASSES
 from geograph_types.cli.main import main
 from geograph_types.distance.distance import bucket_text
 from geograph_types_export import released
-from geograph_types_export.released import ReleasedHead, Source
 
 STAND_IN = ["--weights", "random:0", "--precision", "fp32"]
 
@@ -48,6 +47,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("GEOGRAPH_TYPES_CACHE", str(tmp_path / "cache"))
     monkeypatch.delenv("GEOGRAPH_TYPES_MIRROR", raising=False)
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.setattr("pooch.core.time.sleep", lambda _: None)
     return tmp_path / "cache"
 
 
@@ -55,8 +55,9 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def publish(checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the untrained head be release v1, at an address where nothing can be."""
     digest = hashlib.sha256(checkpoint.read_bytes()).hexdigest()
-    heads = {"v1": ReleasedHead(checkpoint.name, digest)}
-    monkeypatch.setattr(released, "GEOGRAPH", Source("http://127.0.0.1:1/heads", heads))
+    monkeypatch.setattr(released, "DIGESTS", {"v1": digest})
+    monkeypatch.setattr(released, "file_of", lambda name: checkpoint.name)
+    monkeypatch.setattr(released, "GEOGRAPH", "http://127.0.0.1:1/heads")
 
 
 def build(bundle: Path, head: str, *options: str) -> int:

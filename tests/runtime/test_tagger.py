@@ -20,7 +20,8 @@ from geograph_types.errors import (
     PhotoError,
     PhotoFault,
 )
-from geograph_types_trainer.checkpoint.file import load_checkpoint
+from geograph_types_trainer.checkpoint.read import read_checkpoint
+from geograph_types_trainer.head import TypeHead
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +96,7 @@ def test_scores_are_those_of_the_head_in_torch(
 ) -> None:
     buckets = np.arange(46) % 23
     metres = np.array([np.nan if b == UNKNOWN_BUCKET else (2.0**b) / 2 * (b > 0) for b in buckets])
-    head = load_checkpoint(checkpoint).head
+    head = TypeHead.from_weights(read_checkpoint(checkpoint).weights)
     expected = head.probabilities(torch.from_numpy(vectors), torch.from_numpy(buckets)).numpy()
     for distances in (metres, metres.tolist(), [Distance.from_metres(m) for m in metres]):
         assert np.abs(tagger.score(vectors, distances) - expected).max() <= 1e-6

@@ -1,37 +1,37 @@
-"""The tensors of CLIP's image tower as files have them; tiny on disk, as one row repeated."""
+"""The tensors of CLIP's image tower as files have them."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
-import torch
-from torch import Tensor
+import numpy as np
+from numpy.typing import NDArray
 
-from geograph_types_export.architecture import LAYERS, TOWER_SHAPES
+from geograph_types_export.architecture import LAYERS, tower_shapes
 
-
-def pattern(shape: tuple[int, ...]) -> Tensor:
-    """Rows that differ, exact in float16; repeated columns take no room in a saved file."""
-    rows = (torch.arange(shape[0]) % 251).half() / 256
-    return rows.reshape(-1, *[1] * (len(shape) - 1)).expand(shape)
+Tensors = Mapping[str, NDArray[np.float16]]
 
 
-def plain_tower() -> dict[str, Tensor]:
-    """The tower by open_clip's keys."""
-    return {key: pattern(shape) for key, shape in TOWER_SHAPES.items()}
+def plain_tower() -> dict[str, NDArray[np.float16]]:
+    """The tower by open_clip's keys, with rows that differ and are exact in float16."""
+    return {key: pattern(shape) for key, shape in tower_shapes().items()}
 
 
-def full_model(tower: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    text = {"positional_embedding": torch.zeros(77, 512), "logit_scale": torch.zeros(())}
-    return {f"visual.{key}": tensor for key, tensor in tower.items()} | text
+def pattern(shape: tuple[int, ...]) -> NDArray[np.float16]:
+    rows = ((np.arange(shape[0]) % 251) / 256).astype(np.float16)
+    return np.broadcast_to(rows.reshape(-1, *[1] * (len(shape) - 1)), shape).copy()
 
 
-def hugging_face(tower: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def full_model(tower: Tensors) -> dict[str, NDArray[np.float16]]:
+    text = {"positional_embedding": np.zeros((77, 512), np.float16)}
+    return {f"visual.{key}": values for key, values in tower.items()} | text
+
+
+def hugging_face(tower: Tensors) -> dict[str, NDArray[np.float16]]:
     state = {
         "vision_model.embeddings.class_embedding": tower["class_embedding"],
         "vision_model.embeddings.patch_embedding.weight": tower["conv1.weight"],
         "vision_model.embeddings.position_embedding.weight": tower["positional_embedding"],
-        "vision_model.embeddings.position_ids": torch.arange(50)[None],
-        "visual_projection.weight": tower["proj"].T,
-        "text_model.final_layer_norm.bias": torch.zeros(512),
+        "visual_projection.weight": np.ascontiguousarray(tower["proj"].T),
+        "text_model.final_layer_norm.bias": np.zeros(512, np.float16),
     }
     names = {"vision_model.pre_layrnorm": "ln_pre", "vision_model.post_layernorm": "ln_post"}
     for i in range(LAYERS):
@@ -44,27 +44,15 @@ def hugging_face(tower: Mapping[str, Tensor]) -> dict[str, Tensor]:
             f"{theirs}.self_attn.out_proj": f"{ours}.attn.out_proj",
         }
         for kind in ("weight", "bias"):
-            parts = tower[f"{ours}.attn.in_proj_{kind}"].chunk(3)
-            for part, tensor in zip("qkv", parts, strict=True):
-                state[f"{theirs}.self_attn.{part}_proj.{kind}"] = tensor
+            parts = np.split(tower[f"{ours}.attn.in_proj_{kind}"], 3)
+            for part, values in zip("qkv", parts, strict=True):
+                state[f"{theirs}.self_attn.{part}_proj.{kind}"] = values
     for theirs, ours in names.items():
         for kind in ("weight", "bias"):
             state[f"{theirs}.{kind}"] = tower[f"{ours}.{kind}"]
     return state
 
 
-def distributed(tower: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    return {f"module.{key}": tensor for key, tensor in full_model(tower).items()}
-
-
-def training_checkpoint(tower: Mapping[str, Tensor]) -> dict[str, object]:
-    """A checkpoint as open_clip's training saves it."""
-    moments = {"step": torch.tensor(9.0), "exp_avg": torch.zeros(2)}
-    optimizer = {"state": {0: moments}, "param_groups": [{"lr": 5e-4, "betas": (0.9, 0.98)}]}
-    return {
-        "epoch": 32,
-        "name": "run",
-        "state_dict": distributed(tower),
-        "optimizer": optimizer,
-        "scaler": {"scale": 65536.0},
-    }
+def wrapped(prefix: str) -> Callable[[Tensors], dict[str, NDArray[np.float16]]]:
+    """The whole model as trainers save it: compiled, distributed, in a Lightning module."""
+    return lambda tower: {f"{prefix}{key}": values for key, values in full_model(tower).items()}

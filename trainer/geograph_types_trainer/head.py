@@ -1,18 +1,19 @@
 """The head: an image embedding and a distance bucket in, seven logits out."""
 
-from typing import Final, cast
+from typing import Final, Self, cast
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from geograph_types.embedding import EMBEDDING_DIMENSION
 from geograph_types.taxonomy import CLASSES
-
-DISTANCE_ROWS: Final = 24
-"""Rows of the released distance table, of which the 23 buckets use all but the last."""
-
-DISTANCE_DIMENSION: Final = 16
-HIDDEN: Final = 256
+from geograph_types_trainer.head_weights import (
+    DISTANCE_DIMENSION,
+    DISTANCE_ROWS,
+    HIDDEN,
+    HeadWeights,
+)
 
 
 class TypeHead(nn.Module):
@@ -32,6 +33,19 @@ class TypeHead(nn.Module):
             nn.Dropout(dropout),
             nn.Linear(HIDDEN, len(CLASSES)),
         )
+
+    @classmethod
+    def from_weights(cls, weights: HeadWeights) -> Self:
+        """Build a head in eval mode; nothing is drawn from torch's generator."""
+        with torch.device("meta"):
+            head = cls()
+        state = {name: torch.from_numpy(np.array(values)) for name, values in weights.items()}
+        head.load_state_dict(state, assign=True)
+        return head.eval()
+
+    def weights(self) -> HeadWeights:
+        """Return a copy of the weights."""
+        return {name: values.cpu().numpy().copy() for name, values in self.state_dict().items()}
 
     @property
     def first(self) -> nn.Linear:

@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Final, TypeAlias, TypeVar
 
 import msgspec
+import numpy as np
 import safetensors
-import safetensors.torch
+import safetensors.numpy
 
 from geograph_types.errors import InputError
 from geograph_types.files.atomic import new_file, new_folder
 from geograph_types.taxonomy import CLASSES
-from geograph_types_trainer.head import TypeHead
+from geograph_types_trainer.head_weights import HeadWeights, head_problem
 from geograph_types_trainer.metrics import PLAIN_THRESHOLD
 from geograph_types_trainer.recipe import Recipe
 
@@ -63,7 +64,7 @@ class Run:
     """A complete run."""
 
     path: Path
-    head: TypeHead  # in eval mode, for raw embeddings
+    weights: HeadWeights  # of the head, for raw embeddings
     recipe: Recipe
     report: RunReport
     dataset_sha256: str
@@ -99,14 +100,14 @@ class Run:
             },
         )
 
-    def keep(self, head: TypeHead, thresholds: Mapping[str, float]) -> None:
+    def keep(self, weights: HeadWeights, thresholds: Mapping[str, float]) -> None:
         """Replace the run's head and its thresholds, by class: both, or neither."""
         if set(thresholds) != set(CLASSES) or not all(0 < t < 1 for t in thresholds.values()):
             raise InputError("thresholds must be one number between 0 and 1 for each class")
         ordered = {name: float(thresholds[name]) for name in CLASSES}
         with new_folder(self.path) as folder:
             shutil.copytree(self.path, folder, dirs_exist_ok=True)
-            write_head(folder, head)
+            write_head(folder, weights)
             write_report(folder, msgspec.structs.replace(self.report, thresholds=ordered))
 
 
@@ -131,22 +132,23 @@ def write_report(run: Path, report: RunReport) -> None:
     _write(run / REPORT_FILE, msgspec.json.format(msgspec.json.encode(report)) + b"\n")
 
 
-def write_head(run: Path, head: TypeHead) -> None:
+def write_head(run: Path, weights: HeadWeights) -> None:
     """Write `model.safetensors`, with the names and shapes of the released heads."""
-    tensors = {name: value.contiguous() for name, value in head.state_dict().items()}
-    _write(run / HEAD_FILE, safetensors.torch.save(tensors))
+    _write(run / HEAD_FILE, safetensors.numpy.save(dict(weights)))
 
 
-def read_head(path: Path) -> TypeHead:
-    """Read `model.safetensors` as a head in eval mode."""
-    head = TypeHead()
+def read_head(path: Path) -> HeadWeights:
+    """Read `model.safetensors`."""
     try:
-        head.load_state_dict(safetensors.torch.load(path.read_bytes()))
+        tensors = safetensors.numpy.load(path.read_bytes())
     except OSError as error:
         raise InputError(f"{path} cannot be read ({error.strerror})") from None
-    except (safetensors.SafetensorError, RuntimeError) as error:
+    except (safetensors.SafetensorError, KeyError) as error:
         raise InputError(f"{path} is not a head of this project ({error})") from None
-    return head.eval()
+    problem = head_problem({name: values.shape for name, values in tensors.items()})
+    if problem is not None:
+        raise InputError(f"{path} is not a head of this project ({problem})")
+    return {name: values.astype(np.float32) for name, values in tensors.items()}
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -19,7 +19,7 @@ picture and from the distance between camera and subject. `geograph-types tag PH
 runs it. The embedding is CLIP's, not normalised; the head refuses a normalised one.
 
 It knows pictures such as Geograph's: landscapes, buildings and details of Britain and Ireland.
-Models of this kind lean on the distance where it is given: try a photo with its distance unknown
+Models of this kind lean on the distance if it is given: try a photo with its distance unknown
 before you trust its tags."""
 
 LICENCES: Final = """\
@@ -38,11 +38,7 @@ prove that files are whole; they do not prove who made them."""
 
 
 def model_card(manifest: Manifest) -> str:
-    """Write the card as Markdown.
-
-    Args:
-        manifest: without the card itself; the same manifest gives the same text.
-    """
+    """Return the card as Markdown; the manifest does not have the card itself yet."""
     return "\n\n".join(_sections(manifest)) + "\n"
 
 

@@ -6,36 +6,35 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
+
 from geograph_types.bundle import Bundle
 from geograph_types.manifest import EncoderSource, Fidelity, HeadSource, file_name
 from geograph_types_export.bundle.parts import EncoderPart, HeadPart, HeadTags
 from geograph_types_export.graphs.builder import serialise
 from geograph_types_export.graphs.encoder import encoder_graph
 from geograph_types_export.graphs.folding import fold
-from geograph_types_export.graphs.half import half_tower
 from geograph_types_export.graphs.head import head_graph
 from geograph_types_export.int8.gate import GateFigures, Sample, find_accepted
 from geograph_types_export.int8.photos import CalibrationPhotos
 from geograph_types_export.int8.tower import quantise_tower
-from geograph_types_export.verify.graphs import upper_bound, verify_encoder, verify_head
-from geograph_types_export.verify.reference import REFERENCE, ReferenceTower
+from geograph_types_export.verify.graphs import (
+    numpy_reference,
+    upper_bound,
+    verify_encoder,
+    verify_head,
+)
 from geograph_types_export.weights.load import EncoderWeights
-from geograph_types_trainer.checkpoint.file import load_checkpoint
-from geograph_types_trainer.head import TypeHead
+from geograph_types_trainer.checkpoint.read import read_checkpoint
+from geograph_types_trainer.head_weights import HeadWeights
 from geograph_types_trainer.run import DEFAULT_THRESHOLDS, HEAD_FILE, Run
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SourcedHead:
-    """A head, where it comes from, and its thresholds.
+    """A head, where it comes from, and its thresholds by class."""
 
-    Attributes:
-        head: in eval mode.
-        source: for the manifest.
-        thresholds: by class.
-    """
-
-    head: TypeHead
+    weights: HeadWeights
     source: HeadSource
     thresholds: Mapping[str, float]
 
@@ -44,7 +43,7 @@ def load_head(path: Path) -> SourcedHead:
     """Load a training run's folder, or a checkpoint in the released form.
 
     Raises:
-        InputError: a folder that is no complete run.
+        InputError: a folder that is not a complete run.
         CheckpointError: a file that is not of the released form.
     """
     if path.is_dir():
@@ -56,23 +55,34 @@ def load_head(path: Path) -> SourcedHead:
             configuration=dict(run.configuration),
             metrics=dict(run.metrics),
         )
-        return SourcedHead(run.head, source, run.thresholds)
-    checkpoint = load_checkpoint(path)
+        return SourcedHead(run.weights, source, run.thresholds)
+    checkpoint = read_checkpoint(path)
     source = HeadSource(name=path.name, sha256=checkpoint.sha256)
-    return SourcedHead(checkpoint.head, source, DEFAULT_THRESHOLDS)
+    return SourcedHead(checkpoint.weights, source, DEFAULT_THRESHOLDS)
+
+
+def export_head(sourced: SourcedHead) -> HeadPart:
+    """Build a head's graph and verify it.
+
+    Raises:
+        DriftError: it does not compute what the head computes.
+    """
+    model = serialise(head_graph(sourced.weights))
+    fidelity = verify_head(model, file_name("head"), sourced.weights)
+    return HeadPart(model, sourced.source, fidelity, sourced.thresholds)
 
 
 def export_encoder(
     weights: EncoderWeights, precision: Literal["fp32", "fp16"] = "fp32"
 ) -> EncoderPart:
-    """Build a floating-point encoder and hold it against torch.
+    """Build a floating-point encoder and hold it against the plain tower.
 
     Raises:
-        DriftError: it does not compute what torch computes.
+        DriftError: it does not compute what the tower computes.
     """
-    tower = fold(weights.state)
-    model = serialise(encoder_graph(half_tower(tower) if precision == "fp16" else tower))
-    fidelity = verify_encoder(model, precision, weights.state)
+    dtype = np.float16 if precision == "fp16" else np.float32
+    model = serialise(encoder_graph(fold(weights.state, dtype)))
+    fidelity = verify_encoder(model, precision, numpy_reference(weights.state))
     return EncoderPart(model, precision, encoder_source(weights), fidelity)
 
 
@@ -81,19 +91,20 @@ def export_int8_encoder(
 ) -> EncoderPart:
     """Quantise the encoder on photos, and let the gate judge it on others.
 
-    Args:
-        weights: of the encoder.
-        photos: to fit to and to judge on.
-        tags: of the bundle's head, if there is one.
+    The gate compares it with the encoder in float32, which is itself held against the plain tower,
+    and by the tags of the bundle's head, if there is one.
 
     Raises:
+        DriftError: the encoder in float32 does not compute what the tower computes.
         GateError: no version is near enough to float32.
     """
     tower = fold(weights.state)
-    reference = ReferenceTower(weights.state)
-    fitted = Sample(photos.fitted, reference.embed(photos.fitted))
-    held_out = Sample(photos.held_out, reference.embed(photos.held_out))
-    accepted = find_accepted(quantise_tower(tower, photos.fitted), fitted, held_out, tags)
+    graph = encoder_graph(tower)
+    exact = serialise(graph)
+    verify_encoder(exact, "fp32", numpy_reference(weights.state))
+    fitted, held_out = (Sample.of(exact, pixels) for pixels in (photos.fitted, photos.held_out))
+    quantised = quantise_tower(tower, graph, photos.fitted)
+    accepted = find_accepted(quantised, fitted, held_out, tags)
     fidelity = int8_fidelity(accepted.figures, len(photos.held_out), accepted.kept, photos.name)
     return EncoderPart(accepted.model, "int8", encoder_source(weights), fidelity, tags)
 
@@ -101,17 +112,10 @@ def export_int8_encoder(
 def int8_fidelity(
     figures: GateFigures, samples: int, kept: Mapping[str, float], calibration: str
 ) -> Fidelity:
-    """Give the gate's figures as the manifest has them.
-
-    Args:
-        figures: as measured.
-        samples: on how many photos.
-        kept: parts in float32, and what each would cost otherwise.
-        calibration: the photos that the encoder was fitted to.
-    """
+    """Return the gate's figures as the manifest has them."""
     return Fidelity(
         path=file_name("encoder", "int8"),
-        reference=f"{REFERENCE}, photos held out of calibration",
+        reference="the encoder in float32, photos held out of calibration",
         samples=samples,
         minimum_cosine=round(figures.plain_cosine, 5),
         maximum_difference=upper_bound(figures.difference),
@@ -124,7 +128,7 @@ def int8_fidelity(
 
 
 def head_tags(bundle: Path) -> HeadTags | None:
-    """Give the tags of a bundle's head; `None` without a head.
+    """Return the tags of a bundle's head; `None` without a head.
 
     Raises:
         BundleError: the bundle is damaged.
@@ -138,22 +142,6 @@ def head_tags(bundle: Path) -> HeadTags | None:
     return HeadTags(opened.read(opened.find("head")), manifest.head, manifest.thresholds)
 
 
-def part_tags(part: HeadPart) -> HeadTags:
-    """Give the tags of a head that no bundle holds yet."""
-    return HeadTags(part.model, part.source, part.thresholds)
-
-
 def encoder_source(weights: EncoderWeights) -> EncoderSource:
-    """Say where an encoder's weights come from, as the manifest has it."""
+    """Return where an encoder's weights come from, as the manifest has it."""
     return EncoderSource(weights.name, weights.sha256, weights.stand_in)
-
-
-def export_head(sourced: SourcedHead) -> HeadPart:
-    """Build a head's graph and hold it against torch.
-
-    Raises:
-        DriftError: it does not compute what torch computes.
-    """
-    model = serialise(head_graph(sourced.head))
-    fidelity = verify_head(model, file_name("head"), sourced.head)
-    return HeadPart(model, sourced.source, fidelity, sourced.thresholds)

@@ -1,4 +1,4 @@
-"""What is put into a bundle: verified encoders and heads, and judgements of what is there."""
+"""What is put into a bundle: verified encoders and heads."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,27 +7,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geograph_types.distance.distance import UNKNOWN_BUCKET
-from geograph_types.manifest import EncoderSource, Fidelity, HeadSource, Precision
+from geograph_types.manifest import EncoderSource, Fidelity, HeadSource, Manifest, Precision
 from geograph_types.session import Session
 from geograph_types.taxonomy import CLASSES
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class HeadTags:
-    """Decides tags as a head does at unknown distance.
+    """Decides tags as a head does at unknown distance."""
 
-    Attributes:
-        model: the head's ONNX file.
-        source: where it comes from.
-        thresholds: by class.
-    """
-
-    model: bytes
+    model: bytes  # the head's ONNX file
     source: HeadSource
     thresholds: Mapping[str, float]
 
     def __call__(self, embeds: NDArray[np.float32]) -> NDArray[np.bool_]:
-        """Decide the tags of embeddings [N, 512], [N, 7]."""
+        """Decide the tags, [N, 7], of embeddings [N, 512]."""
         buckets = np.full(len(embeds), UNKNOWN_BUCKET, np.int64)
         scores = Session(self.model, "cpu").run(
             "probabilities", image_embeds=embeds, distance_bucket=buckets
@@ -35,58 +29,33 @@ class HeadTags:
         tags: NDArray[np.bool_] = scores >= np.array([self.thresholds[name] for name in CLASSES])
         return tags
 
-    def is_of(self, source: HeadSource | None, thresholds: Mapping[str, float]) -> bool:
-        """Whether this is what a bundle's head decides."""
-        same_head = source is not None and source.sha256 == self.source.sha256
-        return same_head and dict(thresholds) == dict(self.thresholds)
+    def are_of(self, manifest: Manifest) -> bool:
+        """Whether a bundle's head decides the same tags."""
+        same_head = manifest.head is not None and manifest.head.sha256 == self.source.sha256
+        return same_head and manifest.thresholds == dict(self.thresholds)
 
 
 @dataclass(frozen=True, slots=True)
 class EncoderPart:
-    """A verified encoder.
+    """A verified encoder."""
 
-    Attributes:
-        model: the ONNX file's bytes.
-        precision: of its arithmetic.
-        source: of its weights.
-        fidelity: as measured.
-        judge: the head by whose tags the gate has judged int8, if there was one.
-    """
-
-    model: bytes
+    model: bytes  # the ONNX file
     precision: Precision
     source: EncoderSource
     fidelity: Fidelity
-    judge: HeadTags | None = None
+    tags: HeadTags | None = None  # those that the gate has counted flips of, if it has
 
 
 @dataclass(frozen=True, slots=True)
 class HeadPart:
-    """A verified head.
+    """A verified head."""
 
-    Attributes:
-        model: the ONNX file's bytes.
-        source: where it comes from.
-        fidelity: as measured.
-        thresholds: by class.
-    """
-
-    model: bytes
+    model: bytes  # the ONNX file
     source: HeadSource
     fidelity: Fidelity
     thresholds: Mapping[str, float]
 
-
-@dataclass(frozen=True, slots=True)
-class Rejudged:
-    """What the gate says of an int8 encoder that is in the bundle, by the tags of another head.
-
-    Attributes:
-        sha256: of the encoder.
-        flipped_tags: their share.
-        judge: the head.
-    """
-
-    sha256: str
-    flipped_tags: float
-    judge: HeadTags
+    @property
+    def tags(self) -> HeadTags:
+        """The tags that it decides."""
+        return HeadTags(self.model, self.source, self.thresholds)

@@ -32,7 +32,7 @@ from geograph_types.manifest import (
 )
 from geograph_types.taxonomy import CLASSES
 from geograph_types_export.bundle.card import model_card
-from geograph_types_export.bundle.parts import EncoderPart, HeadPart, Rejudged
+from geograph_types_export.bundle.parts import EncoderPart, HeadPart
 from geograph_types_export.graphs.tagger import join_graphs
 from geograph_types_export.verify.graphs import verify_tagger
 from geograph_types_trainer.run import DEFAULT_THRESHOLDS
@@ -42,15 +42,11 @@ VERSION_HEX: Final = 12
 
 
 def check_place(path: Path, encoder: EncoderSource | None = None) -> None:
-    """Say, before any work is done, whether a part could be put into a bundle.
-
-    Args:
-        path: the bundle's folder.
-        encoder: weights of the one that would be put there.
+    """Check, before any work is done, that a part could be put into a bundle.
 
     Raises:
-        BundleError: what is at `path` is no bundle, a damaged one, or the working directory; or it
-            has an encoder of other weights.
+        BundleError: what is at `path` is not a bundle, or a damaged one, or the working directory;
+            or it has an encoder of other weights than this one.
         OutputError: nothing can be written there.
     """
     _, manifest = _open(path)
@@ -63,21 +59,16 @@ def check_place(path: Path, encoder: EncoderSource | None = None) -> None:
         _check_weights(path, manifest, encoder)
 
 
-def write_bundle(path: Path, *parts: EncoderPart | HeadPart | Rejudged) -> Bundle:
+def write_bundle(path: Path, *parts: EncoderPart | HeadPart) -> Bundle:
     """Put parts into a bundle, all of them at once; the rest of it stays, byte for byte.
 
     A head replaces the head. An encoder replaces the one of its precision, and all of a stand-in
-    where its weights are not theirs; other weights are not replaced. Where there are both, each
-    encoder is there once more with the head behind it, in one file. The same parts give the same
-    bytes.
-
-    Args:
-        path: the bundle's folder; it is made where there is none.
-        parts: what to put there; a judgement goes behind its head.
+    if its weights are others; other weights are not replaced. If there are both, each encoder is
+    there once more with the head behind it, in one file. The folder is made if there is none, and
+    the same parts give the same bytes.
 
     Raises:
-        BundleError: as `check_place`, or an int8 encoder would stand before a head by whose tags it
-            was not judged; what is at `path` is left as it is.
+        BundleError: as `check_place`; what is at `path` is left as it is.
         DriftError: encoder and head together do not compute what they do apart.
         OutputError: the folder cannot be written.
     """
@@ -88,12 +79,9 @@ def write_bundle(path: Path, *parts: EncoderPart | HeadPart | Rejudged) -> Bundl
                 _check_weights(path, manifest, part.source)
                 manifest = _with_encoder(manifest, part)
                 contents |= {file_name("encoder", part.precision): part.model}
-            elif isinstance(part, Rejudged):
-                manifest = _with_judgement(path, manifest, part)
             else:
                 manifest = _with_head(manifest, part)
                 contents |= {file_name("head"): part.model}
-        _check_judged(path, manifest)
         manifest = _with_taggers(manifest, contents)
         manifest = _with_card(manifest, contents)
         try:
@@ -108,7 +96,7 @@ def write_bundle(path: Path, *parts: EncoderPart | HeadPart | Rejudged) -> Bundl
 
 @contextmanager
 def _alone(path: Path) -> Iterator[None]:
-    """Have no other export put parts into the same bundle meanwhile: one of them would be lost."""
+    """Keep other exports from the same bundle meanwhile: one of the parts would be lost."""
     with ExitStack() as stack:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -135,15 +123,17 @@ def _put_back(path: Path) -> None:
 
 
 def _open(path: Path) -> tuple[dict[str, bytes], Manifest]:
-    """Read the models of the bundle that is there, or start with none."""
+    """Read the models of the bundle that is there, if there is one."""
     if path.is_symlink():
         raise BundleError(path, "is a link; give the folder itself")
     if not path.exists():
         return {}, _empty()
     if not path.is_dir():
-        raise BundleError(path, "is no folder; give another place")
+        raise BundleError(path, "is not a folder; give another place")
     if Path.cwd().is_relative_to(path.resolve()):
-        raise BundleError(path, "is where you are, and is replaced as a whole; go out of it first")
+        raise BundleError(
+            path, "is the current folder, and is replaced as a whole: run this from another one"
+        )
     if not any(path.iterdir()):
         return {}, _empty()
     bundle = Bundle.open(path)
@@ -193,34 +183,10 @@ def _with_encoder(manifest: Manifest, part: EncoderPart) -> Manifest:
         or (same_weights and file.precision != part.precision)
     )
     file = _describe("encoder", part.precision, part.model)
-    judge, fidelity = part.judge, part.fidelity
-    if judge is None or not judge.is_of(manifest.head, manifest.thresholds):
+    fidelity = part.fidelity
+    if part.tags is None or not part.tags.are_of(manifest):
         fidelity = msgspec.structs.replace(fidelity, flipped_tags=None)
     return _replace(manifest, (*kept, file), fidelity, encoder=part.source)
-
-
-def _with_judgement(path: Path, manifest: Manifest, part: Rejudged) -> Manifest:
-    file = manifest.find("encoder", "int8")
-    if file is None or not part.judge.is_of(manifest.head, manifest.thresholds):
-        return manifest
-    if file.sha256 != part.sha256:
-        raise BundleError(path, "its int8 encoder was replaced meanwhile: run this again")
-    fidelity = tuple(
-        msgspec.structs.replace(f, flipped_tags=part.flipped_tags) if f.path == file.path else f
-        for f in manifest.fidelity
-    )
-    return msgspec.structs.replace(manifest, fidelity=fidelity)
-
-
-def _check_judged(path: Path, manifest: Manifest) -> None:
-    """Hold int8 to the tags of the head that is behind it."""
-    int8 = next((f for f in manifest.fidelity if f.path == file_name("encoder", "int8")), None)
-    if manifest.head is not None and int8 is not None and int8.flipped_tags is None:
-        raise BundleError(
-            path,
-            "its int8 encoder was not judged by the tags of this head: make both anew with "
-            "'geograph-types bundle build --head HEAD --precision int8'",
-        )
 
 
 def _with_head(manifest: Manifest, part: HeadPart) -> Manifest:
@@ -228,8 +194,7 @@ def _with_head(manifest: Manifest, part: HeadPart) -> Manifest:
     file = _describe("head", None, part.model)
     thresholds = {name: float(part.thresholds[name]) for name in CLASSES}
     fidelity = manifest.fidelity
-    known = (manifest.head and manifest.head.sha256, manifest.thresholds)
-    if known != (part.source.sha256, thresholds):
+    if not part.tags.are_of(manifest):
         # The tags that flip were those of another head, or of other thresholds.
         fidelity = tuple(msgspec.structs.replace(f, flipped_tags=None) for f in fidelity)
     manifest = msgspec.structs.replace(manifest, thresholds=thresholds, fidelity=fidelity)
@@ -257,7 +222,7 @@ def _replace(
     fidelity: Fidelity,
     **source: EncoderSource | HeadSource,
 ) -> Manifest:
-    """Set the models in the order of their names, and what goes with them."""
+    """Replace the models, in the order of their names, and what goes with them."""
     ordered = tuple(sorted(files, key=lambda file: file.path))
     paths = {file.path for file in ordered}
     known = {f.path: f for f in manifest.fidelity if f.path in paths} | {fidelity.path: fidelity}
@@ -290,6 +255,6 @@ def _describe(role: Role, precision: Precision | None, data: bytes) -> BundleFil
 
 
 def _version(files: tuple[BundleFile, ...]) -> str:
-    """Name the state of the models: a short digest of their digests."""
+    """Return a short digest of the models' digests."""
     digests = "\n".join(f"{file.path} {file.sha256}" for file in files)
     return hashlib.sha256(digests.encode()).hexdigest()[:VERSION_HEX]

@@ -15,9 +15,9 @@ from geograph_types_export.cli.steps import (
     check_calibration,
     fidelity_line,
     head_path,
-    judged_anew,
     make_encoder,
     named_weights,
+    note_unmeasured,
     precision_choice,
 )
 
@@ -25,8 +25,9 @@ EPILOG: Final = """\
 Released heads are fetched once and kept in this user's cache folder, or in the one that
 GEOGRAPH_TYPES_CACHE names; a file that was copied there serves as well. GEOGRAPH_TYPES_MIRROR is
 the address of a folder to fetch them from in place of GitHub, HTTPS_PROXY that of a proxy. CLIP's
-weights come through open_clip and the Hugging Face hub, with their own cache and settings
-(HF_HOME, HF_ENDPOINT). Without a network, give files: --head PATH.pth --weights PATH.
+weights come from the Hugging Face hub through its client, with the client's cache and settings
+(HF_HOME, HF_ENDPOINT, HF_HUB_OFFLINE). Without a network, give files: --head PATH.pth --weights
+PATH.safetensors.
 
 Example: geograph-types bundle build --head released:v2.3 --bundle model
 """
@@ -56,24 +57,22 @@ def build(
 ) -> int:
     """Build a bundle from a head and CLIP's weights, fetching what is not there.
 
-    Head and encoder are written together, once both hold against torch; int8 is judged by the tags
+    Head and encoder are written together, once both are checked; int8 is also judged by the tags
     of this head. Whatever fails before leaves the bundle as it was.
     """
     from geograph_types.session import load_backend
-    from geograph_types_export.bundle.make import encoder_source, export_head, load_head, part_tags
+    from geograph_types_export.bundle.make import encoder_source, export_head, load_head
     from geograph_types_export.bundle.write import check_place, write_bundle
 
-    check_calibration(calibration, precision, bundle)
+    check_calibration(calibration, precision)
     check_place(bundle)
     load_backend()  # the checks need it: without it, everything would be fetched in vain
     head_part = export_head(load_head(head_path(head)))
     loaded = named_weights(weights)
     check_place(bundle, encoder_source(loaded))
-    encoder_part = make_encoder(loaded, precision, calibration, part_tags(head_part))
-    judged = (
-        () if precision == "int8" else judged_anew(bundle, head_part, calibration, encoder_part)
-    )
-    written = write_bundle(bundle, head_part, encoder_part, *judged)
+    encoder_part = make_encoder(loaded, precision, calibration, head_part.tags)
+    written = write_bundle(bundle, head_part, encoder_part)
     note(fidelity_line(encoder_part.fidelity))
+    note_unmeasured(written)
     note(f"{bundle}: written; the bundle is now {written.label}")
     return 0

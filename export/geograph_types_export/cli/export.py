@@ -14,9 +14,9 @@ from geograph_types_export.cli.steps import (
     check_calibration,
     fidelity_line,
     head_path,
-    judged_anew,
     make_encoder,
     named_weights,
+    note_unmeasured,
     precision_choice,
     released_spec,
 )
@@ -32,7 +32,7 @@ def export() -> None:
     "--weights",
     default="auto",
     show_default=True,
-    help="openai, random:SEED (a stand-in), a file, or auto: openai where it can be had and the "
+    help="openai, random:SEED (a stand-in), a file, or auto: openai if it is available and the "
     "stand-in otherwise.",
 )
 @click.option(
@@ -45,7 +45,7 @@ def export() -> None:
 @calibration_option
 @bundle_option
 def encoder(weights: str, precision: Precision, calibration: Path | None, bundle: Path) -> int:
-    """Write CLIP's image tower as ONNX, checked against torch before it is accepted."""
+    """Write CLIP's image tower as ONNX, checked before it is accepted."""
     from geograph_types.session import load_backend
     from geograph_types_export.bundle.make import encoder_source, head_tags
     from geograph_types_export.bundle.write import check_place, write_bundle
@@ -65,25 +65,24 @@ def encoder(weights: str, precision: Precision, calibration: Path | None, bundle
 
 @export.command(epilog="Example: geograph-types export head runs/first --bundle model")
 @click.argument("source", metavar=HEAD)
-@calibration_option
 @bundle_option
-def head(source: str, calibration: Path | None, bundle: Path) -> int:
-    """Write a head as ONNX, checked against torch.
+def head(source: str, bundle: Path) -> int:
+    """Write a head as ONNX, checked before it is accepted.
 
-    An int8 encoder that is in the bundle is judged by the tags of this head. HEAD is a training
-    run's folder, a checkpoint's file, or a released head by name (v1, v2, v2.1 or v2.3), which is
-    fetched once, as by 'bundle build'.
+    HEAD is a training run's folder, a checkpoint's file, or a released head by name (v1, v2, v2.1
+    or v2.3), which is fetched once, as by 'bundle build'.
     """
     from geograph_types_export.bundle.make import export_head, load_head
     from geograph_types_export.bundle.write import check_place, write_bundle
 
     check_place(bundle)
     part = export_head(load_head(head_path(source)))
-    written = write_bundle(bundle, part, *judged_anew(bundle, part, calibration))
+    written = write_bundle(bundle, part)
     note(
         f"largest difference {part.fidelity.maximum_difference:.0e} over "
         f"{part.fidelity.samples} rows"
     )
+    note_unmeasured(written)
     note(f"{bundle / part.fidelity.path}: written; the bundle is now {written.label}")
     return 0
 
@@ -97,16 +96,26 @@ def head(source: str, calibration: Path | None, bundle: Path) -> int:
     help=f"Where its head came from, unless it was released: {HEAD_HELP}.",
 )
 @click.option(
+    "--against",
+    type=click.Choice(["numpy", "open_clip"]),
+    default="numpy",
+    show_default=True,
+    help="Tower to hold its encoders against; open_clip's needs torch.",
+)
+@click.option(
     "--calibration",
     metavar="DIR",
     type=click.Path(path_type=Path, exists=True, file_okay=False),
     help="Photos that int8 was fitted to and is judged on; drawn scenes otherwise.",
 )
-def verify(bundle: Path, weights: str | None, head: str | None, calibration: Path | None) -> int:
-    """Repeat a bundle's checks against torch."""
+def verify(
+    bundle: Path, weights: str | None, head: str | None, against: str, calibration: Path | None
+) -> int:
+    """Repeat a bundle's checks."""
     from geograph_types.bundle import Bundle
     from geograph_types_export.bundle.recheck import recheck_encoders, recheck_head, recheck_taggers
     from geograph_types_export.int8.photos import photos_in
+    from geograph_types_export.verify.graphs import numpy_reference, open_clip_reference
     from geograph_types_export.weights.load import load_weights
 
     opened = Bundle.open(bundle)
@@ -117,7 +126,9 @@ def verify(bundle: Path, weights: str | None, head: str | None, calibration: Pat
         if photos is None and "int8" in opened.manifest.precisions:
             note("int8 is judged on drawn scenes; --calibration names other photos")
         loaded = load_weights(weights or source.weights)
-        for fidelity in recheck_encoders(opened, loaded, photos):
+        make_reference = numpy_reference if against == "numpy" else open_clip_reference
+        reference = make_reference(loaded.state)
+        for fidelity in recheck_encoders(opened, loaded, reference, photos):
             note(f"{fidelity.path}: {fidelity_line(fidelity)}")
     for fidelity in recheck_taggers(opened):
         note(f"{fidelity.path}: largest difference {fidelity.maximum_difference:.0e}")

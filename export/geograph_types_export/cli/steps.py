@@ -9,7 +9,8 @@ from geograph_types.cli.notices import note
 from geograph_types.manifest import Fidelity, Precision, file_name
 
 if TYPE_CHECKING:
-    from geograph_types_export.bundle.parts import EncoderPart, HeadPart, HeadTags, Rejudged
+    from geograph_types.bundle import Bundle
+    from geograph_types_export.bundle.parts import EncoderPart, HeadTags
     from geograph_types_export.weights.load import EncoderWeights
 
 RELEASED: Final = "released:"
@@ -24,7 +25,7 @@ bundle_option = click.option(
     required=True,
     metavar="DIR",
     type=click.Path(path_type=Path),
-    help="Folder of the bundle; made where there is none, added to where there is one.",
+    help="Folder of the bundle, made or added to.",
 )
 calibration_option = click.option(
     "--calibration",
@@ -34,24 +35,14 @@ calibration_option = click.option(
 )
 
 
-def check_calibration(
-    calibration: Path | None, precision: Precision, bundle: Path | None = None
-) -> None:
-    """Refuse photos that nothing would be fitted to, nor judged on.
-
-    Args:
-        calibration: the photos.
-        precision: of the encoder that is made.
-        bundle: whose int8 encoder, where it has one, may have to be judged by another head.
-    """
-    if calibration is None or precision == "int8":
-        return
-    if bundle is None or not (bundle / file_name("encoder", "int8")).exists():
+def check_calibration(calibration: Path | None, precision: Precision) -> None:
+    """Refuse photos that nothing would be fitted to."""
+    if calibration is not None and precision != "int8":
         raise click.UsageError("--calibration goes with --precision int8")
 
 
 def head_path(spec: str) -> Path:
-    """Give a head's file or folder; a released one is fetched where it is not in the cache.
+    """Return a head's file or folder; a released one is fetched if it is not in the cache.
 
     Raises:
         DownloadError: it cannot be fetched.
@@ -60,23 +51,21 @@ def head_path(spec: str) -> Path:
     """
     if not spec.startswith(RELEASED):
         return Path(spec)
-    from geograph_types_export.released import cache_folder, fetch_head, released_source
+    from geograph_types_export.released import cache_folder, fetch_head
 
-    source, cache = released_source(), cache_folder()
-    note(f"head {spec} from {cache}, or from the network if it is not there")
-    return fetch_head(spec.removeprefix(RELEASED), source, cache)
+    note(f"head {spec} from {cache_folder()}, or from the network if it is not there")
+    return fetch_head(spec.removeprefix(RELEASED))
 
 
 def released_spec(sha256: str) -> str | None:
-    """Give the spec of the released head whose file has this digest; `None` for any other."""
-    from geograph_types_export.released import GEOGRAPH
+    """Return the spec of the released head whose file has this digest; `None` for any other."""
+    from geograph_types_export.released import DIGESTS
 
-    names = (name for name, head in GEOGRAPH.heads.items() if head.sha256 == sha256)
-    return next((f"{RELEASED}{name}" for name in names), None)
+    return next((f"{RELEASED}{name}" for name, known in DIGESTS.items() if known == sha256), None)
 
 
 def named_weights(spec: str) -> "EncoderWeights":
-    """Load the weights that the user named, and say so where they are a stand-in."""
+    """Load the weights that the user named; a line says if they are a stand-in."""
     from geograph_types_export.weights.load import load_weights
 
     note(f"loading weights {spec}")
@@ -99,13 +88,13 @@ def make_encoder(
     Args:
         weights: of the encoder.
         precision: of its arithmetic.
-        calibration: photos for int8; drawn scenes where there are none.
+        calibration: photos for int8; drawn scenes if there are none.
         tags: of the bundle's head, for the gate of int8.
     """
     from geograph_types_export.bundle.make import export_encoder, export_int8_encoder
     from geograph_types_export.int8.photos import drawn_photos, photos_in
 
-    note(f"building the {precision} encoder and checking it against torch")
+    note(f"building the {precision} encoder and checking it")
     if precision != "int8":
         return export_encoder(weights, precision)
     photos = drawn_photos() if calibration is None else photos_in(calibration)
@@ -115,35 +104,19 @@ def make_encoder(
     return export_int8_encoder(weights, photos, tags)
 
 
-def judged_anew(
-    bundle: Path,
-    head: "HeadPart",
-    calibration: Path | None,
-    encoder: "EncoderPart | None" = None,
-) -> "tuple[Rejudged, ...]":
-    """Judge the bundle's int8 encoder, where it has one, by the tags of a head that is to come.
-
-    Args:
-        bundle: where it will be.
-        head: the head.
-        calibration: photos that int8 was fitted to; drawn scenes where there are none.
-        encoder: that comes with the head.
-
-    Raises:
-        BundleError: int8 does not do for this head, or the photos are not those it was fitted to.
-    """
-    from geograph_types_export.bundle.rejudge import is_unjudged, rejudge
-    from geograph_types_export.int8.photos import photos_in
-
-    if not is_unjudged(bundle, head, encoder):
-        return ()
-    note("judging the int8 encoder by the tags of this head")
-    photos = photos_in(calibration) if calibration else None
-    return (rejudge(bundle, head, photos, encoder),)
+def note_unmeasured(bundle: "Bundle") -> None:
+    """Say so if nobody has counted the tags that int8 flips with the bundle's head."""
+    path = file_name("encoder", "int8")
+    known = next((f for f in bundle.manifest.fidelity if f.path == path), None)
+    if known is not None and known.flipped_tags is None and bundle.manifest.head is not None:
+        note(
+            f"{path}: the share of tags that it flips is not measured with this head; "
+            f"'geograph-types export verify {bundle.root} --calibration DIR' measures it"
+        )
 
 
 def fidelity_line(fidelity: Fidelity) -> str:
-    """Give an encoder's figures in one line."""
+    """Return an encoder's figures in one line."""
     line = (
         f"worst cosine {fidelity.minimum_cosine}, largest difference "
         f"{fidelity.maximum_difference:.0e} over {fidelity.samples} photos"
@@ -151,7 +124,9 @@ def fidelity_line(fidelity: Fidelity) -> str:
     if fidelity.centred_cosine_mean is None:
         return line
     kept = ", ".join(fidelity.kept_float32) or "none"
+    flipped = "not measured" if fidelity.flipped_tags is None else f"{fidelity.flipped_tags:.2%}"
     return (
         f"{line}; centred cosine {fidelity.centred_cosine_mean} on average, "
-        f"{fidelity.centred_cosine_p1} at the 1st percentile; kept in float32: {kept}"
+        f"{fidelity.centred_cosine_p1} at the 1st percentile; tags flipped: {flipped}; "
+        f"kept in float32: {kept}"
     )

@@ -33,19 +33,19 @@ class GraphBuilder:
     """
 
     def __init__(self, name: str) -> None:
-        """Start an empty graph of this name."""
+        """Start an empty graph."""
         self._name = name
         self._nodes: list[NodeProto] = []
         self._constants: dict[str, TensorProto] = {}
 
     def constant(self, name: str, values: NDArray[Any]) -> str:
-        """Add a constant, once for each name, and give its name."""
+        """Add a constant, once for each name, and return its name."""
         if name not in self._constants:
             self._constants[name] = numpy_helper.from_array(np.ascontiguousarray(values), name)
         return name
 
     def integers(self, *values: int) -> str:
-        """Add a constant int64 vector, as shapes and axes are given, and give its name."""
+        """Add a constant int64 vector, such as a shape or axes, and return its name."""
         name = "integers." + "_".join(str(value) for value in values)
         return self.constant(name, np.array(values, dtype=np.int64))
 
@@ -59,18 +59,10 @@ class GraphBuilder:
         domain: str = "",
         **attributes: Attribute,
     ) -> str:
-        """Add a node.
+        """Add a node and return the name of its first output.
 
-        Args:
-            operator: its type.
-            name: of the node, and of its output unless `outputs` are named.
-            inputs: names; an empty name leaves an optional input out.
-            outputs: names, where they differ from the node's.
-            domain: of the operator; ONNX's own where it is empty.
-            attributes: of the node.
-
-        Returns:
-            The name of the first output.
+        The output has the node's name unless `outputs` are named. An empty name among the inputs
+        leaves an optional one out; an empty domain is ONNX's own.
         """
         names = list(outputs) or [name]
         self._nodes.append(
@@ -96,15 +88,7 @@ class GraphBuilder:
                 raise ValueError(f"the graphs have different constants {tensor.name}")
 
     def model(self, inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec]) -> ModelProto:
-        """Close the graph.
-
-        Args:
-            inputs: of the graph, in order.
-            outputs: of the graph, in order; nodes of these names give them.
-
-        Returns:
-            A model that ONNX's checker accepts.
-        """
+        """Return the graph, with inputs and outputs in this order, as ONNX's checker accepts it."""
         graph = helper.make_graph(
             self._nodes,
             self._name,
@@ -127,9 +111,32 @@ class GraphBuilder:
 
 
 def serialise(model: ModelProto) -> bytes:
-    """Write a model; the same model always gives the same bytes."""
+    """Return a model's bytes, the same for the same model."""
     data: bytes = model.SerializeToString(deterministic=True)
     return data
+
+
+def subgraph(model: ModelProto, inputs: Sequence[str], outputs: Sequence[str]) -> bytes:
+    """Return the part of a graph that computes some of its tensors, in float32, from others."""
+    needed, nodes = set(outputs), []
+    for node in reversed(model.graph.node):
+        if needed.intersection(node.output) and not set(inputs).issuperset(node.output):
+            needed.update(node.input)
+            nodes.append(node)
+    known = {value.name: value for value in model.graph.input}
+    part = helper.make_graph(
+        nodes[::-1],
+        model.graph.name,
+        [known.get(name) or _any_floats(name) for name in inputs],
+        [_any_floats(name) for name in outputs],
+        [tensor for tensor in model.graph.initializer if tensor.name in needed],
+    )
+    opsets = model.opset_import
+    return serialise(helper.make_model(part, opset_imports=opsets, ir_version=IR_VERSION))
+
+
+def _any_floats(name: str) -> Any:
+    return helper.make_tensor_value_info(name, TensorProto.FLOAT, None)
 
 
 def _as_any(attributes: dict[str, Attribute]) -> dict[str, Any]:

@@ -19,10 +19,10 @@ from geograph_types_export.architecture import (
     GRID,
     HEADS,
     LAYER_NORM_EPSILON,
-    LAYERS,
     PATCH,
     TOKENS,
     WIDTH,
+    block_name,
 )
 from geograph_types_export.graphs.builder import MICROSOFT, GraphBuilder
 from geograph_types_export.graphs.tower import (
@@ -38,27 +38,24 @@ from geograph_types_export.graphs.tower import (
 )
 
 FREE: Final = -1
-"""A dimension that `Reshape` works out."""
+"""A dimension that `Reshape` computes."""
 
 QUERIES: Final = slice(0, WIDTH)
 KEYS_AND_VALUES: Final = slice(WIDTH, 3 * WIDTH)
 
 
 def encoder_graph(tower: Tower) -> ModelProto:
-    """Build the encoder.
+    """Build the encoder from folded weights in any precision.
 
-    Args:
-        tower: the folded weights, in any precision.
-
-    Returns:
-        A model: `pixels` uint8 [batch, 224, 224, 3] to `image_embeds` float32 [batch, 512], not
-        normalised, with a free batch dimension.
+    The model reads `pixels` uint8 [batch, 224, 224, 3] and computes `image_embeds` float32
+    [batch, 512], not normalised; the batch dimension is free.
     """
     graph = GraphBuilder("CLIP ViT-B/32 image tower")
     stream = _embed_patches(graph, tower)
+    last = len(tower.blocks) - 1
     for index, block in enumerate(tower.blocks):
-        name = f"visual.transformer.resblocks.{index}"
-        stream = _block(graph, name, stream, block, class_only=index == LAYERS - 1)
+        name = f"visual.{block_name(index)}"
+        stream = _block(graph, name, stream, block, class_only=index == last)
     ones = np.ones(WIDTH, tower.positions.dtype)
     normal = _normalise(graph, "visual.ln_post", stream, ones)
     token = graph.node("Reshape", "visual.class_token", [normal, graph.integers(FREE, WIDTH)])
@@ -72,7 +69,7 @@ def encoder_graph(tower: Tower) -> ModelProto:
 
 
 def _embed_patches(graph: GraphBuilder, tower: Tower) -> str:
-    """Pixels to the residual stream [batch, 50, 768]: patches as rows, times the folded filters."""
+    """Add the way from pixels to the residual stream [batch, 50, 768]."""
     name = "visual.conv1"
     pixels = graph.node(
         "Reshape", f"{name}.cut", ["pixels", graph.integers(FREE, GRID, PATCH, GRID, PATCH, 3)]
@@ -107,7 +104,7 @@ def _embed_patches(graph: GraphBuilder, tower: Tower) -> str:
 
 
 def _block(graph: GraphBuilder, name: str, stream: str, block: Block, *, class_only: bool) -> str:
-    """One residual block; with `class_only`, the stream goes on with its first token alone."""
+    """Add one residual block; with `class_only`, its stream is the class token alone."""
     normal = _normalise(graph, f"{name}.ln_1", stream, block.norm_1)
     attention = _attend(graph, f"{name}.attn", normal, block.in_proj, class_only=class_only)
     if class_only:
@@ -128,7 +125,7 @@ def _block(graph: GraphBuilder, name: str, stream: str, block: Block, *, class_o
 def _attend(
     graph: GraphBuilder, name: str, normal: str, in_proj: Product, *, class_only: bool
 ) -> str:
-    """Attention to all tokens, of all or (with `class_only`) of the class token."""
+    """Add attention to all tokens, of all or (with `class_only`) of the class token."""
     parts = [f"{name}.{part}" for part in ("query", "key", "value")]
     if class_only:
         token = _first_token(graph, f"{name}.class_token", normal)
@@ -143,13 +140,13 @@ def _attend(
 
 
 def _first_token(graph: GraphBuilder, name: str, tokens: str) -> str:
-    """[batch, 50, 768] to [batch, 1, 768]."""
+    """Add the choice of the class token: [batch, 50, 768] to [batch, 1, 768]."""
     start, end, axis = graph.integers(0), graph.integers(1), graph.integers(1)
     return graph.node("Slice", name, [tokens, start, end, axis])
 
 
 def _normalise(graph: GraphBuilder, name: str, stream: str, factors: Floats) -> str:
-    """LayerNorm; its own affine part is in the product that follows."""
+    """Add a LayerNorm; its own affine part is in the product that follows."""
     ones = bool((factors == 1).all())
     weight = graph.constant("ones" if ones else f"{name}.weight", factors)
     return graph.node(
@@ -158,7 +155,7 @@ def _normalise(graph: GraphBuilder, name: str, stream: str, factors: Floats) -> 
 
 
 def _product(graph: GraphBuilder, name: str, rows: str, product: Product, tokens: int) -> str:
-    """[batch, tokens, inputs] to [batch, tokens, outputs]."""
+    """Add a product: [batch, tokens, inputs] to [batch, tokens, outputs]."""
     if not isinstance(product, QuantisedLinear):
         weight = _float_weight(graph, name, product)
         result = graph.node("MatMul", f"{name}.product", [rows, weight])
@@ -173,7 +170,7 @@ def _product(graph: GraphBuilder, name: str, rows: str, product: Product, tokens
 
 
 def _float_weight(graph: GraphBuilder, name: str, product: Linear | RoundedLinear) -> str:
-    """Give the matrix; onnxruntime computes that of a rounded product once, when it loads it."""
+    """Add the matrix; onnxruntime computes that of a rounded product once, when it loads it."""
     weight = graph.constant(f"{name}.weight", product.weight)
     if isinstance(product, Linear):
         return weight
@@ -185,7 +182,7 @@ def _float_weight(graph: GraphBuilder, name: str, product: Linear | RoundedLinea
 
 
 def _integer_product(graph: GraphBuilder, name: str, steps: str, product: QuantisedLinear) -> str:
-    """uint8 [rows, inputs] times int8 [inputs, outputs], scaled to float32 [rows, outputs]."""
+    """Add uint8 [rows, inputs] times int8 [inputs, outputs], as float32 [rows, outputs]."""
     unit = product.scale.astype(np.float64) * product.input_scale
     bias = np.rint(product.bias / unit)
     if not (np.abs(bias) < 2**31).all():

@@ -7,15 +7,9 @@ from geograph_types_export.graphs.builder import GraphBuilder, serialise
 
 
 def join_graphs(encoder: bytes, head: bytes) -> bytes:
-    """Let a head read what an encoder gives.
+    """Join a serialised encoder and head: the head reads the embeddings that the encoder computes.
 
-    Args:
-        encoder: a serialised model, `pixels` to `image_embeds`.
-        head: a serialised model, `image_embeds` and `distance_bucket` to `probabilities`.
-
-    Returns:
-        A serialised model: `pixels` uint8 [batch, 224, 224, 3] and `distance_bucket` int64 [batch]
-        to `probabilities` float32 [batch, 7] and `image_embeds` float32 [batch, 512].
+    The model reads `pixels` and `distance_bucket`, and computes `probabilities` and `image_embeds`.
     """
     graph = GraphBuilder("Geograph Type tagger")
     for part in (encoder, head):

@@ -15,60 +15,41 @@ Floats: TypeAlias = NDArray[np.float32] | NDArray[np.float16]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Linear:
-    """A product `x @ weight + bias` in floating point.
+    """A product `x @ weight + bias` in floating point."""
 
-    Attributes:
-        weight: [inputs, outputs].
-        bias: [outputs].
-    """
-
-    weight: Floats
-    bias: Floats
+    weight: Floats  # [inputs, outputs]
+    bias: Floats  # [outputs]
 
     def columns(self, part: slice) -> "Linear":
-        """Give some of the outputs."""
+        """Return some of the outputs."""
         return Linear(self.weight[:, part], self.bias[part])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RoundedLinear:
-    """A product in float32 whose weights are stored as integers, with a step for each group.
+    """A product in float32 whose weights are stored as integers, with a step for each group."""
 
-    Attributes:
-        weight: int8 [groups, inputs / groups, outputs], symmetric.
-        scale: float32 [groups, 1, outputs]; of the weights.
-        bias: float32 [outputs].
-    """
-
-    weight: NDArray[np.int8]
-    scale: NDArray[np.float32]
-    bias: NDArray[np.float32]
+    weight: NDArray[np.int8]  # [groups, inputs / groups, outputs], symmetric
+    scale: NDArray[np.float32]  # of the weights, [groups, 1, outputs]
+    bias: NDArray[np.float32]  # [outputs]
 
     def columns(self, part: slice) -> "RoundedLinear":
-        """Give some of the outputs."""
+        """Return some of the outputs."""
         return RoundedLinear(self.weight[..., part], self.scale[..., part], self.bias[part])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class QuantisedLinear:
-    """A product of 8-bit integers, `scale * (q(x) @ weight) + bias`.
+    """A product of 8-bit integers, `scale * (q(x) @ weight) + bias`."""
 
-    Attributes:
-        weight: int8 [inputs, outputs], symmetric.
-        scale: float32 [outputs]; of the weights.
-        bias: float32 [outputs].
-        input_scale: one step of the input, the same for every photo.
-        input_zero: the uint8 value that stands for 0.
-    """
-
-    weight: NDArray[np.int8]
-    scale: NDArray[np.float32]
-    bias: NDArray[np.float32]
-    input_scale: float
-    input_zero: int
+    weight: NDArray[np.int8]  # [inputs, outputs], symmetric
+    scale: NDArray[np.float32]  # of the weights, [outputs]
+    bias: NDArray[np.float32]  # [outputs]
+    input_scale: float  # one step of the input, the same for every photo
+    input_zero: int  # the uint8 value that stands for 0
 
     def columns(self, part: slice) -> "QuantisedLinear":
-        """Give some of the outputs."""
+        """Return some of the outputs."""
         return QuantisedLinear(
             self.weight[:, part],
             self.scale[part],
@@ -83,44 +64,26 @@ Product: TypeAlias = Linear | RoundedLinear | QuantisedLinear
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Block:
-    """One residual block, its products named as the model's layers.
+    """One residual block, its products named as the model's layers."""
 
-    Attributes:
-        norm_1: [768]; factors of the first normalisation: 1 but where smoothing set them.
-        in_proj: [768, 2304]; queries, keys, values.
-        out_proj: [768, 768]; reads the attention.
-        norm_2: [768]; factors of the second normalisation.
-        c_fc: [768, 3072]; gives `y`, 1.702 times the hidden layer.
-        hidden: [3072]; factors of `y * sigmoid(y)`: 1 but where smoothing set them.
-        c_proj: [3072, 768]; reads that.
-    """
-
-    norm_1: Floats
-    in_proj: Product
-    out_proj: Product
-    norm_2: Floats
-    c_fc: Product
-    hidden: Floats
-    c_proj: Product
+    norm_1: Floats  # [768]; factors of the first normalisation: 1 unless smoothing set them
+    in_proj: Product  # [768, 2304]; queries, keys, values
+    out_proj: Product  # [768, 768]; reads the attention
+    norm_2: Floats  # [768]; factors of the second normalisation, likewise
+    c_fc: Product  # [768, 3072]; computes `y`, 1.702 times the hidden layer
+    hidden: Floats  # [3072]; factors of `y * sigmoid(y)`, likewise
+    c_proj: Product  # [3072, 768]; reads that
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Tower:
-    """The whole image tower.
+    """The whole image tower."""
 
-    Attributes:
-        patches: [3072, 768]; reads the pixels of one patch as `(pixel - 128) / 64`, in the order
-            (row of the patch, column, colour).
-        positions: [50, 768]; added to the patches; for the class token it is all there is.
-        norm_weight: [768], of the normalisation before the blocks.
-        norm_bias: [768], of the same.
-        blocks: twelve.
-        projection: [768, 512]; reads the last normalisation of the class token.
-    """
-
+    # [3072, 768]; reads the pixels of one patch as `(pixel - 128) / 64`, in the order (row of the
+    # patch, column, colour).
     patches: Product
-    positions: Floats
-    norm_weight: Floats
-    norm_bias: Floats
-    blocks: tuple[Block, ...]
-    projection: Linear
+    positions: Floats  # [50, 768]; added to the patches; all there is for the class token
+    norm_weight: Floats  # [768]; of the normalisation before the blocks
+    norm_bias: Floats  # [768]
+    blocks: tuple[Block, ...]  # twelve, but for tests
+    projection: Linear  # [768, 512]; reads the last normalisation of the class token

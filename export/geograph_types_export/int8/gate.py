@@ -12,8 +12,8 @@ from geograph_types_export.errors import GateError
 from geograph_types_export.graphs.builder import serialise
 from geograph_types_export.graphs.encoder import encoder_graph
 from geograph_types_export.graphs.tower import Tower
-from geograph_types_export.int8.tower import PRODUCTS, QuantisedTower
-from geograph_types_export.verify.reference import cosines, embed
+from geograph_types_export.int8.tower import QuantisedTower
+from geograph_types_export.verify.graphs import cosines, embed
 
 MEAN_COSINE: Final = 0.995
 LOW_COSINE: Final = 0.985
@@ -33,21 +33,13 @@ TagDecider: TypeAlias = Callable[[NDArray[np.float32]], NDArray[np.bool_]]
 
 @dataclass(frozen=True, slots=True)
 class GateFigures:
-    """How near one set of embeddings comes to another.
+    """How near one set of embeddings comes to another."""
 
-    Attributes:
-        mean_cosine: of vectors with the reference's mean taken off.
-        low_cosine: the 1st percentile of these.
-        plain_cosine: the worst cosine of the vectors themselves.
-        difference: the largest absolute difference.
-        flipped_tags: share of tags that differ, or `None` without a head.
-    """
-
-    mean_cosine: float
-    low_cosine: float
-    plain_cosine: float
-    difference: float
-    flipped_tags: float | None
+    mean_cosine: float  # of vectors with the reference's mean taken off
+    low_cosine: float  # the 1st percentile of these
+    plain_cosine: float  # the worst of the vectors themselves
+    difference: float  # the largest, absolute
+    flipped_tags: float | None  # share of tags that differ, if there is a head
 
     @property
     def passes(self) -> bool:
@@ -59,7 +51,7 @@ class GateFigures:
         )
 
     def __str__(self) -> str:
-        """Give the figures in one line."""
+        """Return the figures in one line."""
         tags = "no head" if self.flipped_tags is None else f"{self.flipped_tags:.2%}"
         return (
             f"centred cosine {self.mean_cosine:.4f} on average, {self.low_cosine:.4f} at the 1st "
@@ -69,33 +61,28 @@ class GateFigures:
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """A quantised encoder that the gate lets pass.
+    """A quantised encoder that the gate lets pass."""
 
-    Attributes:
-        model: the ONNX file's bytes.
-        figures: as measured.
-        kept: products in float32, each with what it alone would cost in mean centred cosine.
-    """
-
-    model: bytes
+    model: bytes  # the ONNX file
     figures: GateFigures
+    # Products in float32, each with what it alone would cost in mean centred cosine.
     kept: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sample:
-    """Photos and their embeddings in float32.
+    """Photos and their embeddings in float32."""
 
-    Attributes:
-        pixels: uint8 [N, 224, 224, 3].
-        embeds: float32 [N, 512].
-    """
+    pixels: NDArray[np.uint8]  # [N, 224, 224, 3]
+    embeds: NDArray[np.float32]  # [N, 512]
 
-    pixels: NDArray[np.uint8]
-    embeds: NDArray[np.float32]
+    @classmethod
+    def of(cls, model: bytes, pixels: NDArray[np.uint8]) -> "Sample":
+        """Run an encoder over photos."""
+        return cls(pixels, _embed(model, pixels))
 
     def first(self, count: int) -> "Sample":
-        """Give the first photos."""
+        """Return the first photos."""
         return Sample(self.pixels[:count], self.embeds[:count])
 
 
@@ -105,7 +92,7 @@ def find_accepted(
     """Find the quantised encoder with the fewest products in float32 that passes.
 
     Args:
-        tower: both its forms.
+        tower: in both its forms.
         fitted: photos that it was calibrated on; the order in which products are kept is theirs.
         held_out: photos that it was not calibrated on, to judge it by.
         tags: of the bundle's head, if there is one.
@@ -114,7 +101,7 @@ def find_accepted(
         GateError: none passes.
     """
     model = _model(tower.quantised, fitted)
-    figures = measure(model, held_out.pixels, held_out.embeds, tags)
+    figures = measure(model, held_out, tags)
     if figures.passes:
         return Accepted(model, figures)
     # The photos that judge do not choose: what passes would look better on them than it is.
@@ -123,7 +110,7 @@ def find_accepted(
     for count in KEPT_COUNTS:
         kept = ranked[:count]
         model = _model(tower.keeping(kept), fitted)
-        figures = measure(model, held_out.pixels, held_out.embeds, tags)
+        figures = measure(model, held_out, tags)
         if figures.passes:
             return Accepted(model, figures, {name: round(costs[name], 6) for name in kept})
     raise GateError(str(figures))
@@ -137,33 +124,15 @@ def _model(tower: Tower, fitted: Sample) -> bytes:
     return serialise(encoder_graph(replace(tower, projection=projection)))
 
 
-def measure(
-    model: bytes,
-    pixels: NDArray[np.uint8],
-    expected: NDArray[np.float32],
-    tags: TagDecider | None,
-) -> GateFigures:
-    """Run an encoder on the CPU and compare its embeddings with their reference.
-
-    Args:
-        model: the ONNX file's bytes.
-        pixels: uint8 [N, 224, 224, 3].
-        expected: float32 [N, 512]; the reference.
-        tags: decides tags, if there is a head.
-    """
-    return compare(_embed(model, pixels), expected, tags)
+def measure(model: bytes, sample: Sample, tags: TagDecider | None) -> GateFigures:
+    """Compare an encoder's embeddings of photos with those in float32."""
+    return compare(_embed(model, sample.pixels), sample.embeds, tags)
 
 
 def compare(
     embeds: NDArray[np.float32], expected: NDArray[np.float32], tags: TagDecider | None
 ) -> GateFigures:
-    """Measure how near embeddings come to their reference.
-
-    Args:
-        embeds: float32 [N, 512].
-        expected: float32 [N, 512]; the reference.
-        tags: decides tags, if there is a head.
-    """
+    """Measure how near embeddings [N, 512] come to their reference."""
     centre = expected.mean(axis=0)
     centred = cosines(embeds - centre, expected - centre)
     flipped = None if tags is None else float((tags(embeds) != tags(expected)).mean())
@@ -188,8 +157,9 @@ def _costs(tower: QuantisedTower, sample: Sample) -> dict[str, float]:
         exact = sample.embeds - sample.embeds.mean(axis=0)
         return float(cosines(embeds - embeds.mean(axis=0), exact).mean())
 
-    best = cosine(PRODUCTS)
-    return {name: best - cosine(set(PRODUCTS) - {name}) for name in PRODUCTS}
+    products = set(tower.products)
+    best = cosine(products)
+    return {name: best - cosine(products - {name}) for name in tower.products}
 
 
 def _embed(model: bytes, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:

@@ -22,23 +22,16 @@ MOST: Final = 256
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CalibrationPhotos:
-    """Preprocessed photos.
+    """Preprocessed photos."""
 
-    Attributes:
-        fitted: uint8 [N, 224, 224, 3]; to fit to.
-        held_out: uint8 [M, 224, 224, 3]; to judge on.
-        name: what they are, for people.
-        left_out: files that could not be read.
-    """
-
-    fitted: NDArray[np.uint8]
-    held_out: NDArray[np.uint8]
-    name: str
-    left_out: int = 0
+    fitted: NDArray[np.uint8]  # [N, 224, 224, 3]; to fit to
+    held_out: NDArray[np.uint8]  # [M, 224, 224, 3]; to judge on
+    name: str  # what they are, for people
+    left_out: int = 0  # files that could not be read
 
 
 def drawn_photos() -> CalibrationPhotos:
-    """Draw practice scenes, where the user has no photos to give."""
+    """Draw practice scenes, for users who give no photos."""
     pixels = [preprocess(image) for image in draw_scenes(DRAWN, DRAWN_SEED)]
     return _halves(pixels, f"{DRAWN} drawn scenes, half of them held out", 0)
 

@@ -14,11 +14,11 @@ its result on calibration rows:
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
-import torch
+from numpy.typing import NDArray
 
 from geograph_types_export.graphs.tower import (
     PIXEL_SCALE,
@@ -29,6 +29,8 @@ from geograph_types_export.graphs.tower import (
     RoundedLinear,
 )
 from geograph_types_export.int8.rounding import round_weights
+
+Array = NDArray[np.float32]
 
 WEIGHT_LIMIT: Final = 64
 """Largest integer weight. Processors without VNNI sum pairs of products in 16 bits and cut off
@@ -50,25 +52,21 @@ SHARES: Final = (0.85, 0.7, 0.55)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Fitted:
-    """A quantised product, and what its input has to be divided by.
-
-    Attributes:
-        product: reads the divided input.
-        factors: float32 [inputs]; 1 where there is no smoothing.
-        rounded: the product with its weights alone rounded.
-        rounded_factors: what the input of that has to be divided by.
-    """
+    """A product in both forms, and what the input of each has to be divided by."""
 
     product: QuantisedLinear
-    factors: Floats
-    rounded: RoundedLinear
-    rounded_factors: Floats
+    factors: Array  # [inputs]; 1 where there is no smoothing
+    rounded: RoundedLinear  # its weights alone are integers
+    rounded_factors: Array
 
 
-@torch.inference_mode()
-def fit_product(
-    linear: Linear, rows: torch.Tensor, *, worth: float = 1.0, bound: bool = False
-) -> Fitted:
+@dataclass(frozen=True, slots=True, eq=False)
+class _Choice:
+    factors: Array
+    share: float = 1.0
+
+
+def fit_product(linear: Linear, rows: Array, *, worth: float = 1.0, bound: bool = False) -> Fitted:
     """Quantise a product.
 
     Args:
@@ -78,140 +76,134 @@ def fit_product(
             what it is without.
         bound: the factors go into another product, so that both forms have the same.
     """
-    weight = torch.from_numpy(np.ascontiguousarray(linear.weight))
-    few = rows[:: max(1, len(rows) // TRIAL_ROWS)]
-    best = _smoothing(weight, rows, few, worth)
-    ranges = [best, *(_Choice(best.factors, share) for share in SHARES)]
-    best = min(ranges, key=lambda choice: _error(weight, few, choice))
+    weight = linear.weight.astype(np.float32)
+    trial = _Trial(weight, rows[:: max(1, len(rows) // TRIAL_ROWS)])
+    smooth = _smoothing(trial, rows, worth)
+    best = trial.best([smooth, *(replace(smooth, share=share) for share in SHARES)])
     inputs, smoothed = rows / best.factors, weight * best.factors[:, None]
     unit, zero = _input_steps(inputs, best.share)
     scale = _output_scale(smoothed, linear.bias, unit)
     steps = round_weights(smoothed, scale, WEIGHT_LIMIT, inputs)
-    result = (_quantised(inputs, unit, zero) @ steps) * scale
-    bias = (inputs @ smoothed - result).mean(dim=0)
+    error = rows.mean(axis=0) @ weight - _quantised(inputs, unit, zero).mean(axis=0) @ steps * scale
     product = QuantisedLinear(
-        weight=steps.to(torch.int8).numpy(),
-        scale=scale.numpy(),
-        bias=linear.bias.astype(np.float32) + bias.numpy(),
+        weight=steps.astype(np.int8),
+        scale=scale,
+        bias=linear.bias.astype(np.float32) + error,
         input_scale=unit,
         input_zero=zero,
     )
-    factors: Floats = best.factors.numpy()
-    choices = [factors] if bound else [factors, np.ones_like(factors)]
-    rounded = _round_best(linear, rows, choices)
-    return Fitted(product, factors, *rounded)
+    choices = [best.factors] if bound else [best.factors, np.ones_like(best.factors)]
+    return Fitted(product, best.factors, *_round_best(linear, trial, rows.mean(axis=0), choices))
 
 
-def _round_best(
-    linear: Linear, rows: torch.Tensor, choices: Sequence[Floats]
-) -> tuple[RoundedLinear, Floats]:
-    """Round the weights alone, with those factors that leave the least error.
-
-    Smoothing gives the weights of large channels finer steps, and may leave too few to the rest of
-    their group.
-    """
-    few = rows[:: max(1, len(rows) // TRIAL_ROWS)]
-    exact = few @ torch.from_numpy(linear.weight)
-
-    def error(product: RoundedLinear, factors: Floats) -> float:
-        weight = torch.from_numpy(product.weight * product.scale).flatten(0, 1)
-        return float((few / torch.from_numpy(factors) @ weight - exact).var(dim=0).mean())
-
-    tried = [(_round(linear, rows, factors), factors) for factors in choices]
-    return min(tried, key=lambda choice: error(*choice))
-
-
-def _round(linear: Linear, rows: torch.Tensor, factors: Floats) -> RoundedLinear:
-    """Round weights to the nearest step; a large one coarsens its own group only."""
-    smoothed = torch.from_numpy(linear.weight * factors[:, None])
-    weight = smoothed.reshape(-1, GROUP, smoothed.shape[1])
-    scale = _weight_scale(weight, ROUNDED_LIMIT)
-    steps = (weight / scale).round()
-    inputs = (rows / torch.from_numpy(factors)).mean(dim=0)
-    bias = inputs @ (weight - steps * scale).flatten(0, 1)
-    return RoundedLinear(
-        weight=steps.to(torch.int8).numpy(),
-        scale=scale.numpy(),
-        bias=linear.bias.astype(np.float32) + bias.numpy(),
-    )
-
-
-@torch.inference_mode()
-def fit_patches(patches: Linear, rows: torch.Tensor) -> QuantisedLinear:
+def fit_patches(patches: Linear, rows: Array) -> QuantisedLinear:
     """Quantise the weights of the patch product; its input, pixels, is integers already.
 
-    Args:
-        patches: in float32.
-        rows: float32 [rows, 3072]; patches of calibration photos as `(pixel - 128) / 64`.
+    The rows, float32 [rows, 3072], are patches of calibration photos as `(pixel - 128) / 64`.
     """
-    weight = torch.from_numpy(patches.weight)
+    weight = patches.weight.astype(np.float32)
     scale = _output_scale(weight, patches.bias, PIXEL_SCALE)
     steps = round_weights(weight, scale, WEIGHT_LIMIT, rows)
-    bias = (rows @ (weight - steps * scale)).mean(dim=0)
     return QuantisedLinear(
-        weight=steps.to(torch.int8).numpy(),
-        scale=scale.numpy(),
-        bias=patches.bias.astype(np.float32) + bias.numpy(),
+        weight=steps.astype(np.int8),
+        scale=scale,
+        bias=patches.bias.astype(np.float32) + rows.mean(axis=0) @ (weight - steps * scale),
         input_scale=PIXEL_SCALE,
         input_zero=PIXEL_ZERO,
     )
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Choice:
-    factors: torch.Tensor
-    share: float
+class _Trial:
+    """A product on a few rows, to compare choices by."""
+
+    def __init__(self, weight: Array, rows: Array) -> None:
+        self.weight = weight
+        self.rows = rows
+        self.exact = rows @ weight
+
+    def error(self, result: Array) -> float:
+        """Return the mean square error of a result, its mean taken off."""
+        return float((self.exact - result).var(axis=0).mean())
+
+    def cost(self, choice: _Choice) -> float:
+        """Return the error with weights rounded to the nearest."""
+        smoothed, inputs = self.weight * choice.factors[:, None], self.rows / choice.factors
+        scale = _weight_scale(smoothed)
+        read = _quantised(inputs, *_input_steps(inputs, choice.share))
+        return self.error((read @ np.rint(smoothed / scale)) * scale)
+
+    def best(self, choices: Sequence[_Choice]) -> _Choice:
+        """Return the choice of the least error."""
+        return min(choices, key=self.cost)
 
 
-def _smoothing(
-    weight: torch.Tensor, rows: torch.Tensor, few: torch.Tensor, worth: float
-) -> _Choice:
+def _smoothing(trial: _Trial, rows: Array, worth: float) -> _Choice:
     """Choose the strength of the smoothing, none unless it is worth it."""
-    plain = _Choice(torch.ones(len(weight)), 1.0)
-    choices = [_Choice(_factors(weight, rows, strength), 1.0) for strength in STRENGTHS]
-    errors = [_error(weight, few, choice) for choice in choices]
-    least = min(errors)
-    return choices[errors.index(least)] if least < worth * _error(weight, few, plain) else plain
+    plain = _Choice(np.ones(len(trial.weight), np.float32))
+    smoothed = trial.best([_Choice(_factors(trial.weight, rows, s)) for s in STRENGTHS])
+    return smoothed if trial.cost(smoothed) < worth * trial.cost(plain) else plain
 
 
-def _factors(weight: torch.Tensor, rows: torch.Tensor, strength: float) -> torch.Tensor:
-    largest_input = rows.abs().amax(dim=0).clamp(min=1e-6)
-    largest_weight = weight.abs().amax(dim=1).clamp(min=1e-6)
+def _factors(weight: Array, rows: Array, strength: float) -> Array:
+    largest_input = np.abs(rows).max(axis=0).clip(1e-6)
+    largest_weight = np.abs(weight).max(axis=1).clip(1e-6)
     factors = largest_input**strength / largest_weight ** (1 - strength)
-    return factors / factors.log().mean().exp()
+    return np.asarray(factors / np.exp(np.log(factors).mean()), np.float32)
 
 
-def _error(weight: torch.Tensor, rows: torch.Tensor, choice: _Choice) -> float:
-    """Mean square error of the result, its mean taken off, with weights rounded to the nearest."""
-    smoothed, inputs = weight * choice.factors[:, None], rows / choice.factors
-    scale = _weight_scale(smoothed)
-    read = _quantised(inputs, *_input_steps(inputs, choice.share))
-    difference = inputs @ smoothed - (read @ (smoothed / scale).round()) * scale
-    return float(difference.var(dim=0).mean())
+def _weight_scale(weight: Array, limit: int = WEIGHT_LIMIT) -> Array:
+    """Return the size of a step for each output (and group): [..., inputs, outputs] to one row."""
+    largest = np.abs(weight).max(axis=-2, keepdims=weight.ndim > 2)
+    return np.asarray(largest.clip(1e-12) / limit, np.float32)
 
 
-def _weight_scale(weight: torch.Tensor, limit: int = WEIGHT_LIMIT) -> torch.Tensor:
-    """Give the size of a step for each output (and group): [..., inputs, outputs] to one row."""
-    scale = weight.abs().amax(dim=-2, keepdim=weight.ndim > 2)
-    return scale.clamp(min=1e-12) / limit
-
-
-def _output_scale(weight: torch.Tensor, bias: Floats, unit: float) -> torch.Tensor:
-    """Give the size of a step for each output, large enough for its bias to be a number of them.
+def _output_scale(weight: Array, bias: Floats, unit: float) -> Array:
+    """Return the size of a step for each output, large enough for its bias to be a number of them.
 
     The bias is added to sums of 32 bits. Where it would not fit, the weights are next to nothing
     beside it, and may round to 0.
     """
-    least = torch.from_numpy(np.abs(bias).astype(np.float32)) / (unit * BIAS_LIMIT)
-    return torch.maximum(_weight_scale(weight), least)
+    least = np.abs(bias) / (unit * BIAS_LIMIT)
+    return np.maximum(_weight_scale(weight), least.astype(np.float32))
 
 
-def _input_steps(inputs: torch.Tensor, share: float) -> tuple[float, int]:
+def _input_steps(inputs: Array, share: float) -> tuple[float, int]:
     low = min(float(inputs.min()) * share, 0.0)
     high = max(float(inputs.max()) * share, 0.0)
     unit = max((high - low) / STEPS, 1e-12)
     return unit, round(-low / unit)
 
 
-def _quantised(inputs: torch.Tensor, unit: float, zero: int) -> torch.Tensor:
-    return ((inputs / unit).round().add(zero).clamp(0, STEPS) - zero) * unit
+def _quantised(inputs: Array, unit: float, zero: int) -> Array:
+    steps = np.rint(inputs / unit).clip(-zero, STEPS - zero)
+    return np.asarray(steps * unit, np.float32)
+
+
+def _round_best(
+    linear: Linear, trial: _Trial, mean: Array, choices: Sequence[Array]
+) -> tuple[RoundedLinear, Array]:
+    """Round the weights alone, with those factors that leave the least error.
+
+    Smoothing gives the weights of large channels finer steps, and may leave too few to the rest of
+    their group.
+    """
+
+    def error(tried: tuple[RoundedLinear, Array]) -> float:
+        product, factors = tried
+        weight = (product.weight * product.scale).reshape(trial.weight.shape)
+        return trial.error(trial.rows / factors @ weight)
+
+    return min(((_round(linear, mean, factors), factors) for factors in choices), key=error)
+
+
+def _round(linear: Linear, mean: Array, factors: Array) -> RoundedLinear:
+    """Round weights to the nearest step; a large one coarsens its own group only.
+
+    The mean, [inputs], is that of the rows that the product reads.
+    """
+    smoothed = (linear.weight * factors[:, None]).astype(np.float32)
+    weight = smoothed.reshape(-1, GROUP, smoothed.shape[1])
+    scale = _weight_scale(weight, ROUNDED_LIMIT)
+    steps = np.rint(weight / scale)
+    error = (mean / factors) @ (weight - steps * scale).reshape(smoothed.shape)
+    return RoundedLinear(steps.astype(np.int8), scale, linear.bias.astype(np.float32) + error)

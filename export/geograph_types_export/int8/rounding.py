@@ -1,26 +1,28 @@
 """Round weights to integers so that the errors of each output cancel on what is really read.
 
 Rounding each weight to the nearest step makes errors that add up. Here the rows of the weight are
-rounded one after the other, and the error of each is taken up by the rows not yet rounded, as far
-as the inputs' covariance says that they can. With 7 bits this comes nearer to the exact product
-than 8 bits rounded to the nearest. (Frantar et al., GPTQ, 2022; Hassibi and Stork, 1993)
+rounded one after the other, and each takes up as much of the error of those before it as the
+covariance of the inputs says that it can. With 7 bits this comes nearer to the exact product than 8
+bits rounded to the nearest. (Frantar et al., GPTQ, 2022; in the form of Chee et al., QuIP, 2023,
+section 3)
 """
 
 from typing import Final
 
-import torch
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float32]
 
 DAMPING: Final = 0.02
 """Added to the covariance, as a share of its mean diagonal, times inputs for each row: what few
 rows say of many inputs does not hold for other photos."""
 PANEL: Final = 64
-"""Rows that are finished before the rest of the matrix is brought up to date."""
+"""Rows that are rounded before their errors are carried to all that follow."""
 
 
-def round_weights(
-    weight: torch.Tensor, scale: torch.Tensor, limit: int, rows: torch.Tensor
-) -> torch.Tensor:
-    """Choose the integers.
+def round_weights(weight: Array, scale: Array, limit: int, rows: Array) -> Array:
+    """Choose whole numbers within the limit, float32 [inputs, outputs].
 
     Args:
         weight: float32 [inputs, outputs].
@@ -28,31 +30,31 @@ def round_weights(
         limit: the largest integer.
         rows: float32 [rows, inputs]; what the product reads. Their mean does not matter: the bias
             takes it up.
-
-    Returns:
-        Whole numbers within the limit, float32 [inputs, outputs].
     """
-    upper = _inverse_factor(rows)
-    left = weight.clone()
-    steps = torch.empty_like(left)
-    for start in range(0, len(left), PANEL):
-        end = min(start + PANEL, len(left))
-        errors = torch.empty(end - start, left.shape[1])
-        for row in range(start, end):
-            steps[row] = (left[row] / scale).round().clamp(-limit, limit)
-            errors[row - start] = (left[row] - steps[row] * scale) / upper[row, row]
-            left[row + 1 : end] -= upper[row, row + 1 : end, None] * errors[row - start]
-        left[end:] -= upper[start:end, end:].T @ errors
+    feedback = _feedback(rows)
+    steps, errors = np.empty_like(weight), np.empty_like(weight)
+    for start in range(0, len(weight), PANEL):
+        panel = slice(start, start + PANEL)
+        wanted = weight[panel] + feedback[:start, panel].T @ errors[:start]
+        for row, target in enumerate(wanted, start):
+            target += feedback[start:row, row] @ errors[start:row]
+            steps[row] = np.clip(np.rint(target / scale), -limit, limit)
+            errors[row] = weight[row] - steps[row] * scale
     return steps
 
 
-def _inverse_factor(rows: torch.Tensor) -> torch.Tensor:
-    """Upper Cholesky factor of the inverse of the rows' damped covariance."""
-    centred = rows - rows.mean(dim=0)
-    covariance = (centred.T @ centred).double() / len(rows)
+def _feedback(rows: Array) -> Array:
+    """Return how much of the error of each row every later one takes up, [inputs, inputs].
+
+    The covariance is factored as U D U', with U upper triangular and 1 on its diagonal, which is
+    Cholesky's factor read from the end: the error of the product is then a sum of squares, of which
+    each row of the weight, in its turn, decides one.
+    """
+    centred = rows - rows.mean(axis=0)
+    covariance = (centred.T @ centred).astype(np.float64) / len(rows)
     share = DAMPING * (1 + len(covariance) / len(rows))
-    damping = share * covariance.diagonal().mean().clamp(min=1e-12)
-    covariance.diagonal().add_(damping)
-    inverse = torch.cholesky_inverse(torch.linalg.cholesky(covariance))
-    factor: torch.Tensor = torch.linalg.cholesky(inverse, upper=True)
-    return factor.float()
+    covariance[np.diag_indices_from(covariance)] += share * max(
+        covariance.trace() / len(covariance), 1e-12
+    )
+    upper = np.linalg.cholesky(covariance[::-1, ::-1])[::-1, ::-1]
+    return (upper / upper.diagonal()).astype(np.float32)

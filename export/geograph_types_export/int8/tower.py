@@ -6,8 +6,9 @@ from typing import Any, Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
+from onnx import ModelProto
 
-from geograph_types_export.architecture import LAYERS, WIDTH
+from geograph_types_export.architecture import LAYERS, WIDTH, block_name
 from geograph_types_export.graphs.tower import (
     Block,
     Floats,
@@ -32,37 +33,36 @@ PARTS: Final = {
 }
 """The four products of a block, and their names in the graph."""
 
-
 FACTORS: Final = {"in_proj": "norm_1", "c_fc": "norm_2", "c_proj": "hidden"}
 """Where the factors of a product's input are, if they are not in another product."""
-
 
 Divided: TypeAlias = tuple[Product, Floats]
 """A product, and what its input has to be divided by."""
 
 
+def product_names(layers: int = LAYERS) -> tuple[str, ...]:
+    """Return the products that can be kept in float32, by their names in the graph."""
+    return tuple(_product_name(block, part) for block in range(layers) for part in PARTS)
+
+
 def _product_name(block: int, part: str) -> str:
-    return f"visual.transformer.resblocks.{block}.{PARTS[part]}"
-
-
-PRODUCTS: Final = tuple(_product_name(block, part) for block in range(LAYERS) for part in PARTS)
-"""The products that can be kept in float32, by their names in the graph."""
+    return f"visual.{block_name(block)}.{PARTS[part]}"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class QuantisedTower:
-    """A tower in two forms whose products can be mixed.
+    """A tower in two forms whose products can be mixed."""
 
-    Attributes:
-        quantised: every product but the last projection, which is small, in 8-bit integers.
-        rounded: weights in 8-bit integers, products in float32; smoothing as is best for each.
-    """
+    quantised: Tower  # every product but the last projection, which is small, in 8-bit integers
+    rounded: Tower  # weights in 8-bit integers, products in float32; smoothed as is best for each
 
-    quantised: Tower
-    rounded: Tower
+    @property
+    def products(self) -> tuple[str, ...]:
+        """The products that can be kept in float32."""
+        return product_names(len(self.quantised.blocks))
 
     def keeping(self, names: Collection[str]) -> Tower:
-        """Give the quantised tower with these of `PRODUCTS` computed in float32."""
+        """Return the quantised tower with these of `products` computed in float32."""
         return replace(
             self.quantised,
             blocks=tuple(
@@ -86,17 +86,10 @@ def _mixed(index: int, quantised: Block, rounded: Block, names: Collection[str])
     return replace(quantised, **taken)
 
 
-def quantise_tower(tower: Tower, pixels: NDArray[np.uint8]) -> QuantisedTower:
-    """Quantise a tower on calibration photos.
-
-    Args:
-        tower: in float32, as `folding.fold` gives it.
-        pixels: uint8 [N, 224, 224, 3].
-    """
-    pairs = [
-        _quantise_block(block, inputs)
-        for block, inputs in zip(tower.blocks, block_inputs(tower, pixels), strict=True)
-    ]
+def quantise_tower(tower: Tower, model: ModelProto, pixels: NDArray[np.uint8]) -> QuantisedTower:
+    """Quantise a float32 tower, whose graph is `model`, on calibration photos [N, 224, 224, 3]."""
+    inputs = block_inputs(model, len(tower.blocks), pixels)
+    pairs = [_quantise_block(*pair) for pair in zip(tower.blocks, inputs, strict=True)]
     return QuantisedTower(
         quantised=replace(
             tower,
@@ -108,7 +101,7 @@ def quantise_tower(tower: Tower, pixels: NDArray[np.uint8]) -> QuantisedTower:
 
 
 def _quantise_block(block: Block, inputs: BlockInputs) -> tuple[Block, Block]:
-    """Give the block quantised, and with its weights alone rounded."""
+    """Return the block quantised, and with its weights alone rounded."""
     out_proj = fit_product(_linear(block.out_proj), inputs.out_proj, bound=True)
     in_proj = fit_product(_divide_values(_linear(block.in_proj), out_proj), inputs.in_proj)
     c_fc = fit_product(_linear(block.c_fc), inputs.c_fc)
@@ -121,7 +114,7 @@ def _quantise_block(block: Block, inputs: BlockInputs) -> tuple[Block, Block]:
 
 
 def _assembled(in_proj: Divided, out_proj: Divided, c_fc: Divided, c_proj: Divided) -> Block:
-    """Make a block of its products; what `out_proj` reads is divided in `in_proj`."""
+    """Return a block of its products; what `out_proj` reads is divided in `in_proj`."""
     return Block(
         norm_1=np.reciprocal(in_proj[1]),
         in_proj=in_proj[0],

@@ -1,12 +1,12 @@
-"""Hold a graph against torch before it is accepted."""
+"""Hold a graph against its reference before it is accepted."""
 
-from collections.abc import Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from math import ceil, floor, log10
-from typing import Final, Literal
+from typing import Final, Literal, TypeAlias
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from geograph_types.distance import UNKNOWN_BUCKET
@@ -16,49 +16,12 @@ from geograph_types.manifest import Fidelity, file_name
 from geograph_types.preprocess import preprocess
 from geograph_types.session import Session
 from geograph_types.taxonomy import CLASSES
+from geograph_types_export import with_torch
+from geograph_types_export.architecture import TowerState
 from geograph_types_export.errors import DriftError
-from geograph_types_export.verify.reference import REFERENCE, ReferenceTower, cosines, embed
-from geograph_types_trainer.head import TypeHead
+from geograph_types_export.verify.reference import REFERENCE, ReferenceTower
+from geograph_types_trainer.head_weights import HeadWeights
 from geograph_types_trainer.scenes import draw_scene
-
-CHECKED_PHOTOS: Final = 4
-
-
-DIFFERENCE: Final = 1e-5
-
-
-def verify_tagger(model: bytes, path: str, encoder: bytes, head: bytes) -> Fidelity:
-    """Hold a joined graph against its parts, one run after the other.
-
-    Args:
-        model: the joined file's bytes.
-        path: its name in the bundle.
-        encoder: the encoder's bytes.
-        head: the head's bytes.
-
-    Raises:
-        DriftError: a probability or a number of an embedding differs by more than 1e-5.
-    """
-    pixels = check_photos(CHECKED_PHOTOS)
-    buckets = np.linspace(0, UNKNOWN_BUCKET, CHECKED_PHOTOS).astype(np.int64)
-    embeds = Session(encoder, "cpu").run("image_embeds", pixels=pixels)
-    scores = Session(head, "cpu").run("probabilities", image_embeds=embeds, distance_bucket=buckets)
-    joined = Session(model, "cpu")
-    difference = 0.0
-    for output, expected in (("image_embeds", embeds), ("probabilities", scores)):
-        computed = joined.run(output, pixels=pixels, distance_bucket=buckets)
-        difference = float(np.abs(computed - expected).max(initial=difference))
-        # A NaN compares as false: the test is written so that it fails it.
-        if not difference <= DIFFERENCE:
-            raise DriftError(path, f"{output} differ from its parts' by {difference:.2g}")
-    return Fidelity(
-        path=path,
-        reference="the bundle's encoder and head, one after the other",
-        samples=CHECKED_PHOTOS,
-        minimum_cosine=None,
-        maximum_difference=upper_bound(difference),
-    )
-
 
 CHECK_PHOTOS: Final = 32
 CHECK_SEED: Final = 2_718_281
@@ -66,28 +29,50 @@ CHECK_SEED: Final = 2_718_281
 
 BATCHES: Final = (1, 2, 7)
 
+TAGGER_PHOTOS: Final = 4
+TAGGER_DIFFERENCE: Final = 1e-5
+
+HEAD_ROWS_A_BUCKET: Final = 32
+HEAD_DIFFERENCE: Final = 1e-6
+"""Of probabilities; of logits where they are below 1, and as a share of the largest elsewhere."""
+
+Embeds: TypeAlias = NDArray[np.float32] | NDArray[np.float64]
+
 
 @dataclass(frozen=True, slots=True)
 class _Bounds:
-    """What an encoder must keep to.
+    """What an encoder must keep to."""
 
-    Attributes:
-        cosine: at least, with torch in float32.
-        difference: at most, from torch.
-        spread: at most, between a photo's vector alone and in a batch.
-    """
-
-    cosine: float
-    difference: float
-    spread: float
+    cosine: float  # with the reference, at least
+    difference: float  # from the reference, at most
+    spread: float  # between a photo's vector alone and in a batch, at most
 
 
 FP32: Final = _Bounds(cosine=0.99999, difference=1e-3, spread=1e-5)
 FP16: Final = _Bounds(cosine=0.9999, difference=0.1, spread=1e-2)
 
-HEAD_ROWS_A_BUCKET: Final = 32
-HEAD_DIFFERENCE: Final = 1e-6
-"""Of probabilities; of logits where they are below 1, and as a share of the largest elsewhere."""
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A tower to hold encoders against."""
+
+    name: str  # for the manifest
+    embed: Callable[[NDArray[np.uint8]], Embeds]  # pixels [N, 224, 224, 3] to [N, 512]
+
+
+def numpy_reference(state: TowerState) -> Reference:
+    """Return the plain tower in float64."""
+    return Reference(REFERENCE, ReferenceTower(state).embed)
+
+
+def open_clip_reference(state: TowerState) -> Reference:
+    """Return open_clip's tower.
+
+    Raises:
+        MissingExtraError: torch or open_clip is not installed.
+    """
+    tower = with_torch.open_clip_tower(state)
+    return Reference(with_torch.OPEN_CLIP, partial(with_torch.open_clip_embeds, tower))
 
 
 def check_photos(count: int = CHECK_PHOTOS) -> NDArray[np.uint8]:
@@ -97,15 +82,24 @@ def check_photos(count: int = CHECK_PHOTOS) -> NDArray[np.uint8]:
     return np.stack([preprocess(draw_scene(name, rng)) for name in names])
 
 
-def verify_encoder(
-    model: bytes, precision: Literal["fp32", "fp16"], state: Mapping[str, torch.Tensor]
-) -> Fidelity:
-    """Compare a floating-point encoder on the CPU with open_clip's tower, alone and in batches.
+def embed(session: Session, pixels: NDArray[np.uint8], batch: int) -> NDArray[np.float32]:
+    """Run an encoder over photos [N, 224, 224, 3] in batches."""
+    starts = range(0, len(pixels), batch)
+    parts = [session.run("image_embeds", pixels=pixels[start : start + batch]) for start in starts]
+    return np.concatenate(parts)
 
-    Args:
-        model: the ONNX file's bytes.
-        precision: of its arithmetic.
-        state: the weights, by open_clip's keys of the tower.
+
+def cosines(a: Embeds, b: Embeds) -> NDArray[np.float64]:
+    """Compute the cosine of each pair of rows, [N], of two matrices [N, 512]."""
+    x, y = a.astype(np.float64), b.astype(np.float64)
+    norms = np.linalg.norm(x, axis=1) * np.linalg.norm(y, axis=1)
+    return np.asarray((x * y).sum(axis=1) / norms, np.float64)
+
+
+def verify_encoder(
+    model: bytes, precision: Literal["fp32", "fp16"], reference: Reference
+) -> Fidelity:
+    """Compare a floating-point encoder on the CPU with a reference, alone and in batches.
 
     Raises:
         DriftError: a cosine under 0.99999, a difference over 1e-3, or a vector that depends by
@@ -114,7 +108,7 @@ def verify_encoder(
     path = file_name("encoder", precision)
     bounds = FP32 if precision == "fp32" else FP16
     pixels = check_photos()
-    expected = ReferenceTower(state).embed(pixels)
+    expected = reference.embed(pixels)
     session = Session(model, "cpu")
     alone: NDArray[np.float32] | None = None
     cosine, difference = 1.0, 0.0
@@ -126,52 +120,69 @@ def verify_encoder(
         spread = float(np.abs(embeds - alone).max())
         # A NaN compares as false: the tests are written so that it fails them.
         if not (cosine >= bounds.cosine and difference <= bounds.difference):
-            raise DriftError(
-                path, f"worst cosine {cosine:.7f}, largest difference {difference:.2g}"
-            )
+            problem = f"worst cosine {cosine:.7f}, largest difference {difference:.2g}"
+            raise DriftError(path, reference.name, problem)
         if not spread <= bounds.spread:
-            raise DriftError(path, f"vectors differ by {spread:.2g} in batches of {size}")
+            problem = f"vectors differ by {spread:.2g} in batches of {size}"
+            raise DriftError(path, reference.name, problem)
     return Fidelity(
         path=path,
-        reference=f"{REFERENCE}, drawn scenes",
+        reference=f"{reference.name}, drawn scenes",
         samples=len(pixels),
         minimum_cosine=floor(cosine * 1e6) / 1e6,
         maximum_difference=upper_bound(difference),
     )
 
 
-def verify_head(model: bytes, path: str, head: TypeHead) -> Fidelity:
-    """Compare a head with torch over all distance buckets.
+def verify_tagger(model: bytes, path: str, encoder: bytes, head: bytes) -> Fidelity:
+    """Compare a joined graph with its parts, one run after the other.
 
-    Args:
-        model: the ONNX file's bytes.
-        path: its name in the bundle.
-        head: the same head, in eval mode.
+    Raises:
+        DriftError: a probability or a number of an embedding differs by more than 1e-5.
+    """
+    reference = "the bundle's encoder and head, one after the other"
+    pixels = check_photos(TAGGER_PHOTOS)
+    buckets = np.linspace(0, UNKNOWN_BUCKET, TAGGER_PHOTOS).astype(np.int64)
+    embeds = Session(encoder, "cpu").run("image_embeds", pixels=pixels)
+    scores = Session(head, "cpu").run("probabilities", image_embeds=embeds, distance_bucket=buckets)
+    joined = Session(model, "cpu")
+    difference = 0.0
+    for output, expected in (("image_embeds", embeds), ("probabilities", scores)):
+        computed = joined.run(output, pixels=pixels, distance_bucket=buckets)
+        difference = float(np.abs(computed - expected).max(initial=difference))
+        if not difference <= TAGGER_DIFFERENCE:
+            raise DriftError(path, reference, f"{output} differ by {difference:.2g}")
+    return _without_cosine(path, reference, TAGGER_PHOTOS, difference)
+
+
+def verify_head(model: bytes, path: str, weights: HeadWeights) -> Fidelity:
+    """Compare a head with numpy in float64 over all distance buckets.
 
     Raises:
         DriftError: a probability differs by more than 1e-6, or a logit by more than that share of
             the largest.
     """
+    reference = "probabilities of the head in numpy, random embeddings in all distance buckets"
     rng = np.random.default_rng(CHECK_SEED)
     buckets = np.repeat(np.arange(BUCKET_COUNT, dtype=np.int64), HEAD_ROWS_A_BUCKET)
     # Real vectors have a norm near 10.8.
     rows = rng.normal(0, 10.8 / EMBEDDING_DIMENSION**0.5, (len(buckets), EMBEDDING_DIMENSION))
     embeddings = rows.astype(np.float32)
-    with torch.inference_mode():
-        logits = head(torch.from_numpy(embeddings), torch.from_numpy(buckets))
+    exact = {name: values.astype(np.float64) for name, values in weights.items()}
+    inputs = np.concatenate([embeddings, exact["dist_emb.weight"][buckets]], axis=1)
+    hidden = np.maximum(inputs @ exact["fc.0.weight"].T + exact["fc.0.bias"], 0)
+    logits = hidden @ exact["fc.3.weight"].T + exact["fc.3.bias"]
     session = Session(model, "cpu")
-    for output, expected in (("logits", logits), ("probabilities", torch.sigmoid(logits))):
+    for output, expected in (("logits", logits), ("probabilities", (1 + np.tanh(logits / 2)) / 2)):
         computed = session.run(output, image_embeds=embeddings, distance_bucket=buckets)
-        difference = float(np.abs(computed - expected.numpy()).max())
-        if not difference <= HEAD_DIFFERENCE * max(1.0, float(expected.abs().max())):
-            raise DriftError(path, f"{output} differ by {difference:.2g}")
-    return Fidelity(
-        path=path,
-        reference="probabilities of the head in torch, random embeddings in all distance buckets",
-        samples=len(buckets),
-        minimum_cosine=None,
-        maximum_difference=upper_bound(difference),
-    )
+        difference = float(np.abs(computed - expected).max())
+        if not difference <= HEAD_DIFFERENCE * max(1.0, float(np.abs(expected).max())):
+            raise DriftError(path, reference, f"{output} differ by {difference:.2g}")
+    return _without_cosine(path, reference, len(buckets), difference)
+
+
+def _without_cosine(path: str, reference: str, samples: int, difference: float) -> Fidelity:
+    return Fidelity(path, reference, samples, None, upper_bound(difference))
 
 
 def upper_bound(difference: float) -> float:

@@ -1,74 +1,77 @@
-"""open_clip's own image tower in torch: what every encoder file is held against."""
+"""CLIP's image tower in plain numpy, in float64: what every encoder is held against.
 
-from collections.abc import Mapping
+It follows section 3 of Dosovitskiy et al., An Image is Worth 16x16 Words (2021), with CLIP's own
+normalisation before the blocks, QuickGELU, and projection of the class token at the end.
+"""
+
 from typing import Final
 
 import numpy as np
-import open_clip
-import torch
 from numpy.typing import NDArray
 
-from geograph_types.preprocess import normalise
-from geograph_types.session import Session
-from geograph_types_export.architecture import MODEL_NAME
+from geograph_types.preprocess import MEAN, STD
+from geograph_types_export.architecture import (
+    GRID,
+    HEADS,
+    LAYER_NORM_EPSILON,
+    PATCH,
+    QUICK_GELU,
+    WIDTH,
+    TowerState,
+    block_name,
+    layer_count,
+)
 
+Array = NDArray[np.float64]
 
-def embed(session: Session, pixels: NDArray[np.uint8], batch: int) -> NDArray[np.float32]:
-    """Run an encoder over photos in batches.
-
-    Args:
-        session: of an encoder.
-        pixels: uint8 [N, 224, 224, 3].
-        batch: photos in one run.
-
-    Returns:
-        float32 [N, 512].
-    """
-    starts = range(0, len(pixels), batch)
-    parts = [session.run("image_embeds", pixels=pixels[start : start + batch]) for start in starts]
-    return np.concatenate(parts)
-
-
-def cosines(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Give the cosine of each pair of rows, [N], of two matrices [N, 512]."""
-    x, y = a.astype(np.float64), b.astype(np.float64)
-    norms = np.linalg.norm(x, axis=1) * np.linalg.norm(y, axis=1)
-    return np.asarray((x * y).sum(axis=1) / norms, np.float64)
-
-
-REFERENCE: Final = f"open_clip {MODEL_NAME} in torch, float32, the same weights"
-BATCH: Final = 16
+REFERENCE: Final = "the tower in numpy, float64, the same weights"
 
 
 class ReferenceTower:
-    """The image tower of open_clip's `ViT-B-32-quickgelu` with given weights.
+    """The image tower with given weights; they become float64 one by one, as they are used."""
 
-    Attributes:
-        module: the tower in torch, in eval mode; normalised pixels [N, 3, 224, 224] to [N, 512].
-    """
+    def __init__(self, state: TowerState) -> None:
+        self._state = state
 
-    def __init__(self, state: Mapping[str, torch.Tensor]) -> None:
-        """Build the tower without its text side and without drawing weights first.
+    def embed(self, pixels: NDArray[np.uint8]) -> Array:
+        """Compute embeddings [N, 512], not normalised, of a few dozen photos [N, 224, 224, 3]."""
+        images = (pixels / 255 - MEAN) / STD
+        patches = images.reshape(-1, GRID, PATCH, GRID, PATCH, 3).transpose(0, 1, 3, 5, 2, 4)
+        filters = self._weight("conv1.weight").reshape(WIDTH, -1)
+        tokens = patches.reshape(len(pixels), GRID * GRID, -1) @ filters.T
+        class_token = np.broadcast_to(self._weight("class_embedding"), (len(pixels), 1, WIDTH))
+        x = np.concatenate([class_token, tokens], axis=1) + self._weight("positional_embedding")
+        x = self._layer_norm(x, "ln_pre")
+        for layer in range(layer_count(self._state)):
+            block = block_name(layer)
+            x = x + self._attention(self._layer_norm(x, f"{block}.ln_1"), f"{block}.attn")
+            x = x + self._mlp(self._layer_norm(x, f"{block}.ln_2"), f"{block}.mlp")
+        return self._layer_norm(x[:, 0], "ln_post") @ self._weight("proj")
 
-        Args:
-            state: tensors by open_clip's keys, as `architecture.check_tower` accepts them.
-        """
-        with torch.device("meta"):
-            model = open_clip.CLIP(**open_clip.get_model_config(MODEL_NAME))
-        self.module = model.visual
-        self.module.load_state_dict(state, assign=True)
-        self.module.eval()
+    def _weight(self, key: str) -> Array:
+        return self._state[key].astype(np.float64)
 
-    def embed(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Compute embeddings.
+    def _attention(self, x: Array, name: str) -> Array:
+        merged = x @ self._weight(f"{name}.in_proj_weight").T + self._weight(f"{name}.in_proj_bias")
+        heads = merged.reshape(*x.shape[:2], 3, HEADS, -1).transpose(2, 0, 3, 1, 4)
+        queries, keys, values = heads
+        scores = queries @ keys.swapaxes(-1, -2) / np.sqrt(queries.shape[-1])
+        weights = np.exp(scores - scores.max(axis=-1, keepdims=True))
+        weights /= weights.sum(axis=-1, keepdims=True)
+        mixed = (weights @ values).swapaxes(1, 2).reshape(x.shape)
+        return self._linear(mixed, f"{name}.out_proj")
 
-        Args:
-            pixels: uint8 [N, 224, 224, 3].
+    def _mlp(self, x: Array, name: str) -> Array:
+        hidden = self._linear(x, f"{name}.c_fc")
+        sigmoid = (1 + np.tanh(QUICK_GELU / 2 * hidden)) / 2
+        return self._linear(hidden * sigmoid, f"{name}.c_proj")
 
-        Returns:
-            float32 [N, 512], not normalised.
-        """
-        parts = [pixels[start : start + BATCH] for start in range(0, len(pixels), BATCH)]
-        with torch.inference_mode():
-            embeds = [self.module(torch.from_numpy(normalise(part))).numpy() for part in parts]
-        return np.concatenate(embeds)
+    def _linear(self, x: Array, name: str) -> Array:
+        return x @ self._weight(f"{name}.weight").T + self._weight(f"{name}.bias")
+
+    def _layer_norm(self, x: Array, name: str) -> Array:
+        centred = x - x.mean(axis=-1, keepdims=True)
+        variance = np.square(centred).mean(axis=-1, keepdims=True)
+        normal = centred / np.sqrt(variance + LAYER_NORM_EPSILON)
+        scaled: Array = normal * self._weight(f"{name}.weight")
+        return scaled + self._weight(f"{name}.bias")

@@ -1,77 +1,55 @@
-"""Read the tensors of a weights file, whatever form it has, running none of what it may carry."""
+"""Read the image tower from a file, running nothing that the file may carry."""
 
 import pickle
+import warnings
 import zipfile
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
-import safetensors.torch
-import torch
+import ml_dtypes  # noqa: F401  # teaches numpy bfloat16
+import numpy as np
+import safetensors
+from numpy.typing import NDArray
 
+from geograph_types.errors import GeographTypesError, MissingExtraError
+from geograph_types_export import with_torch
+from geograph_types_export.architecture import MODEL_NAME, TowerState, architecture_problem
 from geograph_types_export.errors import WeightsError
-from geograph_types_export.weights.torchscript import is_script_archive, read_script_archive
+from geograph_types_export.weights.keys import StoredTensor, by_open_clip_keys
+from geograph_types_export.weights.openai import ARCHIVE_SHA256, FILE, REPOSITORY, file_sha256
 
 ZIP: Final = b"PK\x03\x04"
 PICKLE: Final = b"\x80"
 LFS_POINTER: Final = b"version https://git-lfs"
 SAFETENSORS_HEADER: Final = slice(8, 9)
 """Its JSON header starts after eight bytes of length."""
+FLOATS: Final = frozenset({"F16", "BF16", "F32", "F64"})
+"""Types that weights come in; the numbers of others (I8, F8_E4M3) mean nothing without a scale."""
 
 FETCH_AGAIN: Final = "fetch the file again, in full"
-TRAINING_STATE: Final = "state_dict"
-"""Where open_clip's training keeps the model in a checkpoint, beside epoch and optimizer."""
 REASON_LENGTH: Final = 160
 
 
-@dataclass(frozen=True, slots=True)
-class WeightFile:
-    """The contents of a weights file.
+def read_tower(path: Path) -> TowerState:
+    """Read the tower's tensors in float32, by open_clip's keys.
 
-    Attributes:
-        tensors: by their names in the file.
-        modules: names of the module classes, where the file tells (TorchScript does).
-    """
-
-    tensors: Mapping[str, torch.Tensor]
-    modules: frozenset[str] = frozenset()
-
-
-def read_weight_file(path: Path) -> WeightFile:
-    """Read a state dict or checkpoint (`torch.save`), a TorchScript archive, or safetensors.
-
-    The form is told by the contents, not by the name. The tensors are as the file has them: of any
-    shape, type and layout.
+    The file's form is told by its contents: safetensors, or what only torch reads (a state dict or
+    checkpoint of `torch.save`, or OpenAI's own TorchScript archive).
 
     Raises:
-        WeightsError: missing, unreadable, cut off, damaged, or no weights file.
+        WeightsError: the file is missing, damaged, of another model, or needs torch.
     """
-    read = _reader(path)
-    try:
-        return read(path)
-    except WeightsError:
-        raise
-    # zipfile, pickle, torch and safetensors have no closed list of what damage makes them raise:
-    # truncated and altered files gave twelve classes, from struct.error to MemoryError.
-    except Exception as error:
-        raise WeightsError(
-            str(path),
-            f"the file is cut off, damaged, or holds more than tensors ({_reason(error)}); "
-            f"{FETCH_AGAIN}, or save its state dict alone",
-        ) from error
-
-
-def _reader(path: Path) -> Callable[[Path], WeightFile]:
-    """Choose how to read a file by its first bytes."""
     start = _first_bytes(path)
-    if start.startswith(ZIP):
-        return _read_zip
     # Before the pickle: the length that a safetensors file starts with may begin like one.
     if start[SAFETENSORS_HEADER] == b"{":
-        return _read_safetensors
-    if start.startswith(PICKLE):
-        return _read_pickle
+        with _errors_named(path), safetensors.safe_open(path, "np") as file:
+            tensors = {key: _stored(file, key) for key in file.keys()}  # noqa: SIM118
+            return _tower(path, tensors)
+    if start.startswith((ZIP, PICKLE)):
+        with _errors_named(path):
+            return _tower(path, _torch_tensors(path))
     raise WeightsError(str(path), _what_instead(start))
 
 
@@ -81,8 +59,7 @@ def _first_bytes(path: Path) -> bytes:
             return file.read(64)
     except FileNotFoundError:
         raise WeightsError(
-            str(path),
-            "there is no such file; give a path, 'openai', 'random:SEED' or 'auto'",
+            str(path), "there is no such file; give a path, 'openai', 'random:SEED' or 'auto'"
         ) from None
     except OSError as error:
         raise WeightsError(
@@ -95,33 +72,84 @@ def _what_instead(start: bytes) -> str:
         return f"the file is empty; {FETCH_AGAIN}"
     if start.startswith(LFS_POINTER):
         return "this is a Git LFS pointer; run 'git lfs pull' beside it"
-    return (
-        "this is no weights file; give a .pt or .pth state dict, OpenAI's TorchScript archive, "
-        "or .safetensors"
-    )
+    return f"this is not a weights file; give {FILE} of {REPOSITORY}, or another .safetensors file"
 
 
-def _read_safetensors(path: Path) -> WeightFile:
-    return WeightFile(safetensors.torch.load_file(path))
+def _stored(file: Any, key: str) -> StoredTensor:
+    """Describe a tensor of a safetensors file, which is open for as long as it is read."""
+    stored = file.get_slice(key)
+    dtype = stored.get_dtype()
+
+    def read() -> NDArray[np.float32]:
+        if dtype not in FLOATS:
+            raise ValueError(f"{key} is of the type {dtype}, not a float")
+        values: NDArray[np.float32] = file.get_tensor(key).astype(np.float32)
+        return values
+
+    return StoredTensor(tuple(stored.get_shape()), read)
 
 
-def _read_zip(path: Path) -> WeightFile:
+def _torch_tensors(path: Path) -> dict[str, StoredTensor]:
+    script = zipfile.is_zipfile(path) and _is_script(path)
+    if script and file_sha256(path) != ARCHIVE_SHA256:
+        raise WeightsError(
+            str(path),
+            "this is a TorchScript archive other than OpenAI's own ViT-B-32.pt, and would run its "
+            f"code; give {FILE} of {REPOSITORY}",
+        )
+    try:
+        tensors = with_torch.read_torch_file(path, script=script)
+    except MissingExtraError as error:
+        raise WeightsError(
+            str(path),
+            f"only torch reads this form: pip install 'geograph-types[{error.extra}]', or give "
+            f"{FILE} of {REPOSITORY}",
+        ) from None
+    return {
+        key: StoredTensor(with_torch.shape_of(t), lambda t=t: with_torch.as_array(t))  # type: ignore[misc]
+        for key, t in tensors.items()
+    }
+
+
+def _is_script(path: Path) -> bool:
+    """Tell TorchScript from the zip form of `torch.save`, which has no constants."""
     with zipfile.ZipFile(path) as archive:
-        if not is_script_archive(archive):
-            return _read_pickle(path)
-        script = read_script_archive(archive)
-    return WeightFile(script.tensors, script.modules)
+        return any(name.endswith("/constants.pkl") for name in archive.namelist())
 
 
-def _read_pickle(path: Path) -> WeightFile:
-    """Read what `torch.save` wrote, old form or new, with tensors and plain values only."""
-    with path.open("rb") as file:  # torch would go by the name of a path
-        loaded = torch.load(file, map_location="cpu", weights_only=True)
-    if not isinstance(loaded, Mapping):
-        raise WeightsError(str(path), "this holds no state dict; save model.state_dict() alone")
-    nested = loaded.get(TRAINING_STATE)
-    state = nested if isinstance(nested, Mapping) else loaded
-    return WeightFile({str(k): v for k, v in state.items() if isinstance(v, torch.Tensor)})
+def _tower(path: Path, tensors: Mapping[str, StoredTensor]) -> TowerState:
+    tower = by_open_clip_keys(str(path), tensors)
+    problem = architecture_problem({key: tensor.shape for key, tensor in tower.items()})
+    if problem is not None:
+        raise WeightsError(
+            str(path),
+            f"{problem}; give the weights of CLIP ViT-B/32 (open_clip's {MODEL_NAME})",
+        )
+    with np.errstate(over="ignore"):  # what is beyond float32 is infinite, and refused as such
+        state = {key: np.ascontiguousarray(tensor.read()) for key, tensor in tower.items()}
+    for key, values in state.items():
+        if not np.isfinite(values).all():
+            raise WeightsError(str(path), f"{key} holds NaN or infinity; fetch the file again")
+    return state
+
+
+@contextmanager
+def _errors_named(path: Path) -> Iterator[None]:
+    """Turn whatever damage leads a library to raise into one error that names the file."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torch remarks on what damage looks like
+            yield
+    except GeographTypesError:
+        raise
+    # zipfile, pickle, torch and safetensors have no closed list: truncated and altered files gave
+    # twelve classes, from struct.error to MemoryError.
+    except Exception as error:
+        raise WeightsError(
+            str(path),
+            f"the file is cut off, damaged, or holds more than floats ({_reason(error)}); "
+            f"{FETCH_AGAIN}, or save its state dict alone",
+        ) from error
 
 
 def _reason(error: Exception) -> str:

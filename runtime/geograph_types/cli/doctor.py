@@ -26,10 +26,8 @@ EXTRAS: Final = {
     "serve": ("fastapi", "httptools", "prometheus_client", "python_multipart", "uvicorn"),
     "worker": ("httpx", "stamina"),
     "train": ("torch", "isal", "matplotlib", "pyarrow", "safetensors", "tomli_w"),
-    "export": (
-        *("torch", "torchvision", "open_clip", "onnx", "safetensors"),
-        *("huggingface_hub", "pooch", "requests"),
-    ),
+    "export": ("onnx", "ml_dtypes", "safetensors", "huggingface_hub", "pooch", "requests"),
+    "reference": ("torch", "torchvision", "open_clip"),
 }
 """What each brings, by the names under which it is imported."""
 CPU_FEATURES: Final = ("avx2", "avx512f", "avx_vnni", "avx512_vnni", "amx_int8", "asimddp")

@@ -21,12 +21,9 @@ from geograph_types.manifest import (
     tensor_contract,
 )
 from geograph_types.taxonomy import CLASSES
-from geograph_types_export.bundle.make import part_tags
 from geograph_types_export.bundle.parts import EncoderPart, HeadPart
-from geograph_types_export.bundle.rejudge import is_unjudged, rejudge
 from geograph_types_export.bundle.write import check_place, write_bundle
 from geograph_types_export.graphs.builder import GraphBuilder, serialise
-from geograph_types_export.int8.photos import CalibrationPhotos
 
 WEIGHTS = EncoderSource("openai", "a" * 64, stand_in=False)
 STAND_IN = EncoderSource("random:0", "b" * 64, stand_in=True)
@@ -126,8 +123,13 @@ def test_an_encoder_that_means_something_is_not_replaced_by_other_weights(tmp_pa
 
 def judged_by(judge: HeadPart) -> EncoderPart:
     part = encoder(1, WEIGHTS, "int8")
-    fidelity = msgspec.structs.replace(part.fidelity, flipped_tags=0.0, calibration="scenes")
-    return replace(part, fidelity=fidelity, judge=part_tags(judge))
+    fidelity = msgspec.structs.replace(part.fidelity, flipped_tags=0.004, calibration="scenes")
+    return replace(part, fidelity=fidelity, tags=judge.tags)
+
+
+def flipped_tags(bundle: Bundle) -> float | None:
+    (int8,) = [f for f in bundle.manifest.fidelity if f.path == "visual.int8.onnx"]
+    return int8.flipped_tags
 
 
 OTHER_HEADS = {
@@ -137,74 +139,20 @@ OTHER_HEADS = {
 
 
 @pytest.mark.parametrize("other", OTHER_HEADS.values(), ids=list(OTHER_HEADS))
-def test_int8_stands_before_the_head_alone_that_has_judged_it(
+def test_flipped_tags_are_those_of_the_head_that_they_were_counted_with(
     tmp_path: Path, other: HeadPart
 ) -> None:
-    before = files(write_bundle(tmp_path / "b", head(1), judged_by(head(1))))
-    assert files(write_bundle(tmp_path / "b", head(1))) == before
-    for parts in ([other], [judged_by(other)], [other, judged_by(head(1))]):
-        with pytest.raises(BundleError, match="was not judged by the tags of this head"):
-            write_bundle(tmp_path / "b", *parts)
-    assert files(Bundle.open(tmp_path / "b")) == before
-    write_bundle(tmp_path / "b", other, judged_by(other))
-    write_bundle(tmp_path / "alone", encoder(1, WEIGHTS, "int8"))
-    with pytest.raises(BundleError, match="was not judged"):
-        write_bundle(tmp_path / "alone", head(1))
-
-
-@pytest.fixture
-def photos() -> CalibrationPhotos:
-    """From black to white."""
-    greys = np.arange(0, 256, 17, dtype=np.uint8)[:, None, None, None]
-    pixels = np.broadcast_to(greys, (len(greys), 224, 224, 3))
-    return CalibrationPhotos(pixels[::2], pixels[1::2], "scenes")
-
-
-def test_int8_that_is_there_is_judged_by_a_head_that_comes(
-    tmp_path: Path, photos: CalibrationPhotos
-) -> None:
-    path, other = tmp_path / "b", OTHER_HEADS["weights"]
-    write_bundle(path, encoder(1, WEIGHTS), head(1), judged_by(head(1)))
-    assert not is_unjudged(path, head(1))
-    assert is_unjudged(path, other)
-    judged = rejudge(path, other, photos)
-    assert judged.flipped_tags == 0
-    newer = replace(judged_by(head(1)), model=small_encoder(1.001))
-    write_bundle(path, newer)
-    before = files(Bundle.open(path))
-    with pytest.raises(BundleError, match="was replaced meanwhile: run this again"):
-        write_bundle(path, other, judged)
-    assert files(Bundle.open(path)) == before
-    bundle = write_bundle(path, other, rejudge(path, other, photos))
-    assert bundle.read(bundle.find("encoder", "int8")) == small_encoder(1.001)
-    assert not is_unjudged(path, other)
-    # An int8 encoder that is another one, and other photos.
-    write_bundle(path, other, replace(judged_by(other), model=small_encoder(-1)))
-    with pytest.raises(BundleError, match="does not do for this head"):
-        rejudge(path, head(1), photos)
-    with pytest.raises(BundleError, match=r"was fitted to scenes, .* with --calibration"):
-        rejudge(path, head(1), replace(photos, name="40 photos"))
-
-
-def test_int8_alone_is_judged_against_the_encoder_that_comes_with_the_head(
-    tmp_path: Path, photos: CalibrationPhotos
-) -> None:
-    path, other = tmp_path / "b", OTHER_HEADS["weights"]
-    write_bundle(path, head(1), judged_by(head(1)))
-    with pytest.raises(BundleError, match="has no fp32 to be judged against"):
-        rejudge(path, other, photos)
-    exact = encoder(1, WEIGHTS)
-    bundle = write_bundle(path, other, exact, rejudge(path, other, photos, exact))
-    assert bundle.manifest.precisions == ("fp32", "int8")
-
-
-def test_a_stand_in_that_goes_need_not_be_judged(tmp_path: Path) -> None:
-    path, other = tmp_path / "b", OTHER_HEADS["weights"]
-    write_bundle(path, head(1), replace(judged_by(head(1)), source=STAND_IN))
-    assert is_unjudged(path, other, encoder(1, STAND_IN))
-    assert not is_unjudged(path, other, encoder(1, WEIGHTS))
-    bundle = write_bundle(path, other, encoder(1, WEIGHTS))
-    assert (bundle.manifest.encoder, bundle.manifest.precisions) == (WEIGHTS, ("fp32",))
+    path = tmp_path / "b"
+    assert flipped_tags(write_bundle(path, head(1), judged_by(head(1)))) == 0.004
+    assert flipped_tags(write_bundle(path, head(1))) == 0.004
+    bundle = write_bundle(path, other)
+    assert flipped_tags(bundle) is None
+    assert "Tags flipped: not measured." in (path / "MODEL_CARD.md").read_text()
+    assert bundle.read(bundle.find("encoder", "int8")) == small_encoder(1)
+    assert flipped_tags(write_bundle(path, judged_by(head(1)))) is None
+    assert flipped_tags(write_bundle(path, judged_by(other))) == 0.004
+    alone = write_bundle(tmp_path / "alone", replace(judged_by(head(1)), tags=None))
+    assert flipped_tags(alone) is None
 
 
 def test_of_two_exports_at_once_neither_loses_its_part(tmp_path: Path) -> None:
@@ -293,7 +241,7 @@ def test_the_folder_that_one_is_in_is_not_replaced(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(BundleError, match="go out of it first"):
+    with pytest.raises(BundleError, match="is the current folder"):
         write_bundle(Path(), head(1))
     assert list(tmp_path.iterdir()) == []
 

@@ -10,7 +10,8 @@ from geograph_types.errors import InputError
 from geograph_types.session import Session
 from geograph_types_export.bundle.make import export_head, load_head
 from geograph_types_export.graphs.head import head_graph
-from geograph_types_trainer.checkpoint.file import CheckpointError, save_checkpoint
+from geograph_types_trainer.checkpoint.read import CheckpointError
+from geograph_types_trainer.checkpoint.write import save_checkpoint
 from geograph_types_trainer.head import TypeHead
 
 
@@ -21,7 +22,7 @@ def head() -> TypeHead:
 
 
 def test_every_bucket_gives_what_torch_gives(head: TypeHead) -> None:
-    session = Session(head_graph(head).SerializeToString(), "cpu")
+    session = Session(head_graph(head.weights()).SerializeToString(), "cpu")
     rng = np.random.default_rng(1)
     buckets = np.arange(BUCKET_COUNT, dtype=np.int64)
     embeddings = rng.normal(0, 0.5, (BUCKET_COUNT, 512)).astype(np.float32)
@@ -35,7 +36,7 @@ def test_a_checkpoint_of_the_released_form_becomes_a_part(head: TypeHead, tmp_pa
     save_checkpoint(head, path, epoch=4, loss=0.25)
     part = export_head(load_head(path))
     assert part.source.name == path.name
-    assert part.model == head_graph(head).SerializeToString(deterministic=True)
+    assert part.model == head_graph(head.weights()).SerializeToString(deterministic=True)
     assert part.fidelity.maximum_difference <= 1e-6
 
 

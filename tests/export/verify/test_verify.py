@@ -7,7 +7,12 @@ from onnx import numpy_helper
 from geograph_types_export.bundle.parts import EncoderPart
 from geograph_types_export.errors import DriftError
 from geograph_types_export.graphs.head import head_graph
-from geograph_types_export.verify.graphs import check_photos, verify_encoder, verify_head
+from geograph_types_export.verify.graphs import (
+    check_photos,
+    numpy_reference,
+    verify_encoder,
+    verify_head,
+)
 from geograph_types_export.weights.load import EncoderWeights
 from geograph_types_trainer.head import TypeHead
 
@@ -23,15 +28,15 @@ def test_a_graph_of_other_weights_is_refused(
     part: EncoderPart, exact_weights: EncoderWeights
 ) -> None:
     state = dict(exact_weights.state)
-    key = "transformer.resblocks.7.mlp.c_fc.bias"
+    key = "transformer.resblocks.1.mlp.c_fc.bias"
     state[key] = state[key] + 0.05
-    with pytest.raises(DriftError, match=r"visual\.fp32\.onnx differs from torch"):
-        verify_encoder(part.model, "fp32", state)
+    with pytest.raises(DriftError, match=r"visual\.fp32\.onnx differs from the tower in numpy"):
+        verify_encoder(part.model, "fp32", numpy_reference(state))
 
 
 def test_a_head_with_one_wrong_row_is_refused() -> None:
     torch.manual_seed(0)
-    head = TypeHead().eval()
+    head = TypeHead().weights()
     model = head_graph(head)
     table = next(t for t in model.graph.initializer if t.name == "fc.0.distance.table")
     values = numpy_helper.to_array(table).copy()

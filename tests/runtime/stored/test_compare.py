@@ -12,7 +12,7 @@ import torch
 from geograph_types.cli.main import main
 from geograph_types.stored.batch import DatasetBatch
 from geograph_types.stored.parquet import new_dataset
-from geograph_types_trainer.checkpoint.file import save_checkpoint
+from geograph_types_trainer.checkpoint.write import save_checkpoint
 from geograph_types_trainer.head import TypeHead
 
 ROWS = 3000

@@ -16,11 +16,9 @@ import torch
 from torch import Tensor, nn
 
 from geograph_types.taxonomy import CLASSES
-from geograph_types_trainer.checkpoint.file import (
-    CheckpointError,
-    load_checkpoint,
-    save_checkpoint,
-)
+from geograph_types_trainer.checkpoint.convert import export_checkpoint, import_checkpoint
+from geograph_types_trainer.checkpoint.read import CheckpointError, read_checkpoint
+from geograph_types_trainer.checkpoint.write import save_checkpoint
 from geograph_types_trainer.head import TypeHead
 
 CANARY = "canary"
@@ -45,9 +43,17 @@ def contents(source: Path) -> dict[str, Any]:
     return dict(torch.load(source, weights_only=True))
 
 
+NONE = object()
+"""Stands for a `None` that is saved."""
+
+
 def changed(source: Path, **values: Any) -> bytes:
     """Save the checkpoint again with other values; `None` leaves a key out."""
-    merged = {k: v for k, v in (contents(source) | values).items() if v is not None}
+    merged = {
+        key: None if value is NONE else value
+        for key, value in (contents(source) | values).items()
+        if value is not None
+    }
     stream = io.BytesIO()
     torch.save(merged, stream)
     return stream.getvalue()
@@ -137,6 +143,11 @@ FC0_SHAPE = b"M\x00\x01M\x10\x02\x86"
 FC0_STRIDE = b"M\x10\x02K\x01\x86"
 STATE = "model_state_dict"
 
+DOUBLED = b"".join(
+    b"h" + bytes([n]) + b"h" + bytes([n]) + b"\x86q" + bytes([n + 1]) for n in range(200, 230)
+)
+"""Opcodes: pairs of pairs of pairs, two to the power of thirty in the end."""
+
 Make = Callable[[Path], bytes]
 
 HOSTILE: dict[str, tuple[Make, str]] = {
@@ -173,7 +184,7 @@ HOSTILE: dict[str, tuple[Make, str]] = {
     "legacy form": (lambda s: legacy(s, {}), "legacy form"),
     "legacy form with a call": (lambda s: legacy(s, {"extra": Call()}), "legacy form"),
     "bare pickle with a call": (lambda s: pickle.dumps(Call(), 2), "legacy form"),
-    "old text pickle with a call": (lambda s: pickle.dumps(Call(), 0), "no zip archive"),
+    "old text pickle with a call": (lambda s: pickle.dumps(Call(), 0), "not a zip archive"),
     "zip behind a pickle": (
         lambda s: pickle.dumps(Call(), 2) + s.read_bytes(),
         "legacy form",
@@ -196,6 +207,15 @@ HOSTILE: dict[str, tuple[Make, str]] = {
     "parameter": (lambda s: weights(s, fc__3__bias=nn.Parameter(torch.ones(7))), "parameter"),
     "numpy number": (lambda s: changed(s, loss=np.float64(0.5)), "numpy"),
     "whole module": (lambda s: changed(s, model_state_dict=TypeHead()), "TypeHead"),
+    # Time and memory without end.
+    "value kept under a huge number": (
+        lambda s: with_value(s, b"Nr\0\0\0\x7f"),
+        "keeps a value under the number 2130706432",
+    ),
+    "key of tuples of tuples": (
+        lambda s: with_value(s, b"K\1q\xc8" + DOUBLED + b"}h\xe6K\1s"),
+        "uses tuples again 59 times",
+    ),
     # Sizes that lie.
     "pickle claims a larger storage": (
         lambda s: replaced(s, FC0_COUNT, b"J\xff\xff\xff\x7f"),
@@ -203,11 +223,15 @@ HOSTILE: dict[str, tuple[Make, str]] = {
     ),
     "pickle claims a larger tensor": (
         lambda s: replaced(s, FC0_SHAPE, b"J\xff\xff\xff\x7fJ\xff\xff\xff\x7f\x86"),
-        "does not fill",
+        "shape (2147483647, 2147483647)",
     ),
     "tensor repeats one number": (
         lambda s: replaced(s, FC0_STRIDE, b"K\x00K\x00\x86"),
         "strides (0, 0)",
+    ),
+    "tensor begins behind its storage": (
+        lambda s: replaced(s, b"QK\0" + FC0_SHAPE, b"QK\1" + FC0_SHAPE),
+        "does not fill",
     ),
     "storage cut short": (lambda s: with_entry(s, "data/1", b"\0" * 64), "data/1 has 64 bytes"),
     "storage missing": (
@@ -232,13 +256,16 @@ HOSTILE: dict[str, tuple[Make, str]] = {
         "shape (23, 16)",
     ),
     "weight missing": (lambda s: weights(s, fc__3__bias=None), "lacks fc.3.bias"),
-    "weight more": (lambda s: weights(s, fc__4__bias=torch.ones(7)), "has 1 besides"),
-    "weight that is no tensor": (lambda s: weights(s, fc__3__bias=1), "fc.3.bias is no tensor"),
+    "weight more": (
+        lambda s: weights(s, fc__4__bias=torch.ones(7)),
+        "1 tensors too many, such as fc.4.bias",
+    ),
+    "weight that is no tensor": (lambda s: weights(s, fc__3__bias=1), "fc.3.bias is not a tensor"),
     "NaN": (lambda s: weights(s, fc__3__bias=torch.full((7,), torch.nan)), "holds NaN"),
     "infinity": (lambda s: weights(s, fc__3__bias=torch.full((7,), torch.inf)), "infinity"),
     **{
         f"without {key}": (lambda s, key=key: changed(s, **{key: None}), f"has no {key}")
-        for key in ("model_state_dict", "optimizer_state_dict", "classes", "dist_map", "clip_dim")
+        for key in ("model_state_dict", "classes", "dist_map", "clip_dim", "dist_embed_dim")
     },
     "classes in another order": (
         lambda s: changed(s, classes=sorted(CLASSES, reverse=True)),
@@ -252,10 +279,13 @@ HOSTILE: dict[str, tuple[Make, str]] = {
     "another distance embedding": (lambda s: changed(s, dist_embed_dim=8), "dist_embed_dim"),
     "epoch below 0": (lambda s: changed(s, epoch=-1), "epoch"),
     "loss not finite": (lambda s: changed(s, loss=float("nan")), "loss"),
-    "no dictionary": (lambda s: with_pickle(s, lambda d: b"\x80\2]q\0."), "no dictionary"),
+    "no dictionary": (
+        lambda s: with_pickle(s, lambda d: b"\x80\2]q\0."),
+        "does not hold a dictionary",
+    ),
     # Damage.
     "empty": (lambda s: b"", "is empty"),
-    "text": (lambda s: b"not a checkpoint\n", "no zip archive"),
+    "text": (lambda s: b"not a checkpoint\n", "not a zip archive"),
     "truncated": (lambda s: s.read_bytes()[:-100], "damaged"),
     "cut in half": (lambda s: s.read_bytes()[: len(s.read_bytes()) // 2], "damaged"),
     "one flipped byte": (
@@ -284,7 +314,7 @@ def test_hostile_checkpoints_are_refused_by_name(
     path = tmp_path / "hostile.pth"
     path.write_bytes(make(checkpoint))
     with pytest.raises(CheckpointError) as caught:
-        load_checkpoint(path)
+        read_checkpoint(path)
     assert words in str(caught.value)
     assert str(path) in str(caught.value)
     assert "\n" not in str(caught.value)
@@ -300,7 +330,7 @@ def test_the_canary_would_appear() -> None:
 def test_what_is_no_file_is_refused(make: Callable[[Path], None], tmp_path: Path) -> None:
     make(tmp_path / "head.pth")
     with pytest.raises(CheckpointError, match="no such file"):
-        load_checkpoint(tmp_path / "head.pth")
+        read_checkpoint(tmp_path / "head.pth")
 
 
 def test_damage_anywhere_is_refused_or_harmless(checkpoint: Path, tmp_path: Path) -> None:
@@ -319,7 +349,7 @@ def test_damage_anywhere_is_refused_or_harmless(checkpoint: Path, tmp_path: Path
         damaged[spot] ^= int(generator.integers(1, 256))
         path.write_bytes(damaged)
         try:
-            load_checkpoint(path)
+            read_checkpoint(path)
         except CheckpointError:
             refused += 1
     assert refused > len(spots) // 2
@@ -363,6 +393,10 @@ def trained_head() -> TypeHead:
         return TypeHead().eval()
 
 
+def head_of(path: Path) -> TypeHead:
+    return TypeHead.from_weights(read_checkpoint(path).weights)
+
+
 def some_inputs() -> tuple[Tensor, Tensor]:
     generator = torch.Generator().manual_seed(2)
     return torch.randn(46, 512, generator=generator) / 2, torch.arange(46) % 23
@@ -390,10 +424,10 @@ def test_what_is_written_is_read_back(tmp_path: Path) -> None:
     head = trained_head()
     path = tmp_path / "head.pth"
     save_checkpoint(head, path, epoch=4, loss=0.25)
-    read = load_checkpoint(path)
-    assert torch.equal(head(*some_inputs()), read.head(*some_inputs()))
+    read = read_checkpoint(path)
+    assert torch.equal(head(*some_inputs()), head_of(path)(*some_inputs()))
     assert (read.epoch, read.loss) == (4, 0.25)
-    assert not read.head.training
+    assert not head_of(path).training
     assert len(read.sha256) == 64
 
 
@@ -401,7 +435,7 @@ def test_writing_replaces_the_file_as_a_whole(tmp_path: Path) -> None:
     path = tmp_path / "head.pth"
     for epoch in (1, 2):
         save_checkpoint(trained_head(), path, epoch=epoch, loss=0.1)
-    assert load_checkpoint(path).epoch == 2
+    assert read_checkpoint(path).epoch == 2
     assert [file.name for file in tmp_path.iterdir()] == ["head.pth"]
 
 
@@ -410,8 +444,58 @@ def test_reading_draws_nothing_from_the_generator(checkpoint: Path) -> None:
         torch.manual_seed(1)
         expected = torch.rand(3)
         torch.manual_seed(1)
-        load_checkpoint(checkpoint)
+        TypeHead.from_weights(read_checkpoint(checkpoint).weights)
         assert torch.equal(torch.rand(3), expected)
+
+
+WRAPPED = {
+    "compiled": "_orig_mod.",
+    "distributed": "module.",
+    "Lightning": "model.",
+    "all": "model.module._orig_mod.module.",
+}
+
+
+@pytest.mark.parametrize("prefix", WRAPPED.values(), ids=list(WRAPPED))
+def test_the_names_of_wrapped_models_are_understood(
+    prefix: str, checkpoint: Path, tmp_path: Path
+) -> None:
+    state = contents(checkpoint)["model_state_dict"]
+    wrapped = OrderedDict((prefix + name, value) for name, value in state.items())
+    path = tmp_path / "wrapped.pth"
+    path.write_bytes(changed(checkpoint, model_state_dict=wrapped))
+    read = read_checkpoint(path).weights
+    assert {name: values.tolist() for name, values in read.items()} == {
+        name: values.tolist() for name, values in state.items()
+    }
+
+
+def without(*keys: str) -> Make:
+    return lambda source: changed(source, **dict.fromkeys(keys))
+
+
+BOOKKEEPING: dict[str, tuple[Make, tuple[int | None, float | None]]] = {
+    "left out": (without("epoch", "loss", "optimizer_state_dict"), (None, None)),
+    "None": (lambda s: changed(s, epoch=NONE, loss=NONE, optimizer_state_dict=NONE), (None, None)),
+    "text": (lambda s: changed(s, epoch="the last", loss=["0.5", 1 << 70]), (None, None)),
+    "numbers": (lambda s: changed(s, epoch=7, loss=0.125, seed=(1, 2.5, True)), (7, 0.125)),
+}
+"""What is beside the weights, and the epoch and loss that are read from it."""
+
+
+@pytest.mark.parametrize("name", BOOKKEEPING)
+def test_bookkeeping_is_optional_and_of_any_plain_type(
+    name: str, checkpoint: Path, tmp_path: Path
+) -> None:
+    make, expected = BOOKKEEPING[name]
+    path = tmp_path / "head.pth"
+    path.write_bytes(make(checkpoint))
+    read = read_checkpoint(path)
+    assert (read.epoch, read.loss) == expected
+    run = import_checkpoint(path, tmp_path / "run")
+    export_checkpoint(tmp_path / "run", tmp_path / "again.pth")
+    assert (tmp_path / "again.pth").exists()
+    assert all(np.array_equal(run.weights[name], read.weights[name]) for name in run.weights)
 
 
 @torch.no_grad()
@@ -430,7 +514,7 @@ def test_a_checkpoint_with_a_stepped_optimizer_is_read(tmp_path: Path) -> None:
     path.write_bytes(
         changed(source, model_state_dict=state, optimizer_state_dict=optimizer.state_dict())
     )
-    found = load_checkpoint(path).head(*some_inputs())
+    found = head_of(path)(*some_inputs())
     torch.testing.assert_close(found, model.eval()(*some_inputs()), rtol=0, atol=1e-5)
 
 
@@ -438,7 +522,7 @@ def test_a_checkpoint_with_a_stepped_optimizer_is_read(tmp_path: Path) -> None:
 def test_released_heads_give_the_expected_probabilities(version: str, reference: Path) -> None:
     folder = reference / "released-heads"
     expected = json.loads((folder / "expected.json").read_text())
-    head = load_checkpoint(folder / f"best_geograph_model_{version}.pth").head
+    head = head_of(folder / f"best_geograph_model_{version}.pth")
     found = head.probabilities(
         torch.from_numpy(np.load(folder / "inputs.npy")),
         torch.tensor(expected["distance_bucket"]),

@@ -12,10 +12,11 @@ import torch
 
 from geograph_types.cli.main import main
 from geograph_types.taxonomy import CLASSES
-from geograph_types_trainer.checkpoint.file import load_checkpoint
+from geograph_types_trainer.checkpoint.read import read_checkpoint
 from geograph_types_trainer.evaluation.calibration import Platt
 from geograph_types_trainer.evaluation.keep import calibrated_head
 from geograph_types_trainer.evaluation.results import Evaluation
+from geograph_types_trainer.head import TypeHead
 
 
 def test_the_command_judges_checkpoint_run_and_bundle_alike(
@@ -82,7 +83,7 @@ def test_keeping_needs_validation_rows(
 
 
 def test_a_head_is_calibrated_by_its_last_layer(checkpoint: Path) -> None:
-    head = load_checkpoint(checkpoint).head
+    head = TypeHead.from_weights(read_checkpoint(checkpoint).weights)
     platt = Platt(np.linspace(0.5, 2, len(CLASSES)), np.linspace(-1, 1, len(CLASSES)))
     inputs = torch.randn(20, 512, generator=torch.Generator().manual_seed(1)), torch.arange(20)
     expected = platt.apply(head.probabilities(*inputs).numpy())
@@ -94,10 +95,10 @@ def test_a_run_goes_out_and_in_unchanged(checkpoint: Path, tmp_path: Path) -> No
     run, out = tmp_path / "run", tmp_path / "out.pth"
     assert main(["checkpoint", "import", str(checkpoint), "--out", str(run)]) == 0
     assert main(["checkpoint", "export", str(run), str(out)]) == 0
-    first, second = load_checkpoint(checkpoint), load_checkpoint(out)
+    first, second = read_checkpoint(checkpoint), read_checkpoint(out)
     assert (first.epoch, first.loss) == (second.epoch, second.loss)
-    for name, value in first.head.state_dict().items():
-        assert torch.equal(value, second.head.state_dict()[name])
+    for name, value in first.weights.items():
+        assert np.array_equal(value, second.weights[name])
 
 
 def test_an_import_overwrites_nothing(

@@ -49,14 +49,13 @@ def test_a_run_is_a_folder_that_tells_all(finished: Path, dataset: Path) -> None
     assert run.metrics["validation_micro_f1"] > 0.9
     assert run.thresholds == dict.fromkeys(CLASSES, 0.5)
     assert run.configuration["policy"] == "resample"
-    assert not run.head.training
 
 
 def test_the_saved_head_is_of_the_released_form_and_takes_raw_embeddings(
     finished: Path, dataset: Path
 ) -> None:
     run = Run.load(finished)
-    shapes = {name: tuple(value.shape) for name, value in run.head.state_dict().items()}
+    shapes = {name: tuple(value.shape) for name, value in run.weights.items()}
     assert shapes == {
         "dist_emb.weight": (24, 16),
         "fc.0.weight": (256, 528),
@@ -66,7 +65,7 @@ def test_the_saved_head_is_of_the_released_form_and_takes_raw_embeddings(
     }
     data = TrainingData.load(dataset)
     rows = data.rows_of("val")
-    probabilities = run.head.probabilities(
+    probabilities = TypeHead.from_weights(run.weights).probabilities(
         torch.from_numpy(data.embeddings[rows].astype(np.float32)),
         torch.from_numpy(data.buckets[rows]),
     ).numpy()
@@ -180,7 +179,8 @@ def test_the_policy_makes_the_head_read_the_picture(dataset: Path, tmp_path: Pat
     flips = {}
     for policy in ("none", "resample"):
         recipe = Recipe(policy=policy, epochs=6)  # type: ignore[arg-type]
-        head = start_run(dataset, tmp_path / policy, recipe, "cpu", ignore).head
+        trained = start_run(dataset, tmp_path / policy, recipe, "cpu", ignore)
+        head = TypeHead.from_weights(trained.weights)
         near = head.probabilities(embeddings, torch.full((len(rows),), 5)) >= 0.5
         far = head.probabilities(embeddings, torch.full((len(rows),), 13)) >= 0.5
         flips[policy] = (near != far).any(dim=1).float().mean().item()
@@ -255,10 +255,10 @@ def test_a_dataset_without_validation_rows_is_refused(
 def test_thresholds_stay_with_the_run(dataset: Path, tmp_path: Path) -> None:
     run = start_run(dataset, tmp_path / "run", Recipe(epochs=1), "cpu", ignore)
     chosen = {name: 0.1 + index / 10 for index, name in enumerate(CLASSES)}
-    run.keep(run.head, chosen)
+    run.keep(run.weights, chosen)
     assert Run.load(tmp_path / "run").thresholds == chosen
     with pytest.raises(InputError):
-        run.keep(run.head, {"Aerial": 0.5})
+        run.keep(run.weights, {"Aerial": 0.5})
 
 
 def test_damaged_runs_are_refused(dataset: Path, tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from typing import Final
 
 from geograph_types.errors import InputError
 from geograph_types.files.atomic import new_folder
-from geograph_types_trainer.checkpoint.file import load_checkpoint, save_checkpoint
+from geograph_types_trainer.checkpoint.read import read_checkpoint
 from geograph_types_trainer.recipe import RECIPES
 from geograph_types_trainer.run import (
     DEFAULT_THRESHOLDS,
@@ -23,30 +23,30 @@ NOT_RECORDED: Final = "not recorded"
 
 
 def export_checkpoint(run: Path, out: Path) -> None:
-    """Write a run's head in the released form.
-
-    Args:
-        run: folder of a complete run.
-        out: the .pth file.
+    """Write the head of a complete run as a `.pth` file in the released form.
 
     Raises:
         InputError: the folder is no complete run.
         OSError: the file cannot be written.
     """
+    from geograph_types_trainer.checkpoint.write import save_checkpoint
+    from geograph_types_trainer.head import TypeHead
+
     made = Run.load(run)
-    metrics = made.metrics
-    save_checkpoint(made.head, out, int(metrics["best_epoch"]), metrics["validation_loss"])
+    epoch = made.metrics.get("best_epoch")
+    save_checkpoint(
+        TypeHead.from_weights(made.weights),
+        out,
+        None if epoch is None else int(epoch),
+        made.metrics.get("validation_loss"),
+    )
 
 
 def import_checkpoint(path: Path, out: Path) -> Run:
-    """Make a run of a checkpoint of the released form.
+    """Make a run, in a new folder, of a checkpoint of the released form.
 
     The file says neither how it was trained nor on what: the run names the published recipe, and
     says of the rest that it is not recorded. Its `validation_loss` is the file's `loss`.
-
-    Args:
-        path: the .pth file.
-        out: folder of the run, made here.
 
     Raises:
         CheckpointError: the file is not of the released form.
@@ -55,7 +55,7 @@ def import_checkpoint(path: Path, out: Path) -> Run:
     """
     if out.exists():
         raise InputError(f"{out} is there already: name a new folder")
-    checkpoint = load_checkpoint(path)
+    checkpoint = read_checkpoint(path)
     configuration = Configuration(
         version=NOT_RECORDED,
         torch=NOT_RECORDED,
@@ -63,10 +63,14 @@ def import_checkpoint(path: Path, out: Path) -> Run:
         dataset=DatasetReference(NOT_RECORDED, NOT_RECORDED),
         recipe=RECIPES["released"],
     )
-    epoch = float(checkpoint.epoch)
-    metrics = {"best_epoch": epoch, "epochs": epoch, "validation_loss": checkpoint.loss}
+    recorded = {
+        "best_epoch": checkpoint.epoch,
+        "epochs": checkpoint.epoch,
+        "validation_loss": checkpoint.loss,
+    }
+    metrics = {name: float(value) for name, value in recorded.items() if value is not None}
     with new_folder(out) as folder:
         write_configuration(folder, configuration)
-        write_head(folder, checkpoint.head)
+        write_head(folder, checkpoint.weights)
         write_report(folder, RunReport(metrics, {}, {}, dict(DEFAULT_THRESHOLDS)))
     return Run.load(out)

@@ -35,4 +35,5 @@ def keep_fitted(run: Run, found: HeadEvaluation) -> None:
     platt = Platt(scale, shift)
     thresholds = np.array([[one.threshold for one in found.quoted.classes]])
     moved = platt.apply(thresholds)[0].tolist()
-    run.keep(calibrated_head(run.head, platt), dict(zip(CLASSES, moved, strict=True)))
+    head = calibrated_head(TypeHead.from_weights(run.weights), platt)
+    run.keep(head.weights(), dict(zip(CLASSES, moved, strict=True)))

@@ -13,7 +13,7 @@ from geograph_types.errors import InputError
 from geograph_types.tagger import TypeTagger
 
 if TYPE_CHECKING:
-    from geograph_types_trainer.head import TypeHead
+    from geograph_types_trainer.head_weights import HeadWeights
 
 Predict: TypeAlias = Callable[[NDArray[np.float32], NDArray[np.int64]], NDArray[np.float32]]
 """From raw embeddings [N, 512] and distance buckets [N] to probabilities [N, 7]."""
@@ -54,17 +54,21 @@ def _from_run(path: Path) -> Predictor:
     from geograph_types_trainer.run import Run
 
     run = Run.load(path)
-    return Predictor(str(path), "run", run.thresholds, _predict_with(run.head))
+    return Predictor(str(path), "run", run.thresholds, _predict_with(run.weights))
 
 
 def _from_checkpoint(path: Path) -> Predictor:
-    from geograph_types_trainer.checkpoint.file import load_checkpoint
+    from geograph_types_trainer.checkpoint.read import read_checkpoint
 
-    return Predictor(str(path), "checkpoint", None, _predict_with(load_checkpoint(path).head))
+    return Predictor(str(path), "checkpoint", None, _predict_with(read_checkpoint(path).weights))
 
 
-def _predict_with(head: "TypeHead") -> Predict:
+def _predict_with(weights: "HeadWeights") -> Predict:
     import torch
+
+    from geograph_types_trainer.head import TypeHead
+
+    head = TypeHead.from_weights(weights)
 
     def predict(embeddings: NDArray[np.float32], buckets: NDArray[np.int64]) -> NDArray[np.float32]:
         found: NDArray[np.float32] = head.probabilities(

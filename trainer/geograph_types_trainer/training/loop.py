@@ -17,7 +17,8 @@ from geograph_types.errors import InputError
 from geograph_types.files.atomic import new_file
 from geograph_types_trainer.dataset.memory import TrainingData
 from geograph_types_trainer.device import seeded
-from geograph_types_trainer.head import HIDDEN, TypeHead, dropout_factors
+from geograph_types_trainer.head import TypeHead, dropout_factors
+from geograph_types_trainer.head_weights import HIDDEN
 from geograph_types_trainer.metrics import PLAIN_THRESHOLD, count, macro_rates, micro_rates
 from geograph_types_trainer.recipe import Recipe
 from geograph_types_trainer.training.adamw import AdamW

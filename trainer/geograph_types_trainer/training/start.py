@@ -140,7 +140,7 @@ def _train(
         record = training.run_epoch()
         training.save(state)
         on_epoch(record)
-    write_head(out, training.best_head())
+    write_head(out, training.best_head().weights())
     return training.history, _report(training, data)
 
 
