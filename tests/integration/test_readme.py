@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from command_tree import every_command
 from fake_geograph import FakeGeograph, serve
 
 from geograph_types.cli.main import main
@@ -122,3 +123,17 @@ def test_every_measured_figure_is_in_the_results_that_are_named() -> None:
         figures = re.findall(r"(?<![\w.])\d+(?:\.\d+)?(?![\w.])", f"{ours} {others}")
         assert figures
         assert set(figures) <= measured, line
+
+
+def test_the_commands_of_the_demo_and_their_options_exist() -> None:
+    """The demo itself runs in tests/acceptance/test_demo.py."""
+    make = ["make", "--dry-run", "demo", "INSTALLED="]
+    printed = subprocess.run(make, cwd=README.parent, capture_output=True, text=True, check=True)
+    shown = re.findall(r"bin/geograph-types (.+)$", printed.stdout, re.MULTILINE)
+    assert len(shown) >= 8
+    known = every_command()
+    for line in shown:
+        words = line.split()
+        command = known.get(" ".join(words[:2])) or known[words[0]]
+        options = {name for parameter in command.params for name in parameter.opts}
+        assert {word for word in words if word.startswith("--")} <= options, line
