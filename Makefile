@@ -7,8 +7,14 @@ BIN := $(VENV)/bin
 TYPES := $(BIN)/geograph-types
 INSTALLED := $(VENV)/.installed
 BENCH_INSTALLED := $(VENV)/.bench-installed
+ACCEPTANCE_INSTALLED := $(VENV)/.acceptance-installed
 
-.PHONY: demo test lint acceptance bench bench-quick mutation setup clean
+# What can be tested in seconds: no service, no torch, no process but the imports' own.
+FASTEST := tests/architecture/test_imports.py tests/runtime/distance tests/runtime/files \
+	tests/runtime/test_embedding.py tests/runtime/test_preprocess.py tests/runtime/test_tags.py \
+	tests/runtime/test_tag_sets.py tests/trainer/test_labels.py tests/trainer/test_metrics.py
+
+.PHONY: demo check test lint acceptance bench bench-quick mutation setup clean
 
 setup: $(INSTALLED)
 
@@ -42,6 +48,10 @@ lint: $(INSTALLED)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# For use while writing: everything but the long tests.
+check: lint
+	$(BIN)/python -m pytest --quiet $(FASTEST)
+
 # In the order of files: by their numbers of tests, the longest test of all would come last, alone.
 test: lint
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadscope --no-loadscope-reorder \
@@ -49,7 +59,7 @@ test: lint
 
 # The long versions of tests that have a short one in `make test`, and those that need Chromium, for
 # the pages, or a network, for the wheel's extras.
-acceptance: $(INSTALLED)
+acceptance: $(ACCEPTANCE_INSTALLED)
 	GEOGRAPH_TYPES_KILLS=10 GEOGRAPH_TYPES_SIDECARS=500 GEOGRAPH_TYPES_FLIPS=1000 \
 		GEOGRAPH_TYPES_HOSTILE=1000 GEOGRAPH_TYPES_TAG_PHOTOS=2000 GEOGRAPH_TYPES_TAG_KILLS=50 \
 		GEOGRAPH_TYPES_FULL_DISK=20 GEOGRAPH_TYPES_WORKER_ROWS=5000 \
@@ -63,7 +73,7 @@ acceptance: $(INSTALLED)
 		tests/integration/test_ray.py tests/runtime/worker/test_kills.py tests/acceptance
 
 # Change the code in every way that mutmut knows, and list the changes that no test notices.
-mutation: $(INSTALLED)
+mutation: $(ACCEPTANCE_INSTALLED)
 	rm -rf build/mutation
 	mkdir -p build/mutation/src
 	cp -r runtime/geograph_types trainer/geograph_types_trainer export/geograph_types_export \
@@ -74,6 +84,10 @@ mutation: $(INSTALLED)
 
 $(BENCH_INSTALLED): $(INSTALLED)
 	$(BIN)/python -m pip install --quiet --editable '.[dev,bench]'
+	touch $@
+
+$(ACCEPTANCE_INSTALLED): $(INSTALLED)
+	$(BIN)/python -m pip install --quiet --editable '.[acceptance]'
 	touch $@
 
 # Measure everything, against the other ways to do it; under an hour on two processors. Other work

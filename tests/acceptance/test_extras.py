@@ -1,6 +1,6 @@
 """The built wheel with each extra alone, in a virtual environment of its own.
 
-Two of them bring torch and take gigabytes. `bench` and `dev` are what the Makefile installs.
+Two of them bring torch and take gigabytes. The Makefile installs `acceptance`, `bench` and `dev`.
 """
 
 import tomllib
@@ -12,7 +12,7 @@ import pytest
 from command_tree import every_command
 from wheels import ROOT, build_wheel, install, run, run_clean
 
-IN_THE_MAKEFILE: Final = {"bench", "dev"}
+IN_THE_MAKEFILE: Final = {"acceptance", "bench", "dev"}
 
 OWN_MODULES: Final = {
     "cpu": ["onnxruntime"],
@@ -21,7 +21,7 @@ OWN_MODULES: Final = {
     "archive": ["geograph_types.archive.object_storage", "isal"],
     "ray": ["geograph_types.archive.ray_engine", "ray.data"],
     "geo": ["geograph_types.distance.geodesy"],
-    "heif": ["geograph_types.heif"],
+    "heif": ["geograph_types.decoding.open", "pi_heif"],
     "xmp": ["geograph_types.sidecars.check"],
     "worker": ["geograph_types.worker.transport", "geograph_types.worker.pace"],
     "serve": ["geograph_types.serve.app"],

@@ -4,6 +4,7 @@ import functools
 import hashlib
 import http.server
 import json
+import re
 import shutil
 import sys
 import threading
@@ -19,6 +20,7 @@ from geograph_types.cli.main import main
 from geograph_types.distance.distance import bucket_text
 from geograph_types_export import released
 
+README = Path(__file__).parents[2] / "README.md"
 STAND_IN = ["--weights", "random:0", "--precision", "fp32"]
 
 
@@ -74,14 +76,20 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
-@pytest.mark.usefixtures("publish")
-def test_one_line_gives_what_both_exports_give(
+def test_the_line_of_the_readme_gives_what_both_exports_give(
     full_bundle: Path, checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    (line,) = re.findall(r"^geograph-types (bundle build .+)$", README.read_text(), re.MULTILINE)
+    # A stand-in of a release, and weights that nobody has to fetch.
+    digest = hashlib.sha256(checkpoint.read_bytes()).hexdigest()
+    heads = {"v2.3": ReleasedHead(checkpoint.name, digest)}
+    monkeypatch.setattr(released, "GEOGRAPH", Source("http://127.0.0.1:1/heads", heads))
+    line = line.replace("--weights openai --precision int8", " ".join(STAND_IN))
+    monkeypatch.chdir(tmp_path)
     with serving(checkpoint.parent) as address:
         monkeypatch.setenv("GEOGRAPH_TYPES_MIRROR", address)
-        assert build(tmp_path / "b", "released:v1", *STAND_IN) == 0
-    assert contents(tmp_path / "b") == contents(full_bundle)
+        assert main(line.split()) == 0
+    assert contents(tmp_path / "model") == contents(full_bundle)
 
 
 @pytest.mark.usefixtures("publish")

@@ -17,7 +17,7 @@ from PIL import Image
 from geograph_types.photos.catalog import open_catalog
 
 PHOTOS = 64
-POINTS = int(os.environ.get("GEOGRAPH_TYPES_FULL_DISK", "3"))
+POINTS = int(os.environ.get("GEOGRAPH_TYPES_FULL_DISK", "2"))
 """How often the disk is full; `make acceptance` takes 20."""
 
 OBEDIENT = ["setpriv", "--bounding-set", "-dac_override", "--inh-caps", "-dac_override"]
@@ -182,7 +182,7 @@ def test_of_four_runs_on_one_catalogue_one_completes_and_the_others_say_why_not(
     with open_catalog(catalog):
         held = tag(*command[4:])
     one_clear_line(held, "in use by another run")
-    for _ in range(3):
+    for _ in range(1 + POINTS // 10):
         catalog.unlink(missing_ok=True)
         started = [
             subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)

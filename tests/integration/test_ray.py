@@ -26,6 +26,8 @@ KILLS = int(os.environ.get("GEOGRAPH_TYPES_RAY_KILLS", "1"))
 OURS = re.compile("^note: | tagged, 2 failed: | photos, [0-9.]+ per second$")
 """Lines of the program; all others would be Ray's."""
 
+README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+
 SHARDS = max(9, 2 * KILLS)
 START_LIMIT = 60.0
 
@@ -136,6 +138,19 @@ def test_actors_that_are_killed_leave_what_the_local_engine_writes(
         assert len(killed) == len(set(killed)) == kills
         assert shards(output) == expected
     print("", *told, sep="\n")
+
+
+def test_the_command_of_the_readme(
+    scenes: Path, tiny_bundle: Path, tmp_path: Path, address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = re.findall(r"^geograph-types (archive run --engine ray .+)$", README, re.MULTILINE)
+    monkeypatch.chdir(tmp_path)
+    Path("photos").symlink_to(scenes)
+    Path("model").symlink_to(tiny_bundle)
+    for line in found:
+        assert main([*line.split(), "--ray-address", address]) == 0
+    assert found
+    assert shards(Path("tagged"))
 
 
 def test_a_driver_that_is_killed_makes_no_finished_shard_again(

@@ -1,8 +1,7 @@
-"""Every command and snippet of the README runs, in its order, on drawn photos."""
+"""Every command and snippet of the README runs, in its order, on a few drawn photos."""
 
 import base64
 import json
-import os
 import re
 import shlex
 import shutil
@@ -14,32 +13,32 @@ from typing import Any
 
 import numpy as np
 import pytest
+from command_tree import every_command
 from fake_geograph import FakeGeograph, serve
+
+from geograph_types.cli.main import main
 
 README = Path(__file__).parents[2] / "README.md"
 
 COMMAND_BLOCK = re.compile(r"```bash\n(.*?)```", re.DOTALL)
 PYTHON_BLOCK = re.compile(r"```python\n(.*?)```", re.DOTALL)
 
+ELSEWHERE = {
+    "geograph-types bundle build ": "tests/integration/test_bundle_build.py",
+    "geograph-types export encoder ": "tests/conftest.py, for `full_bundle`",
+    "geograph-types archive run --engine ray ": "tests/integration/test_ray.py",
+    "geograph-types serve ": "below",
+    "pip install ": "tests/architecture/test_wheel.py and tests/acceptance/test_extras.py",
+    "curl ": "below",
+}
+"""Commands that do not end, fetch, or take long, and where they run."""
+
+SHOWN, SMALLEST = "--seconds 6", "--seconds 1"
+
 
 def lines() -> list[str]:
     text = README.read_text(encoding="utf-8")
-    found = [line for block in COMMAND_BLOCK.findall(text) for line in block.splitlines()]
-    # Installation is tested with the built wheel.
-    known = ("pip install ", "geograph-types ", "curl ")
-    assert all(line.startswith(known) for line in found)
-    return found
-
-
-def commands() -> list[str]:
-    """Commands that end by themselves."""
-    runnable = [line for line in lines() if line.startswith("geograph-types ")]
-    return [line for line in runnable if not line.startswith("geograph-types serve ")]
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("readme")
+    return [line for block in COMMAND_BLOCK.findall(text) for line in block.splitlines()]
 
 
 @pytest.fixture
@@ -54,24 +53,34 @@ def server() -> Iterator[FakeGeograph]:
         yield fake
 
 
-def test_every_command_and_snippet_works(folder: Path, server: FakeGeograph) -> None:
-    environment = os.environ | {
-        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-    }
-    for line in commands():
-        words = [word.replace("$SERVER", server.url) for word in shlex.split(line)]
-        done = subprocess.run(words, cwd=folder, env=environment, capture_output=True, text=True)
-        assert done.returncode == 0, f"{line}\n{done.stderr}"
+def test_every_command_and_snippet_works(
+    bundle: Path,
+    server: FakeGeograph,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(bundle, "model")
+    for line in lines():
+        if line.startswith(tuple(ELSEWHERE)):
+            continue
+        line = line.replace("$SERVER", server.url).replace(SHOWN, SMALLEST)
+        program, *words = shlex.split(line)
+        assert program == "geograph-types"
+        assert main(words) == 0, f"{line}\n{capfd.readouterr().err}"
     assert server.answered() == set(server.rows)
-    assert (folder / "page.html").stat().st_size > 10_000
-    photo = next((folder / "photos").glob("*.jpg"))
-    (folder / "photo.jpg").write_bytes(photo.read_bytes())
+    assert Path("page.html").stat().st_size > 10_000
+    Path("photo.jpg").write_bytes(next(Path("photos").glob("*.jpg")).read_bytes())
     (snippet,) = PYTHON_BLOCK.findall(README.read_text(encoding="utf-8"))
-    done = subprocess.run(
-        [sys.executable, "-c", snippet], cwd=folder, capture_output=True, text=True
-    )
+    done = subprocess.run([sys.executable, "-c", snippet], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "Geograph" in done.stdout
+
+
+def test_what_runs_elsewhere_is_in_the_readme() -> None:
+    for start in ELSEWHERE:
+        assert any(line.startswith(start) for line in lines()), start
 
 
 def test_the_service_is_asked_as_shown(
@@ -92,9 +101,11 @@ def test_the_service_is_asked_as_shown(
         assert json.loads(done.stdout)["tags"]
 
 
-def test_the_two_commands_on_top_are_targets_of_the_makefile() -> None:
+def test_the_commands_on_top_are_targets_of_the_makefile() -> None:
     makefile = (README.parent / "Makefile").read_text(encoding="utf-8")
-    for target in re.findall(r"^    make (\w+)", README.read_text(encoding="utf-8"), re.MULTILINE):
+    targets = re.findall(r"^    make ([\w-]+)", README.read_text(encoding="utf-8"), re.MULTILINE)
+    assert targets[:2] == ["demo", "test"]
+    for target in targets:
         assert re.search(rf"^{target}:", makefile, re.MULTILINE)
 
 
@@ -112,3 +123,17 @@ def test_every_measured_figure_is_in_the_results_that_are_named() -> None:
         figures = re.findall(r"(?<![\w.])\d+(?:\.\d+)?(?![\w.])", f"{ours} {others}")
         assert figures
         assert set(figures) <= measured, line
+
+
+def test_the_commands_of_the_demo_and_their_options_exist() -> None:
+    """The demo itself runs in tests/acceptance/test_demo.py."""
+    make = ["make", "--dry-run", "demo", "INSTALLED="]
+    printed = subprocess.run(make, cwd=README.parent, capture_output=True, text=True, check=True)
+    shown = re.findall(r"bin/geograph-types (.+)$", printed.stdout, re.MULTILINE)
+    assert len(shown) >= 8
+    known = every_command()
+    for line in shown:
+        words = line.split()
+        command = known.get(" ".join(words[:2])) or known[words[0]]
+        options = {name for parameter in command.params for name in parameter.opts}
+        assert {word for word in words if word.startswith("--")} <= options, line

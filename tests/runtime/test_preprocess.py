@@ -54,8 +54,8 @@ def difference(transform: object, image: Image.Image) -> float:
 
 @pytest.mark.parametrize("mode", MODES)
 def test_any_size_and_mode_equals_open_clip(reference_transform: object, mode: str) -> None:
-    sizes = random_pairs()[MODES.index(mode) :: len(MODES)] + PANORAMAS
-    assert len(sizes) == 60 + len(PANORAMAS)
+    sizes = (random_pairs() + PANORAMAS)[MODES.index(mode) :: len(MODES)]
+    assert len(sizes) >= 61
     worst = max(
         difference(reference_transform, draw(mode, size, seed)) for seed, size in enumerate(sizes)
     )
