@@ -14,8 +14,6 @@ from fake_geograph import FakeGeograph, serve
 from PIL import Image
 
 from geograph_types import TypeTagger
-from geograph_types.worker.address import is_public
-from geograph_types.worker.transport import RequestError, Transport
 
 Run = Callable[..., tuple[int, str, str]]
 JPEG = {"Content-Type": "image/jpeg"}
@@ -261,23 +259,3 @@ def test_embeddings_of_a_stand_in_reach_no_archive(work: Run, url: str) -> None:
     status, _, err = work("--once", url=url)
     assert status == 2
     assert "has a stand-in encoder, whose embeddings would spoil an archive" in err
-
-
-def test_nothing_is_read_from_an_address_that_a_host_has_moved_to(other: FakeGeograph) -> None:
-    transport, taken = Transport("test"), io.BytesIO()
-    asked: list[str] = []
-
-    def refuse(address: str) -> bool:
-        asked.append(address)
-        return is_public(address)
-
-    url = f"{other.host}/secret.jpg"
-    with pytest.raises(RequestError, match="not public"):
-        transport.request("GET", url, limit=1 << 20, seconds=10, into=taken, allows=refuse)
-    assert (asked, taken.getvalue()) == (["127.0.0.1"], b"")
-    reply = transport.request(
-        "GET", url, limit=1 << 20, seconds=10, into=taken, allows=lambda _: True
-    )
-    assert reply.succeeded
-    assert taken.getvalue() == jpeg(1)
-    transport.close()

@@ -4,7 +4,6 @@ import base64
 import gzip
 import json
 import re
-import socket
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +14,7 @@ import pytest
 from fake_geograph import FakeGeograph
 
 from geograph_types import CLASSES, TypeTagger
-from geograph_types.worker.work import host_identity, unique_number
+from geograph_types.cli.worker import unique_number
 
 Run = Callable[..., tuple[int, str, str]]
 JSON = {"Content-Type": "application/json"}
@@ -67,30 +66,30 @@ def test_a_photo_without_any_likely_class_is_none(
     assert api.labels() == {1: [("None", 0)]}
 
 
-def test_the_number_of_a_host_is_stable_and_spread() -> None:
-    numbers = [unique_number(f"host{index}") for index in range(2000)]
-    assert numbers == [unique_number(f"host{index}") for index in range(2000)]
-    assert set(numbers) == set(range(32))
-
-
-def test_a_host_is_told_by_its_machine_id_where_it_has_one(tmp_path: Path) -> None:
+def test_the_number_of_a_host_is_stable_and_spread(tmp_path: Path) -> None:
     machine_id = tmp_path / "machine-id"
-    nameless = host_identity(machine_id)
+    without = unique_number(machine_id)
     machine_id.write_bytes(b"\xff")
-    assert host_identity(machine_id) == nameless
-    machine_id.write_text("0123456789abcdef\n")
-    assert host_identity(machine_id) == f"{nameless}0123456789abcdef"
-    assert nameless.startswith(socket.gethostname())
+    assert unique_number(machine_id) == without
+    numbers = []
+    for index in range(500):
+        machine_id.write_text(f"{index:032x}\n")
+        numbers.append(unique_number(machine_id))
+        assert unique_number(machine_id) == numbers[-1]
+    assert set(numbers) == set(range(32))
 
 
 def test_an_address_with_a_model_and_a_key_keeps_them(
     api: FakeGeograph, work: Run, make_row: Callable[..., dict[str, Any]]
 ) -> None:
     fill(api, make_row, 1)
-    assert work("--once", url=f"{api.url}?model=types-v2&key=a%20b&limit=9")[0] == 0
-    assert api.asked[0].path.startswith("/api?model=types-v2&key=a+b&limit=100&unique_number=")
+    assert (
+        work("--once", url=f"{api.url}?model=types-v2&tag[]=1&limit=9&tag[]=%E9&key=a%20b")[0] == 0
+    )
+    kept = "/api?model=types-v2&tag[]=1&tag[]=%E9&key=a%20b"
+    assert api.asked[0].path.startswith(f"{kept}&limit=100&unique_number=")
     assert "embeddings" not in api.asked[0].path
-    assert api.asked[1].path.startswith("/api?model=types-v2&key=a+b")
+    assert api.asked[1].path == kept.replace("&tag[]=%E9", "&limit=9&tag[]=%E9")
 
 
 def test_a_dry_run_prints_what_would_be_sent_and_leaves_nothing(
@@ -205,7 +204,7 @@ def test_a_list_that_is_refused_is_halved_until_only_the_bad_one_is_left(
 @pytest.mark.parametrize(
     ("page", "message"),
     [
-        ((404, {}, b""), "status 404: it has nothing there: check --url"),
+        ((404, {}, b""), "status 404: there is nothing at this address: check --url"),
         ((403, {}, b""), "status 403: it does not let this machine in"),
         ((302, {"Location": "http://127.0.0.2/x"}, b""), "moved to 'http://127.0.0.2/x'"),
     ],
@@ -257,9 +256,11 @@ def test_an_answer_that_cannot_be_used_is_asked_for_again(
     api.answers = [page]
     status, _, err = work("--once", "--embeddings")
     assert status == 0
-    assert re.search(rf"the server is not well \(.*({problem}).*\): again in 0.[0-9] s", err), err
+    assert re.search(rf"the server is not well \(.*({problem}).*\): next try in 0.[0-9] s", err), (
+        err
+    )
     assert "\x1b" not in err
-    assert "2 accepted; 3 requests, 1 of them not answered well" in err
+    assert "2 accepted; 3 requests, 1 of them without a good answer" in err
 
 
 def test_json_from_a_script_that_says_html_is_taken(
@@ -317,7 +318,7 @@ def test_a_state_file_belongs_to_one_server_and_one_worker(
     assert work("--once")[0] == 0
     status, _, err = work("--once", url="http://127.0.0.1:9/api")
     assert status == 2
-    assert f"it belongs to {api.url}?model=types: name another file" in err
+    assert f"it belongs to {api.url}: name another file" in err
     catalog = tmp_path / "tags.catalog"
     catalog.write_bytes(b"no database, but long enough to be taken for one" * 20)
     status, _, err = work("--once", "--state", catalog)
