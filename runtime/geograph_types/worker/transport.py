@@ -115,7 +115,13 @@ class Transport:
             raise RequestError(f"no complete answer within {seconds:g} seconds") from None
         except httpx.TimeoutException as error:
             raise RequestError(f"no answer in time ({type(error).__name__})") from None
-        except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, OSError, UnicodeError) as error:
+        except (
+            httpx.HTTPError,
+            httpx.InvalidURL,
+            httpx.StreamError,
+            OSError,
+            UnicodeError,
+        ) as error:
             detail = " ".join(str(error).split())[:200] or type(error).__name__
             raise RequestError(detail) from None
 

@@ -259,3 +259,17 @@ def test_embeddings_of_a_stand_in_reach_no_archive(work: Run, url: str) -> None:
     status, _, err = work("--once", url=url)
     assert status == 2
     assert "has a stand-in encoder, whose embeddings would spoil an archive" in err
+
+
+def test_a_server_of_images_that_asks_for_rest_gets_it(api: FakeGeograph, program: Any) -> None:
+    fill(api, 6)
+    api.pages["/3.jpg"] = (429, {"Retry-After": "2"}, b"")
+    worker = program.start("--loops", 2)
+    api.wait(lambda: any(one.path == "/3.jpg" for one in api.asked))
+    api.pages["/3.jpg"] = (200, JPEG, jpeg(3))
+    assert worker.wait(60) == 0
+    images = [one for one in api.asked if one.path.endswith(".jpg")]
+    assert [one.path for one in images[:4]] == ["/1.jpg", "/2.jpg", "/3.jpg", "/3.jpg"]
+    assert images[3].at - images[2].at >= 2
+    assert "3 images left for later: their server asks for 2 seconds of rest" in program.said()
+    assert set(api.embeddings()) == set(range(1, 7))

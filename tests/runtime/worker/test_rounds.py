@@ -327,3 +327,53 @@ def test_a_state_file_belongs_to_one_server_and_one_worker(
     status, _, err = work("--once", "--state", tmp_path / "none" / "worker.state")
     assert status == 2
     assert "it cannot be written (No such file or directory)" in err
+
+
+def test_gzip_of_two_members_and_a_byte_order_mark_are_read(
+    api: FakeGeograph, work: Run, make_row: Callable[..., dict[str, Any]]
+) -> None:
+    body = b"\xef\xbb\xbf" + json.dumps({"rows": [make_row(1), make_row(2)]}).encode()
+    packed = gzip.compress(body[:900]) + gzip.compress(body[900:]) + bytes(7)
+    api.answers = [(200, JSON | {"Content-Encoding": "gzip"}, packed)]
+    assert work("--once", "--embeddings")[0] == 0
+    assert api.answered() == {1, 2}
+
+
+@pytest.mark.parametrize("ahead", [3600.0, 1e9])
+def test_results_of_a_clock_that_was_ahead_are_sent_again(
+    api: FakeGeograph,
+    work: Run,
+    make_row: Callable[..., dict[str, Any]],
+    tmp_path: Path,
+    ahead: float,
+) -> None:
+    fill(api, make_row, 2)
+    assert work("--once", "--embeddings")[0] == 0
+    with sqlite3.connect(tmp_path / "worker.state") as state:
+        state.execute("UPDATE results SET changed = changed + ?", (ahead,))
+        state.execute("UPDATE settings SET value = value + ? WHERE name = 'last_request'", (ahead,))
+    state.close()
+    api.commits.clear()
+    assert "2 given again (2 sent again), 2 accepted" in work("--once", "--embeddings")[2]
+    assert api.answered() == {1, 2}
+
+
+def test_a_key_in_the_address_is_neither_shown_nor_readable_by_others(
+    api: FakeGeograph, work: Run, make_row: Callable[..., dict[str, Any]], tmp_path: Path
+) -> None:
+    fill(api, make_row, 1)
+    url, state = f"{api.url}?key=SECRET", tmp_path / "worker.state"
+    state.touch(0o644)  # as an earlier version has left it
+    said = work("--once", url=url)[2]
+    left = [path for path in tmp_path.glob("worker.state*") if path.stat().st_mode & 0o077]
+    assert left == []
+    api.answers = [(302, {"Location": "http://127.0.0.2/?key=SECRET"}, b"")]
+    said += work("--once", url=url)[2]
+    api.answers = [(500, {}, b"")] * 8
+    said += work("--once", url=url)[2]
+    said += work("--once", url=f"{api.url}?key=SECRET2")[2]
+    said += work("--once", url="http://user:SECRET@127.0.0.1/")[2]
+    said += work("--once", url="http://user:SEC/RET@127.0.0.1/")[2]
+    assert f"it belongs to {api.url} with other parameters: name another file" in said
+    assert "SECRET" not in said
+    assert "SEC/" not in said
