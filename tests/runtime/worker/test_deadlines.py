@@ -78,7 +78,7 @@ def test_one_deadline_covers_connecting_sending_headers_and_body(
     url = f"{scheme}://{drip(*DRIPS[name]).host}/"
     transport = Transport("test", url)
     began = time.monotonic()
-    with pytest.raises(RequestError, match="no complete answer within 1 seconds|ConnectTimeout"):
+    with pytest.raises(RequestError, match=r"no complete answer within 1 seconds|ConnectTimeout"):
         transport.request(method, url, limit=1 << 20, seconds=SECONDS, body=body)
     assert time.monotonic() - began < 3 * SECONDS
     transport.close()
