@@ -323,7 +323,7 @@ def test_a_state_file_belongs_to_one_server_and_one_worker(
     catalog.write_bytes(b"no database, but long enough to be taken for one" * 20)
     status, _, err = work("--once", "--state", catalog)
     assert status == 2
-    assert "it is no state file: name another file" in err
+    assert "it is not a state file: name another file" in err
     status, _, err = work("--once", "--state", tmp_path / "none" / "worker.state")
     assert status == 2
     assert "it cannot be written (No such file or directory)" in err
