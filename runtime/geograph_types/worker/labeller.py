@@ -9,10 +9,9 @@ from typing import Final
 import numpy as np
 
 from geograph_types.embedding import EMBEDDING_DIMENSION
-from geograph_types.errors import PhotoFault, RowError, RowFault
+from geograph_types.errors import PhotoFault, RowError
 from geograph_types.photos.embed import EmbeddedPhoto, embed_photos
 from geograph_types.stored.batch import RowBatch, check_rows, metres_of
-from geograph_types.stored.json_lines import VECTOR_BYTES, wrong_length
 from geograph_types.tagger import TypeTagger
 from geograph_types.worker.images import ImageFetcher, ImageRound
 from geograph_types.worker.protocol import GivenRow, ImageEmbedding, labels_of
@@ -67,16 +66,8 @@ class Labeller:
 
     def _from_embeddings(self, rows: Sequence[GivenRow]) -> list[RowResult]:
         """Score stored embeddings."""
-        whole, results = [], []
-        for row in rows:
-            vector = row.embeddings or b""
-            if len(vector) == VECTOR_BYTES:
-                whole.append(row)
-            else:
-                fault = RowFault.WRONG_LENGTH.value
-                results.append(RowResult.failed(row.number, fault, wrong_length(vector)))
-        vectors = np.frombuffer(b"".join(row.embeddings or b"" for row in whole), "<f4")
-        return results + self._scored(whole, vectors.reshape(-1, EMBEDDING_DIMENSION), made=False)
+        vectors = np.frombuffer(b"".join(row.embeddings or b"" for row in rows), "<f4")
+        return self._scored(rows, vectors.reshape(-1, EMBEDDING_DIMENSION), made=False)
 
     def _from_images(
         self, rows: Sequence[GivenRow], prefix: str, images: ImageRound

@@ -172,14 +172,14 @@ class Worker:
             with stop.deferred():
                 self._server.deliver(batch.body, batch.key)
                 self.outbox.finish(batch, "accepted")
-                self._tally.accepted += batch.size if batch.kind == "labels" else 0
+                self._tally.accepted += len(batch.numbers) if batch.kind == "labels" else 0
 
         try:
             self._again(post, most)
         except ServerRefusalError as error:
             if error.status not in BAD_LIST:
                 raise
-            if batch.size > 1:
+            if len(batch.numbers) > 1:
                 self.outbox.split(batch)
                 time.sleep(self._pace.first_wait)
                 return

@@ -78,11 +78,6 @@ class Batch:
     body: bytes  # JSON
     numbers: tuple[int, ...]  # of the photos in it
 
-    @property
-    def size(self) -> int:
-        """The number of photos."""
-        return len(self.numbers)
-
 
 class Outbox:
     """An open state file; made by `open_outbox`.
@@ -175,7 +170,7 @@ class Outbox:
     def split(self, batch: Batch) -> None:
         """Split a list in two, to find what the server refuses."""
         with self._transaction():
-            for count in (batch.size // 2, batch.size):
+            for count in (len(batch.numbers) // 2, len(batch.numbers)):
                 self._connection.execute(
                     "UPDATE results SET batch = ? WHERE kind = ? AND gridimage_id IN "
                     f"(SELECT gridimage_id FROM results {IN_BATCH} ORDER BY gridimage_id LIMIT ?)",

@@ -5,7 +5,6 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from itertools import count
 from typing import Final, TypeVar
 
 from geograph_types.worker.faults import ServerUnavailableError
@@ -32,19 +31,20 @@ def repeat(
     Waits double from the first to five minutes, each with up to the first one more at random, and
     are never shorter than the server's Retry-After.
     """
-    for attempt in count(1):
+    failures = 0
+    while True:
         try:
             return request()
         except ServerUnavailableError as error:
-            if attempt == most:
+            failures += 1
+            if failures == most:
                 raise
             longest = max(LONGEST_WAIT, first_wait)
-            doubled = min(first_wait * 2.0 ** min(attempt - 1, DOUBLINGS), longest)
+            doubled = min(first_wait * 2.0 ** min(failures - 1, DOUBLINGS), longest)
             asked = min(error.retry_after or 0.0, LONGEST_SLEEP)
             wait = max(asked, doubled) + random.uniform(0, first_wait)
             tell(f"the server is not well ({error.problem}): next try in {wait:.1f} s")
         time.sleep(wait)
-    raise AssertionError("there is always a next attempt")
 
 
 class Pace:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geograph_types.errors import RowError, RowFault
-from geograph_types.stored.json_lines import ID_LIMIT, wrong_length
+from geograph_types.stored.json_lines import ID_LIMIT, VECTOR_BYTES, wrong_length
 from geograph_types.taxonomy import CLASSES
 
 LABEL_THRESHOLD: Final = 0.2
@@ -123,11 +123,13 @@ def read_row(data: bytes, place: int) -> GivenRow | RowError:
     if _number(row.gridimage_id) is None:
         detail = "gridimage_id is not a whole number from 1 to 2^63 - 1"
         return RowError(place, RowFault.WRONG_SCHEMA, detail)
-    if not row.embeddings and not row.fullpath:
-        if row.embeddings is None:
-            detail = "it has neither embeddings nor fullpath"
-            return RowError(place, RowFault.WRONG_SCHEMA, detail, row.number)
-        return RowError(place, RowFault.WRONG_LENGTH, wrong_length(row.embeddings), row.number)
+    vector = row.embeddings
+    if vector is None and not row.fullpath:
+        detail = "it has neither embeddings nor fullpath"
+        return RowError(place, RowFault.WRONG_SCHEMA, detail, row.number)
+    # Empty embeddings beside an image's address are none.
+    if vector is not None and len(vector) != VECTOR_BYTES and (vector or not row.fullpath):
+        return RowError(place, RowFault.WRONG_LENGTH, wrong_length(vector), row.number)
     return row
 
 

@@ -78,7 +78,7 @@ class Transport:
 
     def __init__(self, user_agent: str, server: str) -> None:
         """Connect to nothing yet; `server` is the address that the user trusts."""
-        self._headers = {"User-Agent": user_agent, "Accept-Encoding": "gzip"}
+        self._headers = {"User-Agent": user_agent, "Accept": "*/*", "Accept-Encoding": "gzip"}
         self._server = httpx.URL(server).raw_host
         self._certificates = httpx.create_ssl_context()
         self._clients: dict[str, httpx.AsyncClient] = {}
@@ -139,14 +139,12 @@ class Transport:
             # Connections of its own: over TLS they are good for this name only.
             client = await self._client(f"{url.scheme}://{host}:{port}", "")
             request.extensions["sni_hostname"] = host
-            for address in addresses:
+            for address in addresses[:-1]:
                 request.url = url.copy_with(host=address)
-                try:
+                with suppress(httpx.ConnectError, httpx.ConnectTimeout):
                     return await self._exchange(client, request, limit)
-                except (httpx.ConnectError, httpx.ConnectTimeout):
-                    if address == addresses[-1]:
-                        raise
-        raise AssertionError("a host has at least one address")
+            request.url = url.copy_with(host=addresses[-1])
+            return await self._exchange(client, request, limit)
 
     async def _client(self, route: str, proxy: str) -> httpx.AsyncClient:
         """Return the client of a route, which keeps its connections apart from others'."""
