@@ -23,7 +23,7 @@ OWN_MODULES: Final = {
     "geo": ["geograph_types.distance.geodesy"],
     "heif": ["geograph_types.decoding.open", "pi_heif"],
     "xmp": ["geograph_types.sidecars.check"],
-    "worker": ["geograph_types.worker.transport", "geograph_types.worker.pace"],
+    "worker": ["geograph_types.worker.transport"],
     "serve": ["geograph_types.serve.app"],
     "train": ["geograph_types_trainer.training.loop", "geograph_types_trainer.evaluation.plots"],
     "export": ["geograph_types_export.bundle.make", "geograph_types_export.released"],

@@ -20,7 +20,6 @@ HEAVY = {
     "exiv2",
     "pi_heif",
     "httpx",
-    "stamina",
     "onnxruntime",
     "rich",
     "click",

@@ -1,24 +1,16 @@
 """The command `archive plan`."""
 
+import math
 from collections.abc import Iterator
 from pathlib import Path
 
 import click
 
-from geograph_types.archive.measure import (
-    EMBEDDING_BYTES,
-    GPU_ENCODER_RATE,
-    GPU_NAME,
-    GPU_SOURCE,
-    Estimate,
-    Measured,
-    measure_decoding,
-    measure_rate,
-    measure_result_bytes,
-)
+from geograph_types.archive.measure import measure_decoding, measure_result_bytes, measure_tagging
 from geograph_types.bundle import Bundle
 from geograph_types.cli.notices import note
 from geograph_types.cli.options import FiniteRange, any_path
+from geograph_types.embedding import EMBEDDING_DIMENSION
 from geograph_types.errors import InputError
 from geograph_types.manifest import Precision
 from geograph_types.system.cpu import usable_cpus
@@ -26,6 +18,14 @@ from geograph_types.system.cpu import usable_cpus
 ON_CPU: tuple[Precision, ...] = ("fp32", "int8")
 DEADLINES = {"a day": 24, "a week": 168}
 """Hours in which a number of machines is to finish."""
+
+GPU_NAME = "RTX 3090, amp"
+GPU_ENCODER_RATE = 4601.5
+"""Images per second of the encoder alone, at batches of 1024."""
+GPU_SOURCE = (
+    "huggingface/pytorch-image-models, results/benchmark-infer-amp-nchw-pt240-cu124-rtx3090.csv, "
+    "vit_base_patch32_clip_quickgelu_224"
+)
 
 
 @click.command(
@@ -60,69 +60,57 @@ def plan(photos: int, bundle: Path | None, price: float | None, seconds: float) 
     """
     cores = usable_cpus()
     opened = None if bundle is None else Bundle.open(bundle)
-    precisions = _precisions(opened) if opened else []
+    precisions = [one for one in ON_CPU if opened and one in opened.manifest.precisions]
+    if opened and not precisions:
+        raise InputError(f"{bundle} has no fp32 or int8 encoder: add one with 'export encoder'")
     share = seconds / (len(precisions) + 1)
     note(f"measuring for {seconds:g} seconds on {cores} cores ...")
     decoding = measure_decoding(share)
-    ways, results = [], None
+    head = [f"{photos:,} photos", "photos/s", "hours", *(f"in {name}" for name in DEADLINES)]
+    rows = [head + ["core hours"] + ["cost"] * (price is not None)]
+    results = ""
     if opened:
         for precision in precisions:
-            measured = measure_rate(opened, precision, share)
-            ways.append(Estimate(f"{precision}, measured here", photos, measured.rate, cores))
-        results = measure_result_bytes(opened)
-    ways.append(Estimate(f"GPU ({GPU_NAME}), estimate", photos, GPU_ENCODER_RATE, 0))
-    for line in _lines(photos, ways, decoding, results, price):
+            rate = measure_tagging(opened, precision, share)
+            rows.append(_row(f"{precision}, measured here", photos, rate, cores, price))
+        size = measure_result_bytes(opened)
+        results = f"storage    results {_size(photos * size)} ({size:.0f} bytes each, measured)\n"
+    rows.append(_row(f"GPU ({GPU_NAME}), estimate", photos, GPU_ENCODER_RATE, 0, price))
+    for line in _aligned(rows):
         click.echo(line)
+    click.echo()
+    for kind, bytes_each in (("float16", 2), ("float32", 4)):
+        stored = _size(photos * bytes_each * EMBEDDING_DIMENSION)
+        click.echo(f"storage    embeddings as {kind} {stored}")
+    needed = GPU_ENCODER_RATE / decoding * cores
+    click.echo(
+        f"{results}"
+        f"decoding   {decoding:.0f} photos/s measured here on {cores} cores: to feed that GPU "
+        f"takes about {needed:.0f} such cores\n"
+        "machines   'in a day', 'in a week': how many such machines or GPUs that takes\n"
+        f"estimate   not measured: the encoder alone, published in {GPU_SOURCE}"
+    )
+    if not opened:
+        click.echo("note       give --bundle to measure fp32 and int8 here")
     return 0
 
 
-def _precisions(bundle: Bundle) -> list[Precision]:
-    precisions = [one for one in ON_CPU if one in bundle.manifest.precisions]
-    if not precisions:
-        raise InputError(
-            f"{bundle.root} has no fp32 or int8 encoder: add one with 'export encoder'"
-        )
-    return precisions
-
-
-def _lines(
-    photos: int,
-    ways: list[Estimate],
-    decoding: Measured,
-    results: float | None,
-    price: float | None,
-) -> Iterator[str]:
-    head = [f"{photos:,} photos", "photos/s", "hours", *(f"in {name}" for name in DEADLINES)]
-    head += ["core hours"] + ["cost"] * (price is not None)
-    rows = [head, *(_row(way, price) for way in ways)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(head))]
-    for row in rows:
-        first, *others = zip(row, widths, strict=True)
-        yield "  ".join([first[0].ljust(first[1]), *(text.rjust(w) for text, w in others)])
-    yield ""
-    for kind, size in EMBEDDING_BYTES.items():
-        yield f"storage    embeddings as {kind} {_size(photos * size)}"
-    if results is not None:
-        yield f"storage    results {_size(photos * results)} ({results:.0f} bytes each, measured)"
-    cores = usable_cpus()
-    needed = GPU_ENCODER_RATE / decoding.rate * cores
-    yield (
-        f"decoding   {decoding.rate:.0f} photos/s measured here on {cores} cores: to feed that "
-        f"GPU takes about {needed:.0f} such cores"
-    )
-    yield "machines   'in a day', 'in a week': how many such machines or GPUs that takes"
-    yield f"estimate   not measured: the encoder alone, published in {GPU_SOURCE}"
-    if len(ways) == 1:
-        yield "note       give --bundle to measure fp32 and int8 here"
-
-
-def _row(way: Estimate, price: float | None) -> list[str]:
-    row = [way.name, f"{way.rate:.1f}", f"{way.hours:,.1f}"]
-    row += [str(way.machines(hours)) for hours in DEADLINES.values()]
-    row.append(f"{way.core_hours:,.0f}" if way.cores else "")
+def _row(name: str, photos: int, rate: float, cores: int, price: float | None) -> list[str]:
+    """Return a row of the table: on this machine with its cores, or on a GPU with 0."""
+    hours = photos / rate / 3600
+    machines = [str(max(1, math.ceil(hours / limit))) for limit in DEADLINES.values()]
+    row = [name, f"{rate:.1f}", f"{hours:,.1f}", *machines]
+    row.append(f"{hours * cores:,.0f}" if cores else "")
     if price is not None:
-        row.append(f"{way.core_hours * price:,.2f}" if way.cores else "")
+        row.append(f"{hours * cores * price:,.2f}" if cores else "")
     return row
+
+
+def _aligned(rows: list[list[str]]) -> Iterator[str]:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        _, *others = map(str.rjust, row, widths)
+        yield "  ".join([row[0].ljust(widths[0]), *others])
 
 
 def _size(count: float) -> str:

@@ -1,6 +1,7 @@
 """The command `archive run`."""
 
 import io
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import redirect_stdout
 from functools import partial
@@ -36,6 +37,7 @@ def archive() -> None:
 
 
 SHARD_PHOTOS = 1024
+ADDRESS = re.compile("(s3|gs|https?|file):", re.IGNORECASE)
 
 
 @click.command(
@@ -146,6 +148,9 @@ def run(
     """
     if engine == "local" and ray_address:
         raise InputError("--ray-address goes with --engine ray")
+    for option, path in {"output": output, "bundle": bundle, "labels": labels}.items():
+        if path and ADDRESS.match(str(path)):
+            raise InputError(f"--{option} is a path on this machine, not an address")
     opened = open_input(source)
     kind = _kind(opened, source, kind)
     if labels and kind == "embeddings":

@@ -24,7 +24,7 @@ EXTRAS: Final = {
     "heif": ("pi_heif",),
     "xmp": ("exiv2",),
     "serve": ("fastapi", "httptools", "prometheus_client", "python_multipart", "uvicorn"),
-    "worker": ("httpx", "stamina"),
+    "worker": ("httpx",),
     "train": ("torch", "isal", "matplotlib", "pyarrow", "safetensors", "tomli_w"),
     "export": ("onnx", "ml_dtypes", "safetensors", "huggingface_hub", "pooch", "requests"),
     "reference": ("torch", "torchvision", "open_clip"),

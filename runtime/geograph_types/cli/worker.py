@@ -1,11 +1,14 @@
 """The command `worker`."""
 
+import hashlib
+import socket
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import closing
 from importlib import metadata
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final
 
 import click
@@ -22,10 +25,15 @@ from geograph_types.errors import InputError
 from geograph_types.session import Device
 
 if TYPE_CHECKING:
-    from geograph_types.worker.rows import RowResult
+    from geograph_types.worker.outbox import Outbox
     from geograph_types.worker.tally import Tally
 
 SECONDS_BETWEEN_LINES: Final = 60.0
+
+MACHINE_ID: Final = Path("/etc/machine-id")
+"""Differs between installations. Source: `machine-id(5)`."""
+
+NUMBERS: Final = 32
 
 
 @click.command(
@@ -36,33 +44,33 @@ SECONDS_BETWEEN_LINES: Final = 60.0
     "--url",
     required=True,
     metavar="URL",
-    help="The server's script; 'model=types' is added where it has no parameter 'model'.",
+    help="The server's script; 'model=types' is added if it has no parameter 'model'.",
 )
 @bundle_option
 @click.option(
     "--embeddings",
     is_flag=True,
-    help="Ask for stored embeddings, so that no image is fetched.",
+    help="Ask for rows with stored embeddings, so that no image is fetched.",
 )
 @click.option(
     "--limit",
     type=click.IntRange(1, 1000),
     default=100,
     show_default=True,
-    help="Rows to ask for in a round.",
+    help="Rows to ask for per round.",
 )
 @click.option(
     "--pause",
     type=FiniteRange(0.01, 3600),
     default=2.0,
     show_default=True,
-    help="Seconds between rounds at least; the server may ask for more.",
+    help="Shortest time between rounds in seconds; the server may ask for more.",
 )
-@click.option("--once", is_flag=True, help="Work one round.")
+@click.option("--once", is_flag=True, help="Work one round only.")
 @click.option(
     "--loops",
     type=click.IntRange(1),
-    help="Work so many rounds; without it and --once, until it is stopped.",
+    help="Number of rounds; by default the worker runs until it is stopped.",
 )
 @click.option(
     "--dry-run",
@@ -96,71 +104,85 @@ def worker(
 
     Rows come with stored embeddings, or with the address of an image; then the image is fetched,
     and its embedding is sent back as well. Every class over 0.2 is sent with its probability,
-    "None" where there is none, and "Failed" for a row that cannot be used.
+    "None" if there is none, and "Failed" for a row that cannot be used.
 
-    Results are on disk before they are sent. A run that was stopped, by whatever, leaves them to
-    the next one; SIGTERM and Ctrl-C end it with status 130 and a summary.
+    Results are on disk before they are sent. However a run ends, the next one sends what is left;
+    SIGTERM and Ctrl-C end a run with status 130 and a summary.
     """
     from geograph_types.system.signals import Stop
     from geograph_types.tagger import TypeTagger
     from geograph_types.worker.address import is_practice, server_url
-    from geograph_types.worker.pace import tell_of_retries
-    from geograph_types.worker.tally import Listeners, Tally
+    from geograph_types.worker.label_server import LabelServer
+    from geograph_types.worker.loop import open_worker
+    from geograph_types.worker.tally import Tally
     from geograph_types.worker.transport import Transport
-    from geograph_types.worker.work import (
-        Order,
-        host_identity,
-        rehearse_round,
-        unique_number,
-        work,
-    )
 
     if once and loops:
-        raise InputError("--once is --loops 1: give one of the two")
+        raise InputError("--once is --loops 1: use one of the two")
     if dry_run and loops:
         raise InputError("--dry-run works one round: leave --loops out")
-    own_number = unique_number(host_identity())
-    order = Order(server_url(url), embeddings, limit, own_number, pause, 1 if once else loops)
+    url = server_url(url)
     tagger = TypeTagger.for_many(bundle, device=device, threads=threads)
     tagger.bundle.find("head")
+    practice = dry_run or is_practice(url)
     if not embeddings:
         tagger.bundle.find("encoder", tagger.precision)
-        if tagger.bundle.is_stand_in and not dry_run and not is_practice(order.url):
+        if tagger.bundle.is_stand_in and not practice:
             raise InputError(
-                f"{bundle} has a stand-in encoder, whose embeddings would spoil an archive: give a "
-                "bundle with CLIP's weights, or --embeddings to use stored ones, or --dry-run"
+                f"{bundle} has a stand-in encoder, whose embeddings would spoil an archive: use a "
+                "bundle with CLIP's weights, or --embeddings for stored ones, or --dry-run"
             )
     warn_of_stand_in(tagger.bundle)
-    tell_of_retries(note)
-    tally = Tally()
-    listeners = Listeners(tally, note, _told_now_and_then(tally))
+    tally = Tally(note)
     agent = f"geograph-types/{metadata.version('geograph-types')} (worker)"
     stop = Stop()
-    with stop.handled(), closing(Transport(agent)) as transport:
+    with (
+        stop.handled(),
+        closing(Transport(agent, url)) as transport,
+        TemporaryDirectory() as folder,
+    ):
+        state = Path(folder, "rehearsal") if dry_run else state
+        server = LabelServer(
+            transport, url, limit=limit, unique_number=unique_number(), embeddings=embeddings
+        )
         try:
-            if dry_run:
-                _print(rehearse_round(order, tagger, transport, listeners))
-            else:
-                work(order, tagger, transport, state, stop, listeners)
+            with open_worker(server, transport, tagger, practice, state, pause, tally) as worker:
+                if dry_run:
+                    worker.label_round()
+                    _print_entries(worker.outbox)
+                else:
+                    worker.run(1 if once else loops, stop, _progress(tally))
         finally:
             if tally.requests:
                 note(tally.line())
-            if tally.waiting:
+            if tally.waiting and not dry_run:
                 note(f"results of {tally.waiting} photos wait in {state} for the next run")
     return 1 if tally.failed else 0
 
 
-def _print(results: "Iterable[RowResult]") -> None:
+def unique_number(machine_id: Path = MACHINE_ID) -> int:
+    """Return a number from 0 to 31 that stays the same and that two machines seldom share.
+
+    It comes from the host name, which containers have of their own, and the machine's id.
+    """
+    try:
+        machine = machine_id.read_text(encoding="ascii").strip()
+    except (OSError, UnicodeDecodeError):
+        machine = ""
+    identity = f"{socket.gethostname()} {machine}"
+    return int.from_bytes(hashlib.sha256(identity.encode()).digest()) % NUMBERS
+
+
+def _print_entries(outbox: "Outbox") -> None:
     """Print what would be sent, an entry a line."""
     import msgspec
 
-    encode = msgspec.json.Encoder().encode
-    for result in results:
-        for entry in (*result.labels, *filter(None, [result.embedding])):
-            sys.stdout.buffer.write(encode(entry) + b"\n")
+    for entries in outbox.waiting_entries():
+        for entry in msgspec.json.decode(b"[" + entries + b"]", type=list[msgspec.Raw]):
+            sys.stdout.buffer.write(bytes(entry) + b"\n")
 
 
-def _told_now_and_then(tally: "Tally") -> Callable[[], None]:
+def _progress(tally: "Tally") -> Callable[[], None]:
     """Report progress: each round on a terminal, each minute elsewhere."""
     told = time.monotonic()
 

@@ -43,6 +43,7 @@ class DatabaseKind:
     error: Callable[[Path, str], GeographTypesError]
     missing: str  # advice if a file that is to be read is not there
     anew: str  # advice if it is damaged
+    mode: int = 0o666  # permissions of a new file, less the umask's; 0o600 also for an old one
 
 
 @contextmanager
@@ -107,7 +108,9 @@ def open_database(
 def _lock(path: Path, kind: DatabaseKind) -> Iterator[None]:
     """Lock the file for this run alone."""
     try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, kind.mode)
+        if not kind.mode & 0o077:
+            os.fchmod(descriptor, kind.mode)
     except OSError as error:
         problem = f"it cannot be written ({error.strerror}): name a file in a place that can be"
         raise kind.error(path, problem) from None

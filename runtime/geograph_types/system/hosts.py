@@ -20,15 +20,15 @@ def shown_address(address: str) -> str:
     scheme, is_address, rest = address.partition("://")
     if not is_address:
         return address
-    place = rest.rpartition("@")[2] if _holds_user(scheme, rest) else rest
-    return f"{scheme}://{re.split('[?#]', place)[0]}"
+    place = rest.removeprefix(_user(scheme, rest))
+    return f"{scheme}://{re.split('[?#]', place)[0].removeprefix('@')}"
 
 
 def without_secrets(text: str, address: str) -> str:
     """Return a message about an address without what `shown_address` leaves out of it."""
-    _, _, rest = address.partition("://")
-    user = rest.rpartition("@")[0]
-    options = re.split("[?#]", rest, maxsplit=1)[1:]
+    scheme, _, rest = address.partition("://")
+    user = _user(scheme, rest)
+    options = re.split("[?#]", rest.removeprefix(user), maxsplit=1)[1:]
     named = [part.partition("=") for option in options for part in re.split("[&#]", option)]
     values = [value for name, _, value in named if name not in ("region", "scheme")]
     for secret in sorted({user, *user.split(":", 1), *values}, key=len, reverse=True):
@@ -37,9 +37,13 @@ def without_secrets(text: str, address: str) -> str:
     return text
 
 
-def _holds_user(scheme: str, rest: str) -> bool:
-    """Return whether there is a user before an "@", even with "/" or "?" in the password."""
+def _user(scheme: str, rest: str) -> str:
+    """Return the user and password of an address, even if these contain "/" or lack an "@"."""
     authority = re.split("[/?#]", rest)[0]
-    port = authority.rpartition(":")[2]
-    is_port = port.isdecimal() and scheme.strip().casefold().startswith("http")
-    return "@" in rest and ("@" in authority or (":" in authority and not is_port))
+    port = re.sub(r"^\[[^]]*\]", "", authority).rpartition(":")[2]  # after an IPv6 address, too
+    is_port = not port.strip("0123456789") and scheme.strip().casefold().startswith("http")
+    if "@" in authority:
+        return authority.rpartition("@")[0]
+    if ":" in authority and not is_port:
+        return rest.rpartition("@")[0] or authority
+    return ""

@@ -1,19 +1,16 @@
-"""Which addresses the worker may contact: the user's own, and images where the server says.
+"""Addresses that a server may name: its own, and those of images.
 
-A server, or whoever speaks in its name, must not turn the worker against other machines. An image's
+A server, or whoever speaks in its name, must not turn the worker against other machines: an image's
 address has to be http or https, on the host that `prefix` names, whatever `fullpath` or a redirect
-holds. That host has to be the server itself, or have public addresses only: not this machine, not
-its local network, and not the metadata service of a cloud.
+holds. That this host is on the internet is checked where it is contacted, in `transport`.
 """
 
-import ipaddress
-import socket
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import SplitResult, parse_qsl, urlencode, urljoin, urlsplit, urlunsplit
+from urllib.parse import unquote_plus, urljoin, urlsplit
 
 from geograph_types.errors import InputError
-from geograph_types.system.hosts import is_loopback
+from geograph_types.system.hosts import is_loopback, shown_address
 from geograph_types.worker.faults import FetchError, FetchFault
 
 PORTS: Final = {"http": 80, "https": 443}
@@ -31,7 +28,7 @@ class Origin:
 
     @classmethod
     def of(cls, url: str) -> "Origin":
-        """Read it from an address."""
+        """Read it from an address; a `ValueError` says what is wrong with that."""
         if any(ord(character) <= 32 or ord(character) == 127 for character in url):
             raise ValueError("it contains spaces or control characters")
         if "\\" in url:
@@ -58,74 +55,51 @@ def server_url(url: str) -> str:
         Origin.of(url)
     except ValueError as error:
         raise InputError(
-            f"--url {url[:SHOWN]!r} cannot be used ({error}): give the address of the server's "
-            "script, for instance https://example.org/labeler.json.php"
+            f"--url {shown_address(url)[:SHOWN]!r} cannot be used ({error}): give the address of "
+            "the server's script, for instance https://example.org/labeler.json.php"
         ) from None
+    names = [_name(pair) for pair in urlsplit(url).query.split("&")]
+    return with_parameters(url, {} if "model" in names else {"model": DEFAULT_MODEL})
+
+
+def with_parameters(url: str, parameters: dict[str, str]) -> str:
+    """Set parameters of an address; the others stay as they are written, and a fragment goes."""
     parts = urlsplit(url)
-    parameters = dict(parse_qsl(parts.query, keep_blank_values=True))
-    parameters.setdefault("model", DEFAULT_MODEL)
-    return with_parameters(parts, parameters)
+    kept = [pair for pair in parts.query.split("&") if pair and _name(pair) not in parameters]
+    query = "&".join([*kept, *(f"{name}={value}" for name, value in parameters.items())])
+    return parts._replace(query=query, fragment="").geturl()
 
 
-def with_parameters(parts: SplitResult, parameters: dict[str, str]) -> str:
-    """Write an address with these parameters, and without a fragment."""
-    return urlunsplit(parts._replace(query=urlencode(parameters), fragment=""))
+def _name(pair: str) -> str:
+    return unquote_plus(pair.partition("=")[0])
 
 
 def image_address(prefix: str, fullpath: str, server: str) -> str:
-    """Return an image's address."""
+    """Return an image's address; without a prefix it is relative to the server's script."""
     try:
         origin = Origin.of(prefix or server)
         url = prefix + fullpath if prefix else urljoin(server, fullpath)
         if Origin.of(url) != origin:
             raise ValueError("it leads to a host other than its prefix")
     except ValueError as error:
-        shown = f"{prefix}{fullpath}"[:SHOWN]
+        shown = shown_address(f"{prefix}{fullpath}")[:SHOWN]
         raise FetchError(FetchFault.BAD_ADDRESS, f"{shown!r}: {error}") from None
     return url
 
 
 def redirected(url: str, location: str) -> str:
     """Return where a redirect leads, which may be https but no other host."""
-    target = urljoin(url, location)
     try:
+        target = urljoin(url, location)
         origin = Origin.of(url)
         if Origin.of(target) not in (origin, origin.secured()):
             raise ValueError("it leads to another host")
     except ValueError as error:
-        detail = f"redirected to {location[:SHOWN]!r}: {error}"
+        detail = f"redirected to {shown_address(location)[:SHOWN]!r}: {error}"
         raise FetchError(FetchFault.BAD_ADDRESS, detail) from None
     return target
-
-
-def is_public(address: str) -> bool:
-    """Return whether an IP address is on the internet, not on this machine or its network."""
-    try:
-        ip = ipaddress.ip_address(address.partition("%")[0])
-    except ValueError:
-        return False
-    if isinstance(ip, ipaddress.IPv6Address):
-        # Addresses of version 4 in those of version 6: mapped, 6to4, and NAT64.
-        inner = ip.ipv4_mapped or ip.sixtofour
-        if inner is None and ip in ipaddress.ip_network("64:ff9b::/96"):
-            inner = ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
-        if inner is not None:
-            return is_public(str(inner))
-    return ip.is_global and not ip.is_multicast
 
 
 def is_practice(url: str) -> bool:
     """Return whether a server is on this machine, and so is for practice: it keeps no archive."""
     return is_loopback(Origin.of(url).host)
-
-
-def resolves_to_public(origin: Origin) -> bool:
-    """Return whether all addresses of a host are public; an unknown name is let through.
-
-    Asking for it then fails by itself, or a proxy knows it.
-    """
-    try:
-        found = socket.getaddrinfo(origin.host, origin.port, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError):
-        return True
-    return all(is_public(str(address[4][0])) for address in found)

@@ -4,30 +4,32 @@ from enum import StrEnum
 from pathlib import Path
 
 from geograph_types.errors import GeographTypesError
+from geograph_types.system.hosts import shown_address
 
 
 class StateError(GeographTypesError):
-    """A state file that is none, is in use, or cannot be read or written."""
+    """A file that is not a state file, is in use, or cannot be read or written."""
 
     def __init__(self, path: Path, problem: str) -> None:
         super().__init__(f"state file {path}: {problem}")
-        self.path = path
 
 
 class ServerUnavailableError(GeographTypesError):
     """The server cannot be reached, or is not well: the same request may succeed later."""
 
     def __init__(self, url: str, problem: str, retry_after: float | None = None) -> None:
-        super().__init__(f"{url}: {problem}: see whether the server is well, and run this again")
+        advice = "check that the server is well, and run this again"
+        super().__init__(f"{shown_address(url)}: {problem}: {advice}")
         self.problem = problem
-        self.retry_after = retry_after
+        self.retry_after = retry_after  # seconds that it asks to be left alone
 
 
 class ServerRefusalError(GeographTypesError):
-    """The server does not take a request, and will not take it later."""
+    """The server refuses a request, and will refuse it later too."""
 
     def __init__(self, url: str, status: int, advice: str) -> None:
-        super().__init__(f"{url}: the server refuses with status {status}: {advice}")
+        shown = shown_address(url)
+        super().__init__(f"{shown}: the server refuses with status {status}: {advice}")
         self.status = status
 
 
@@ -45,8 +47,13 @@ class FetchError(GeographTypesError):
 
     exit_status = 1
 
-    def __init__(self, fault: FetchFault, detail: str, answered: bool = True) -> None:
+    def __init__(
+        self, fault: FetchFault, detail: str, answered: bool = True, retry_after: float = 0.0
+    ) -> None:
         super().__init__(f"{fault.value}: {detail}")
         self.fault = fault
         self.detail = detail
+        # Its server has answered, and not that this machine may have nothing: it is this image's
+        # own trouble.
         self.answered = answered
+        self.retry_after = retry_after  # seconds that its server asks to be left alone

@@ -5,8 +5,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Final
-from urllib.parse import parse_qsl, urlsplit
 
+from geograph_types.system.hosts import shown_address
 from geograph_types.worker.address import with_parameters
 from geograph_types.worker.faults import ServerRefusalError, ServerUnavailableError
 from geograph_types.worker.protocol import Answer, AnswerError, read_answer
@@ -16,50 +16,69 @@ ANSWER_BYTES: Final = 32 << 20
 """A thousand rows with embeddings have 3 MB."""
 
 ANSWER_SECONDS: Final = 120.0
+DELIVERY_SECONDS: Final = 60.0
+"""So long may a signal have to wait: systemd kills after 90 seconds."""
+
 ADVICE: Final = {
-    401: "it wants a key, which the worker has not: ask who runs it",
+    401: "it requires a key, which the worker does not have: ask who runs it",
     403: "it does not let this machine in: ask who runs it",
-    404: "it has nothing there: check --url",
+    404: "there is nothing at this address: check --url",
 }
 
 
 class LabelServer:
     """Asks for rows and delivers results, each once; repeating is the caller's decision."""
 
-    def __init__(self, transport: Transport, url: str, asking: Callable[[], None]) -> None:
-        """Ask nothing yet."""
+    def __init__(
+        self,
+        transport: Transport,
+        url: str,
+        *,
+        limit: int,
+        unique_number: int,
+        embeddings: bool,
+    ) -> None:
+        """Ask nothing yet; `url` is as `server_url` returns it, the others are its parameters."""
         self.url = url
+        self.limit = limit
+        parameters = {"limit": str(limit), "unique_number": str(unique_number)}
+        parameters |= {"embeddings": "1"} if embeddings else {}
+        self._question = with_parameters(url, parameters)
         self._transport = transport
-        self._asking = asking
+        self.before_request: Callable[[], None] = lambda: None
 
-    def rows(self, limit: int, unique_number: int, embeddings: bool) -> Answer:
-        """Ask for rows."""
-        parts = urlsplit(self.url)
-        parameters = dict(parse_qsl(parts.query, keep_blank_values=True))
-        parameters |= {"limit": str(limit), "unique_number": str(unique_number)}
-        if embeddings:
-            parameters["embeddings"] = "1"
-        reply = self._ask("GET", with_parameters(parts, parameters))
+    def rows(self) -> Answer:
+        """Ask for rows.
+
+        Raises:
+            ServerUnavailableError: no answer, or none that can be read.
+            ServerRefusalError: the server will not give any.
+        """
+        reply = self._ask("GET", self._question, ANSWER_SECONDS)
         try:
             return read_answer(reply.body)
         except AnswerError as error:
             raise ServerUnavailableError(self.url, str(error)) from None
 
     def deliver(self, body: bytes, key: str) -> None:
-        """Deliver a list; the server has accepted it when this returns."""
-        self._ask("POST", self.url, body, key)
+        """Deliver a list, with the same key whenever this list is delivered again.
 
-    def _ask(self, method: str, url: str, body: bytes | None = None, key: str = "") -> Reply:
-        headers = {"Content-Type": "application/json", "Idempotency-Key": f'"{key}"'}
-        self._asking()
+        Raises:
+            ServerUnavailableError: whether it was accepted is not known.
+            ServerRefusalError: it was not.
+        """
+        self._ask("POST", self.url, DELIVERY_SECONDS, body, key)
+
+    def _ask(
+        self, method: str, url: str, seconds: float, body: bytes | None = None, key: str = ""
+    ) -> Reply:
+        headers = {"Accept": "application/json"}
+        if body is not None:
+            headers |= {"Content-Type": "application/json", "Idempotency-Key": f'"{key}"'}
+        self.before_request()
         try:
             reply = self._transport.request(
-                method,
-                url,
-                limit=ANSWER_BYTES,
-                seconds=ANSWER_SECONDS,
-                body=body,
-                headers={"Accept": "application/json"} | (headers if body is not None else {}),
+                method, url, limit=ANSWER_BYTES, seconds=seconds, body=body, headers=headers
             )
         except RequestError as error:
             raise ServerUnavailableError(self.url, str(error)) from None
@@ -73,12 +92,13 @@ class LabelServer:
             raise ServerUnavailableError(self.url, problem, seconds_of(reply.retry_after))
         advice = ADVICE.get(reply.status, "check --url, and ask who runs it")
         if reply.redirects and reply.location:
-            advice = f"it has moved to {reply.location[:200]!r}: give that as --url if you trust it"
+            target = shown_address(reply.location)[:200]
+            advice = f"it has moved to {target!r}: use that as --url if you trust it"
         raise ServerRefusalError(self.url, reply.status, advice)
 
 
 def seconds_of(retry_after: str) -> float | None:
-    """Read the header Retry-After, which holds seconds or a date; `None` where it is neither.
+    """Read the header Retry-After, seconds or a date; `None` if it is neither.
 
     Source: RFC 9110, section 10.2.3.
     """

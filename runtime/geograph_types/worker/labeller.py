@@ -1,81 +1,62 @@
 """From rows to what is sent back of them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 
 from geograph_types.embedding import EMBEDDING_DIMENSION
-from geograph_types.errors import PhotoFault, RowError, RowFault
+from geograph_types.errors import PhotoFault, RowError
 from geograph_types.photos.embed import EmbeddedPhoto, embed_photos
 from geograph_types.stored.batch import RowBatch, check_rows, metres_of
-from geograph_types.stored.json_lines import VECTOR_BYTES, wrong_length
 from geograph_types.tagger import TypeTagger
-from geograph_types.worker.faults import FetchError, FetchFault
-from geograph_types.worker.images import ImageFetcher
-from geograph_types.worker.protocol import (
-    GivenRow,
-    ImageEmbedding,
-    labels_of,
-)
+from geograph_types.worker.images import ImageFetcher, ImageRound
+from geograph_types.worker.protocol import GivenRow, ImageEmbedding, labels_of
 from geograph_types.worker.rows import RowResult
 
 ROWS_AT_ONCE: Final = 8
 """Images whose results are put on disk at once: a kill costs those embeddings, at most."""
 
-OUTAGE: Final = 5
-"""Images in a row that cannot be had from their server, after which the others are left."""
-
-
-@dataclass(slots=True)
-class Postponed:
-    """Images that could not be reached in one round."""
-
-    # photos and what happened, in their order; these images' servers had answered
-    rows: list[tuple[int, str]] = field(default_factory=list)
-    # photos and what happened where nothing was answered, or all was refused
-    unreachable: list[tuple[int, str]] = field(default_factory=list)
-    gone: bool = False  # the server has said the same of all images: that they are not there
-    skipped: int = 0  # how many were not tried
-    why_skipped: str = "their server is away"  # why not
-    reached: bool = False  # some image was fetched, so there is no outage
-
 
 class Labeller:
-    """Computes labels with one bundle."""
+    """Computes labels with one bundle; with `practice`, results reach no archive."""
 
-    def __init__(self, tagger: TypeTagger, images: ImageFetcher, practice: bool) -> None:
-        """Compute nothing yet."""
+    def __init__(self, tagger: TypeTagger, fetcher: ImageFetcher, practice: bool) -> None:
         self.tagger = tagger
-        self.postponed = Postponed()
-        self._images = images
+        self._fetcher = fetcher
         self._practice = practice
 
     @property
     def bundle(self) -> str:
-        """Digest by which results of one bundle are told from those of another."""
+        """Digest that distinguishes results of this bundle from those of another."""
         return self.tagger.bundle.manifest.sha256
 
-    def label(self, rows: Sequence[GivenRow], prefix: str) -> Iterator[list[RowResult]]:
-        """Compute the labels of rows; a row that cannot be used costs itself only."""
-        self.postponed = Postponed()
-        stored = [row for row in rows if row.embeddings]
-        if stored:
-            yield self._from_embeddings(stored)
-        images = [row for row in rows if not row.embeddings]
-        why_not = self._why_no_images()
-        if images and why_not:
-            self.postponed.skipped, self.postponed.why_skipped = len(images), why_not
-        elif images:
-            yield from self._from_images(images, prefix)
+    def label(
+        self, rows: Collection[GivenRow | RowError], prefix: str, images: ImageRound
+    ) -> Iterator[list[RowResult]]:
+        """Compute labels, and yield a few results at a time; `images` takes what was not fetched.
+
+        Raises:
+            BundleError: the bundle lacks the head or the encoder, or is damaged.
+            DecoderError: no process can be started to decode in.
+        """
+        yield [_failure(row.gridimage_id or 0, row) for row in rows if isinstance(row, RowError)]
+        good = [row for row in rows if not isinstance(row, RowError)]
+        yield self._from_embeddings([row for row in good if row.embeddings])
+        to_fetch = [row for row in good if not row.embeddings]
+        images.why_skipped = self._why_no_images()
+        if images.why_skipped:
+            images.skipped = len(to_fetch)
+        elif to_fetch:
+            yield from self._from_images(to_fetch, prefix, images)
 
     def _why_no_images(self) -> str:
         """Return why no embeddings may be made; empty if they may.
 
-        Those of a stand-in encoder must not get into an archive; a server on this machine is none.
+        Those of a stand-in encoder must not get into an archive.
         """
         if not self.tagger.bundle.manifest.precisions:
             return "the bundle has no encoder, and they came without embeddings"
@@ -85,85 +66,29 @@ class Labeller:
 
     def _from_embeddings(self, rows: Sequence[GivenRow]) -> list[RowResult]:
         """Score stored embeddings."""
-        whole, results = [], []
-        for row in rows:
-            vector = row.embeddings or b""
-            if len(vector) == VECTOR_BYTES:
-                whole.append(row)
-            else:
-                fault = RowFault.WRONG_LENGTH.value
-                results.append(RowResult.failed(row.number, fault, wrong_length(vector)))
-        vectors = np.frombuffer(b"".join(row.embeddings or b"" for row in whole), "<f4")
-        return results + self._scored(whole, vectors.reshape(-1, EMBEDDING_DIMENSION), made=False)
+        vectors = np.frombuffer(b"".join(row.embeddings or b"" for row in rows), "<f4")
+        return self._scored(rows, vectors.reshape(-1, EMBEDDING_DIMENSION), made=False)
 
-    def _from_images(self, rows: Sequence[GivenRow], prefix: str) -> Iterator[list[RowResult]]:
-        """Fetch, decode and embed images, and score what comes of them."""
+    def _from_images(
+        self, rows: Sequence[GivenRow], prefix: str, images: ImageRound
+    ) -> Iterator[list[RowResult]]:
+        """Fetch, decode and embed images, and score them."""
         by_path: dict[Path, GivenRow] = {}
-        failed: list[RowResult] = []
-        fetched = self._fetched(rows, prefix, by_path, failed)
-        with closing(embed_photos(self.tagger, fetched)) as photos:
-            some: list[EmbeddedPhoto] = []
-            for photo in photos:
-                photo.path.unlink(missing_ok=True)
-                some.append(photo)
-                if len(some) == ROWS_AT_ONCE:
-                    yield [*_drained(failed), *self._from_photos(some, by_path)]
-                    some = []
-        rest = [*_drained(failed), *self._from_photos(some, by_path)]
-        if rest:
-            yield rest
 
-    def _fetched(
-        self,
-        rows: Sequence[GivenRow],
-        prefix: str,
-        by_path: dict[Path, GivenRow],
-        failed: list[RowResult],
-    ) -> Iterator[Path]:
-        """Fetch images while those before them are decoded.
-
-        Where a server refuses one image among others, that one has failed. Where it refuses all
-        there are, or begins to, it has shut this machine out, which says nothing of the images. Nor
-        does it where all are said not to be there: its disk may be away.
-        """
-        postponed = self.postponed
-        refused: list[RowResult] = []
-        in_a_row = 0
-        for row in rows:
-            if in_a_row == OUTAGE:
-                postponed.skipped += 1
-                continue
-            try:
-                path = self._images.fetch(row.number, prefix, row.fullpath or "")
-            except FetchError as error:
-                in_a_row += not error.answered
-                if error.fault is not FetchFault.UNREACHABLE:
-                    result = RowResult.failed(row.number, error.fault.value, error.detail)
-                    (failed if error.answered else refused).append(result)
-                elif error.answered:
-                    postponed.rows.append((row.number, error.detail))
-                else:
-                    postponed.unreachable.append((row.number, error.detail))
-            else:
-                postponed.reached, in_a_row = True, 0
-                failed += _drained(refused)
+        def paths() -> Iterator[Path]:
+            for row, path in self._fetcher.fetch_all(rows, prefix, images):
                 by_path[path] = row
                 yield path
-        if postponed.reached and in_a_row < OUTAGE:
-            failed += refused
-        elif refused:
-            postponed.unreachable += [(result.number, result.detail) for result in refused]
-            postponed.why_skipped = "their server lets this machine have none"
-        if len(rows) == len(failed) > 1 and _are_alike(failed):
-            postponed.gone = True
-            postponed.unreachable = [(result.number, result.detail) for result in _drained(failed)]
 
-    def _from_photos(
-        self, photos: Sequence[EmbeddedPhoto], by_path: dict[Path, GivenRow]
-    ) -> list[RowResult]:
+        with closing(embed_photos(self.tagger, paths())) as photos:
+            while some := list(islice(photos, ROWS_AT_ONCE)):
+                for photo in some:
+                    photo.path.unlink(missing_ok=True)
+                yield self._from_photos([(by_path.pop(photo.path), photo) for photo in some])
+
+    def _from_photos(self, photos: Sequence[tuple[GivenRow, EmbeddedPhoto]]) -> list[RowResult]:
         results, rows, vectors = [], [], []
-        for photo in photos:
-            row = by_path.pop(photo.path)
+        for row, photo in photos:
             if photo.embedding is None:
                 fault = photo.error.fault if photo.error else PhotoFault.DAMAGED
                 detail = photo.error.detail if photo.error else ""
@@ -171,9 +96,7 @@ class Labeller:
             else:
                 rows.append(row)
                 vectors.append(photo.embedding)
-        if rows:
-            results += self._scored(rows, np.stack(vectors), made=True)
-        return results
+        return results + (self._scored(rows, np.stack(vectors), made=True) if rows else [])
 
     def _scored(
         self,
@@ -181,13 +104,13 @@ class Labeller:
         embeddings: np.ndarray[tuple[int, ...], np.dtype[np.float32]],
         made: bool,
     ) -> list[RowResult]:
-        """Score [N, 512] embeddings of N rows, those that can be used."""
+        """Score embeddings [N, 512] of N rows; those that were made here are sent as well."""
         if not rows:
             return []
         places = np.arange(len(rows), dtype=np.int64)
         metres, bad_distances = metres_of([row.distance_text for row in rows])
         batch = check_rows(RowBatch(places, None, embeddings, metres, ()), bad_distances.items())
-        results = [_failure(rows[error.row], error) for error in batch.errors]
+        results = [_failure(rows[error.row].number, error) for error in batch.errors]
         scores = self.tagger.score(batch.embeddings, batch.metres) if len(batch.rows) else ()
         for place, vector, probabilities in zip(
             batch.rows.tolist(), batch.embeddings, scores, strict=True
@@ -199,17 +122,5 @@ class Labeller:
         return results
 
 
-def _are_alike(failed: Sequence[RowResult]) -> bool:
-    """Return whether all images have failed with the same HTTP status."""
-    said = {(result.fault, result.detail) for result in failed}
-    return len(said) == 1 and failed[0].fault == FetchFault.NOT_THERE
-
-
-def _drained(results: list[RowResult]) -> list[RowResult]:
-    taken = results.copy()
-    results.clear()
-    return taken
-
-
-def _failure(row: GivenRow, error: RowError) -> RowResult:
-    return RowResult.failed(row.number, error.fault.value, error.detail)
+def _failure(number: int, error: RowError) -> RowResult:
+    return RowResult.failed(number, error.fault.value, error.detail)

@@ -2,24 +2,37 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Final, TypeVar
 
 from geograph_types.system.signals import Stop
-from geograph_types.worker.faults import FetchFault, ServerRefusalError, ServerUnavailableError
+from geograph_types.tagger import TypeTagger
+from geograph_types.worker.faults import (
+    FetchError,
+    FetchFault,
+    ServerRefusalError,
+    ServerUnavailableError,
+)
+from geograph_types.worker.images import ImageFetcher, ImageRound, image_folder
 from geograph_types.worker.label_server import LabelServer
 from geograph_types.worker.labeller import Labeller
-from geograph_types.worker.outbox import KINDS, Batch, Outbox
+from geograph_types.worker.outbox import KINDS, Batch, Outbox, open_outbox
 from geograph_types.worker.pace import Pace, repeat
 from geograph_types.worker.protocol import Answer
-from geograph_types.worker.rows import RowResult, SortedRows, sort_rows
-from geograph_types.worker.tally import Listeners
+from geograph_types.worker.rows import GivenRows, RowResult
+from geograph_types.worker.tally import Tally
+from geograph_types.worker.transport import Transport
 
 T = TypeVar("T")
 
 PATIENCE: Final = 8
-"""How often a request is made where the number of rounds is limited, and images are asked for that
+"""How often a request is made if the number of rounds is limited, and images are asked for that
 are all said not to be there; waits double meanwhile."""
+
+TRIES: Final = 3
+"""Rounds in which an image may fail to come although its server answers."""
 
 BATCH_ROWS: Final = 1000
 """Photos in one list at most; a round has fewer, unless it was told otherwise."""
@@ -27,150 +40,190 @@ BATCH_ROWS: Final = 1000
 BAD_LIST: Final = frozenset({400, 409, 413, 422})
 """Statuses by which a server refuses what is in a list, not the worker."""
 
-TRIES: Final = 3
-"""Rounds in which an image may fail to come, where its server answers, before it has failed."""
-
 
 class Worker:
     """One worker; not to be used by several threads."""
 
     def __init__(
-        self,
-        server: LabelServer,
-        labeller: Labeller,
-        outbox: Outbox,
-        pace: Pace,
-        stop: Stop,
-        listeners: Listeners,
+        self, server: LabelServer, labeller: Labeller, outbox: Outbox, pace: Pace, tally: Tally
     ) -> None:
-        """Do nothing yet."""
-        self.tally = listeners.tally
+        self.outbox = outbox
         self._server = server
         self._labeller = labeller
-        self._outbox = outbox
         self._pace = pace
-        self._stop = stop
-        self._tell = listeners.tell
-        self._after_round = listeners.after_round
-        self._tries: Counter[int] = Counter()
+        self._tally = tally
+        self._attempts: Counter[int] = Counter()
+        server.before_request = self._note_request
 
-    def run(self, loops: int | None, limit: int, unique_number: int, embeddings: bool) -> None:
-        """Work."""
+    def run(self, loops: int | None, stop: Stop, after_round: Callable[[], None]) -> None:
+        """Work so many rounds; `None` is for without end, and then outages are waited out.
+
+        Raises:
+            ServerUnavailableError: the server was away for too long; results are kept.
+            ServerRefusalError: the server will not work with this worker; results are kept.
+            StateError: results cannot be kept.
+            KeyboardInterrupt: a signal has come, `stop` permitting; results are kept.
+        """
         most = None if loops is None else PATIENCE
         self._wait_from_last_run()
-        while loops is None or self.tally.rounds < loops:
+        while loops is None or self._tally.rounds < loops:
             with self._pace.round():
-                self._deliver(most)
-                answer = self._again(
-                    lambda: self._server.rows(limit, unique_number, embeddings), most
-                )
-                idle = not self._label(answer, limit)
-                self._deliver(most)
-                self._after_round()
-                if self.tally.rounds != loops:
-                    time.sleep(self._pace.rest_after(answer.sleep, idle))
+                self._deliver(most, stop)
+                rest = self.label_round(most)
+                self._deliver(most, stop)
+                after_round()
+                if self._tally.rounds != loops:
+                    time.sleep(rest)
+
+    def label_round(self, most: int | None = PATIENCE) -> float:
+        """Ask for rows, label them and keep the results; return how long to wait afterwards."""
+        answer = self._again(self._server.rows, most)
+        images = ImageRound()
+        has_work = self._label(answer, images)
+        left_alone = self._judge(images)
+        idle = not has_work or left_alone
+        return self._pace.rest_after(max(answer.sleep or 0.0, images.retry_after), idle)
+
+    def _note_request(self) -> None:
+        self._pace.requests += 1
+        self._tally.requests += 1
+        self.outbox.note_request()
 
     def _wait_from_last_run(self) -> None:
-        """Keep the pause also where a supervisor starts a run that was killed at once."""
-        since = time.time() - self._outbox.last_request()
+        """Keep the pause also if a supervisor restarts a run that was killed at once."""
+        since = time.time() - self.outbox.last_request()
         if 0 <= since < self._pace.pause:
             time.sleep(self._pace.pause - since)
 
     def _again(self, request: Callable[[], T], most: int | None) -> T:
-        """Make a request until it is answered well."""
+        """Make a request until there is a good answer."""
 
         def once() -> T:
             try:
                 return request()
             except (ServerUnavailableError, ServerRefusalError):
                 self._pace.disturb()
-                self.tally.failures += 1
+                self._tally.failures += 1
                 raise
 
-        return repeat(once, self._pace.first_wait, most)
+        return repeat(once, self._pace.first_wait, most, self._tally.tell)
 
-    def _label(self, answer: Answer, limit: int) -> bool:
-        """Label the rows of an answer; gives whether there was anything to do."""
+    def _label(self, answer: Answer, images: ImageRound) -> bool:
+        """Label the rows of an answer; return whether there was anything to do."""
+        tally, limit = self._tally, self._server.limit
         if len(answer.rows) > limit:
-            self._tell(f"note: {len(answer.rows)} rows were given, {limit} asked for and used")
-        given = sort_rows(answer.rows[:limit])
-        self.tally.read(given, len(answer.rows[:limit]), self._tell)
-        new = self._not_known(given)
-        self._keep(new.failed)
-        for results in self._labeller.label(new.good, answer.prefix):
+            tally.tell(f"note: {len(answer.rows)} rows were given, {limit} asked for and used")
+        given = GivenRows.read(answer.rows[:limit])
+        tally.rounds += 1
+        tally.rows += len(answer.rows[:limit])
+        for error in given.nameless:
+            tally.faults[error.fault.value] += 1
+            tally.tell(f"error: {error}")
+        earlier = self.outbox.earlier(given.by_number, self._labeller.bundle)
+        lost = [number for number, state in earlier.items() if state == "lost"]
+        if lost:
+            tally.tell(f"note: the server has lost labels of {len(lost)} photos: sent again")
+            self.outbox.send_again(lost)
+        tally.repeated += given.repeated + len(earlier)
+        tally.sent_again += len(lost)
+        new = [row for number, row in given.by_number.items() if number not in earlier]
+        for results in self._labeller.label(new, answer.prefix, images):
             self._keep(results)
-        self._postpone()
-        busy = bool(new.good or new.failed or self._outbox.waiting())
-        return busy and not self._labeller.postponed.unreachable
+        return bool(new or self.outbox.waiting())
 
-    def _not_known(self, given: SortedRows) -> SortedRows:
-        """Leave out what need not be computed, and let wait again what the server has lost."""
-        known = self._outbox.known(given.numbers, self._labeller.bundle)
-        if known.lost:
-            self._tell(f"note: the server has lost labels of {len(known.lost)} photos: sent again")
-            self._outbox.send_again(known.lost)
-        again = known.waiting | known.lately | known.lost | known.refused
-        self.tally.repeated += len(again)
-        self.tally.sent_again += len(known.lost)
-        return given.without(again)
-
-    def _keep(self, results: Sequence[RowResult]) -> None:
+    def _keep(self, results: list[RowResult]) -> None:
         """Report results and put them on disk, so that they are not computed again."""
         for result in results:
-            self.tally.count(result, self._tell)
-        self._outbox.store(results, self._labeller.bundle)
+            self._tally.count(result)
+        self.outbox.store(results, self._labeller.bundle)
 
-    def _postpone(self) -> None:
-        """Leave images that could not be reached for later; give those up that never come.
+    def _judge(self, images: ImageRound) -> bool:
+        """Fail images that will not come, and leave the others for later.
 
-        While their server does not answer at all, that is an outage and no fault of theirs. Where
-        it says of all of them that they are not there, that may be one too, but not without end:
-        the server would go on giving rows whose images are gone.
+        Return whether their server hands out nothing, which says nothing about the images.
         """
-        postponed = self._labeller.postponed
-        is_answered = postponed.reached or postponed.gone
-        blamed = postponed.rows + (postponed.unreachable if is_answered else [])
-        self._tries.update(number for number, _ in blamed)
-        tries = PATIENCE if postponed.gone else TRIES
-        given_up = {number: detail for number, detail in blamed if self._tries[number] >= tries}
-        fault = (FetchFault.NOT_THERE if postponed.gone else FetchFault.UNREACHABLE).value
-        self._keep([RowResult.failed(number, fault, given_up[number]) for number in given_up])
-        for number in given_up:
-            del self._tries[number]
-        missing = [*postponed.rows, *postponed.unreachable]
-        later = [(number, detail) for number, detail in missing if number not in given_up]
-        self.tally.leave(later, postponed, self._tell)
+        failed, later = [], []
+        for number, error in images.errors.items():
+            most = attempts(error, images)
+            self._attempts[number] += most is not None
+            if most is not None and self._attempts[number] >= most:
+                del self._attempts[number]
+                failed.append(RowResult.failed(number, error.fault.value, error.detail))
+            else:
+                later.append(error)
+                self._tally.tell(f"note: image of photo {number} left for later: {error.detail}")
+        self._keep(failed)
+        self._tally.left = len(later) + images.skipped
+        if images.skipped:
+            self._tally.tell(f"note: {images.skipped} images left for later: {images.why_skipped}")
+        return any(images.are_gone or not error.answered for error in later)
 
-    def _deliver(self, most: int | None) -> None:
+    def _deliver(self, most: int | None, stop: Stop) -> None:
         """Deliver all that waits."""
         for kind in KINDS:
-            while batch := self._outbox.next_batch(kind, BATCH_ROWS):
-                self._deliver_batch(batch, most)
+            while batch := self.outbox.next_batch(kind, BATCH_ROWS):
+                self._deliver_batch(batch, most, stop)
 
-    def _deliver_batch(self, batch: Batch, most: int | None) -> None:
-        """Deliver a list; where the server refuses what is in it, in halves."""
+    def _deliver_batch(self, batch: Batch, most: int | None, stop: Stop) -> None:
+        """Deliver a list; if the server refuses what is in it, in halves."""
 
         def post() -> None:
             # A signal between the two would have the list sent again.
-            with self._stop.deferred():
+            with stop.deferred():
                 self._server.deliver(batch.body, batch.key)
-                self._outbox.accept(batch)
-                if batch.kind == "labels":
-                    self.tally.accepted += batch.size
+                self.outbox.finish(batch, "accepted")
+                self._tally.accepted += len(batch.numbers) if batch.kind == "labels" else 0
 
         try:
             self._again(post, most)
         except ServerRefusalError as error:
             if error.status not in BAD_LIST:
                 raise
-            if batch.size > 1:
-                self._outbox.split(batch)
+            if len(batch.numbers) > 1:
+                self.outbox.split(batch)
                 time.sleep(self._pace.first_wait)
                 return
-            (number,) = self._outbox.numbers(batch)
-            self._outbox.refuse(batch)
-            self.tally.refused += 1
-            self._tell(
+            (number,) = batch.numbers
+            self.outbox.finish(batch, "refused")
+            self._tally.refused += 1
+            self._tally.tell(
                 f"error: photo {number}: the server refuses its {batch.kind} "
                 f"with status {error.status}"
             )
+
+
+def attempts(error: FetchError, images: ImageRound) -> int | None:
+    """Return in how many rounds an image may fail like this before it has failed.
+
+    `None` is for as many as it takes: if a server hands out no image at all, or begins to refuse
+    all, it is away or has shut this machine out.
+    """
+    if images.are_gone:
+        return PATIENCE
+    if error.answered:
+        return TRIES if error.fault is FetchFault.UNREACHABLE else 1
+    if not images.fetched:
+        return None
+    if error.fault is FetchFault.UNREACHABLE:
+        return TRIES
+    return None if images.has_stopped else 1
+
+
+@contextmanager
+def open_worker(
+    server: LabelServer,
+    transport: Transport,
+    tagger: TypeTagger,
+    practice: bool,
+    state: Path,
+    pause: float,
+    tally: Tally,
+) -> Iterator[Worker]:
+    """Open a worker's state file, and make a folder for images beside it."""
+    folder = state.with_name(f".{state.name}.fetched")
+    with open_outbox(state, server.url) as outbox, image_folder(folder) as images:
+        labeller = Labeller(tagger, ImageFetcher(transport, images, server.url), practice)
+        try:
+            yield Worker(server, labeller, outbox, Pace(pause), tally)
+        finally:
+            tally.waiting = outbox.waiting()

@@ -1,22 +1,23 @@
 """Results from the moment they are computed until the server has accepted them, and a while beyond.
 
-A result is on disk before it is sent, and the list that it is sent in is put together on disk too,
-under a key of its own. Whether the server has taken a list whose answer was lost, by a broken
-connection or by a kill at that moment, no client can know: it can only send it again. What it can
-do is to send exactly the same list under the same `Idempotency-Key`, so that a server that looks at
-the key, or that keeps one set of labels for a photo, is none the worse for it.
+A result is on disk before it is sent, and so is the list that it is sent in, under a key of its
+own. Whether the server has accepted a list whose answer was lost, by a broken connection or a kill
+at that moment, no client can know: it can only send it again. It sends exactly the same list under
+the same `Idempotency-Key`, so that a server that looks at the key, or that keeps one set of labels
+for a photo, has no harm from it.
 """
 
 import sqlite3
 import time
 import uuid
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal, TypeAlias
 
 from geograph_types.files.sqlite import DatabaseKind, open_database, reported, transaction
+from geograph_types.system.hosts import shown_address
 from geograph_types.worker.faults import StateError
 from geograph_types.worker.protocol import encode_entries, encode_list
 from geograph_types.worker.rows import RowResult
@@ -48,19 +49,19 @@ STATE: Final = DatabaseKind(
     error=StateError,
     missing="there is no such file",
     anew="remove it, and run the worker again",
+    mode=0o600,  # the server's address may hold a key
 )
-
 
 ListKind: TypeAlias = Literal["labels", "embeddings"]
 KINDS: Final[tuple[ListKind, ...]] = ("labels", "embeddings")
 
 KEPT: Final = 20_000
-"""Results that are kept after they were accepted, 30 MB if all of them are embeddings."""
+"""Results that are kept after they were accepted: 30 MB if all of them are embeddings."""
 
 IN_BATCH: Final = "WHERE state = 'waiting' AND kind = ? AND batch = ?"
 
 LAG_SECONDS: Final = 60.0
-"""How long the server may go on giving a row that it has been answered.
+"""How long the server may go on giving a row whose labels it has accepted.
 
 Two requests may cross, and databases are copied with a delay: a row that comes again so soon is
 passed over. One that comes later the server has lost, and what was sent is sent again.
@@ -71,38 +72,31 @@ passed over. One that comes later the server has lost, and what was sent is sent
 class Batch:
     """A list to send."""
 
-    kind: ListKind  # of what is in it
+    kind: ListKind
     number: int  # in the order in which they were put together
     key: str  # by which a server may know that it had it before
     body: bytes  # JSON
-    size: int  # photos in it
-
-
-@dataclass(frozen=True, slots=True)
-class Earlier:
-    """Photos of an answer that need not be computed."""
-
-    waiting: frozenset[int]  # numbers whose results wait to be sent
-    lately: frozenset[int]  # numbers whose results were accepted a moment ago
-    lost: frozenset[int]  # numbers whose results were accepted longer ago
-    refused: frozenset[int]  # numbers whose results the server will not take
+    numbers: tuple[int, ...]  # of the photos in it
 
 
 class Outbox:
     """An open state file; made by `open_outbox`.
 
-    All methods raise `StateError` where the file cannot be read or written; what was written
-    before stays.
+    All methods raise `StateError` if the file cannot be read or written; what was written before
+    stays.
     """
 
     def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
         self.path = path
         self._connection = connection
 
-    def known(self, numbers: Sequence[int], bundle: str) -> Earlier:
-        """Find earlier results of photos; those of another bundle do not count."""
-        found: dict[str, set[int]] = {name: set() for name in Earlier.__dataclass_fields__}
-        since = time.time() - LAG_SECONDS
+    def earlier(self, numbers: Iterable[int], bundle: str) -> dict[int, str]:
+        """Find photos with results of this bundle, and return what became of them, by number.
+
+        That is "waiting", "refused", "lately" (accepted a moment ago) or "lost" (accepted before).
+        """
+        found: dict[int, str] = {}
+        now = time.time()
         with reported(self.path, STATE):
             for number in numbers:
                 row = self._connection.execute(
@@ -111,9 +105,10 @@ class Outbox:
                     (number, bundle),
                 ).fetchone()
                 if row is not None:
-                    accepted = "lately" if row[1] > since else "lost"
-                    found[accepted if row[0] == "accepted" else row[0]].add(number)
-        return Earlier(**{name: frozenset(numbers) for name, numbers in found.items()})
+                    # In the future, too, it is long ago: the clock was wrong.
+                    accepted = "lately" if abs(now - row[1]) < LAG_SECONDS else "lost"
+                    found[number] = accepted if row[0] == "accepted" else row[0]
+        return found
 
     def store(self, results: Iterable[RowResult], bundle: str) -> None:
         """Write results, all of them or none, in place of earlier ones; they wait to be sent."""
@@ -130,7 +125,7 @@ class Outbox:
             )
 
     def send_again(self, numbers: Iterable[int]) -> None:
-        """Let what was accepted of photos wait again."""
+        """Let accepted results of photos wait again."""
         with self._transaction():
             self._connection.executemany(
                 "UPDATE results SET state = 'waiting', batch = NULL WHERE gridimage_id = ?",
@@ -138,7 +133,7 @@ class Outbox:
             )
 
     def next_batch(self, kind: ListKind, most: int) -> Batch | None:
-        """Return the list to send next: one that was put together before, or a new one."""
+        """Return the list to send next, if any: an unsent one, or a new one of `most` photos."""
         with self._transaction():
             row = self._connection.execute(
                 "SELECT min(batch), count(*) FROM results WHERE state = 'waiting' AND kind = ?",
@@ -151,30 +146,31 @@ class Outbox:
             (key,) = self._connection.execute(
                 "SELECT key FROM batches WHERE number = ?", (number,)
             ).fetchone()
-            parts = self._connection.execute(
-                f"SELECT entries FROM results {IN_BATCH} ORDER BY gridimage_id", (kind, number)
+            rows = self._connection.execute(
+                f"SELECT gridimage_id, entries FROM results {IN_BATCH} ORDER BY gridimage_id",
+                (kind, number),
             ).fetchall()
-        return Batch(kind, number, key, encode_list([part for (part,) in parts]), len(parts))
+        body = encode_list([entries for _, entries in rows])
+        return Batch(kind, number, key, body, tuple(photo for photo, _ in rows))
 
-    def accept(self, batch: Batch) -> None:
-        """Note that the server has accepted a list, and forget what was accepted long ago."""
+    def finish(self, batch: Batch, state: Literal["accepted", "refused"]) -> None:
+        """Note what the server made of a list, and forget what was finished long ago."""
         with self._transaction():
-            self._finish(batch, "accepted")
+            self._connection.execute(
+                f"UPDATE results SET state = ?, changed = ? {IN_BATCH}",
+                (state, time.time(), batch.kind, batch.number),
+            )
+            self._connection.execute("DELETE FROM batches WHERE number = ?", (batch.number,))
             self._connection.execute(
                 "DELETE FROM results WHERE state <> 'waiting' AND changed < (SELECT changed "
                 "FROM results WHERE state <> 'waiting' ORDER BY changed DESC LIMIT 1 OFFSET ?)",
                 (KEPT,),
             )
 
-    def refuse(self, batch: Batch) -> None:
-        """Note that the server will not take a list, which is not sent again."""
-        with self._transaction():
-            self._finish(batch, "refused")
-
     def split(self, batch: Batch) -> None:
-        """Make two lists of one, to find what the server refuses."""
+        """Split a list in two, to find what the server refuses."""
         with self._transaction():
-            for count in (batch.size // 2, batch.size):
+            for count in (len(batch.numbers) // 2, len(batch.numbers)):
                 self._connection.execute(
                     "UPDATE results SET batch = ? WHERE kind = ? AND gridimage_id IN "
                     f"(SELECT gridimage_id FROM results {IN_BATCH} ORDER BY gridimage_id LIMIT ?)",
@@ -182,18 +178,19 @@ class Outbox:
                 )
             self._connection.execute("DELETE FROM batches WHERE number = ?", (batch.number,))
 
-    def numbers(self, batch: Batch) -> list[int]:
-        """Return the numbers of the photos in a list that waits."""
-        query = f"SELECT gridimage_id FROM results {IN_BATCH} ORDER BY gridimage_id"
-        with reported(self.path, STATE):
-            rows = self._connection.execute(query, (batch.kind, batch.number))
-            return [int(row[0]) for row in rows]
-
     def waiting(self) -> int:
         """Count the photos that have something to be sent."""
         query = "SELECT count(DISTINCT gridimage_id) FROM results WHERE state = 'waiting'"
         with reported(self.path, STATE):
             return int(self._connection.execute(query).fetchone()[0])
+
+    def waiting_entries(self) -> list[bytes]:
+        """Return all entries that are to be sent, each photo's as JSON without brackets."""
+        query = (
+            "SELECT entries FROM results WHERE state = 'waiting' ORDER BY gridimage_id, kind DESC"
+        )
+        with reported(self.path, STATE):
+            return [bytes(row[0]) for row in self._connection.execute(query)]
 
     def last_request(self) -> float:
         """Return when the server was last asked, in seconds since 1970; 0 for never."""
@@ -215,8 +212,11 @@ class Outbox:
         if row is None:
             self._set("url", url)
         elif row[0] != url:
+            owner, other = shown_address(row[0]), shown_address(url)
+            same = " with other parameters" if owner == other else ""
             raise StateError(
-                self.path, f"it belongs to {row[0]}: name another file for {url} with --state"
+                self.path,
+                f"it belongs to {owner}{same}: name another file for {other} with --state",
             )
 
     def _new_batch(self, kind: ListKind, most: int) -> int:
@@ -234,13 +234,6 @@ class Outbox:
         )
         return int(cursor.lastrowid or 0)
 
-    def _finish(self, batch: Batch, state: str) -> None:
-        self._connection.execute(
-            f"UPDATE results SET state = ?, changed = ? {IN_BATCH}",
-            (state, time.time(), batch.kind, batch.number),
-        )
-        self._connection.execute("DELETE FROM batches WHERE number = ?", (batch.number,))
-
     def _set(self, name: str, value: float | str) -> None:
         with reported(self.path, STATE):
             self._connection.execute("INSERT OR REPLACE INTO settings VALUES (?, ?)", (name, value))
@@ -251,7 +244,7 @@ class Outbox:
 
 @contextmanager
 def open_outbox(path: Path, url: str) -> Iterator[Outbox]:
-    """Open a state file, and make it where there is none."""
+    """Open a state file for a server, and make it if it is missing."""
     with open_database(path, STATE) as connection:
         outbox = Outbox(path, connection)
         outbox.belong_to(url)

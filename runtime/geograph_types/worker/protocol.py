@@ -1,4 +1,4 @@
-"""What the server and its workers say to each other, as Geograph's public scripts do.
+"""What a server and its workers send to each other, as Geograph's public scripts do.
 
 A worker asks with GET and the parameters `model`, `limit`, `unique_number` and, for rows with their
 stored embeddings, `embeddings=1`. The answer is `{"rows": [...], "prefix": ..., "sleep": ...}`. It
@@ -6,6 +6,7 @@ POSTs lists to the same address: labels, and the embeddings that it made from im
 """
 
 import math
+from codecs import BOM_UTF8
 from collections.abc import Sequence
 from typing import Annotated, Any, Final
 
@@ -14,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geograph_types.errors import RowError, RowFault
-from geograph_types.stored.json_lines import ID_LIMIT, wrong_length
+from geograph_types.stored.json_lines import ID_LIMIT, VECTOR_BYTES, wrong_length
 from geograph_types.taxonomy import CLASSES
 
 LABEL_THRESHOLD: Final = 0.2
@@ -24,19 +25,19 @@ NO_LABEL: Final = "None"
 FAILED: Final = "Failed"
 
 NOT_JSON: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-"""What msgspec raises where bytes are no JSON, or not as described."""
+"""What msgspec raises if bytes are not JSON, or not as described."""
 
 Text = Annotated[str, msgspec.Meta(max_length=4096)]
 
 
 class AnswerError(ValueError):
-    """What the server sent is no answer to the question for rows."""
+    """What the server sent is not an answer to the question for rows."""
 
 
 class Label(msgspec.Struct, frozen=True):
     """One label of a photo."""
 
-    image_id: int  # the photo's number in the archive
+    image_id: int
     label: str  # a class; or "None" where no class is likely, or "Failed"
     score: float | int  # its probability; 0 with "None", -1 with "Failed"
 
@@ -44,7 +45,7 @@ class Label(msgspec.Struct, frozen=True):
 class ImageEmbedding(msgspec.Struct, frozen=True):
     """An embedding that was made from a photo."""
 
-    image_id: int  # the photo's number in the archive
+    image_id: int
     type: str  # "image"; the server keeps those of titles too
     embeddings: bytes  # 512 little-endian float32, which msgspec writes as base64
 
@@ -94,9 +95,9 @@ class Answer(msgspec.Struct, frozen=True):
 
 
 def read_answer(body: bytes) -> Answer:
-    """Take an answer apart; its rows are read one by one, with `read_row`."""
+    """Read an answer; its rows are read one by one, with `read_row`."""
     try:
-        answer = msgspec.json.decode(body, type=RawAnswer)
+        answer = msgspec.json.decode(body.removeprefix(BOM_UTF8), type=RawAnswer)
     except NOT_JSON as error:
         raise AnswerError(f"its answer is not JSON with a list of rows ({error})") from None
     sleep = _seconds(answer.sleep)
@@ -109,7 +110,7 @@ def read_answer(body: bytes) -> Answer:
 
 
 def read_row(data: bytes, place: int) -> GivenRow | RowError:
-    """Read one row; an error is given, not raised, with the photo's number where that is known."""
+    """Read a row; an error is returned, not raised, with the photo's number if that is known."""
     try:
         row = msgspec.json.decode(data, type=GivenRow)
     except NOT_JSON as error:
@@ -120,13 +121,15 @@ def read_row(data: bytes, place: int) -> GivenRow | RowError:
             fault = RowFault.BAD_BASE64
         return RowError(place, fault, str(error)[:200], _number_of(data))
     if _number(row.gridimage_id) is None:
-        detail = "gridimage_id is no whole number from 1 to 2^63 - 1"
+        detail = "gridimage_id is not a whole number from 1 to 2^63 - 1"
         return RowError(place, RowFault.WRONG_SCHEMA, detail)
-    if not row.embeddings and not row.fullpath:
-        if row.embeddings is None:
-            detail = "it has neither embeddings nor fullpath"
-            return RowError(place, RowFault.WRONG_SCHEMA, detail, row.number)
-        return RowError(place, RowFault.WRONG_LENGTH, wrong_length(row.embeddings), row.number)
+    vector = row.embeddings
+    if vector is None and not row.fullpath:
+        detail = "it has neither embeddings nor fullpath"
+        return RowError(place, RowFault.WRONG_SCHEMA, detail, row.number)
+    # Empty embeddings beside an image's address are none.
+    if vector is not None and len(vector) != VECTOR_BYTES and (vector or not row.fullpath):
+        return RowError(place, RowFault.WRONG_LENGTH, wrong_length(vector), row.number)
     return row
 
 
@@ -148,7 +151,7 @@ def encode_entries(entries: Sequence[Label | ImageEmbedding]) -> bytes:
 
 
 def encode_list(parts: Sequence[bytes]) -> bytes:
-    """Put what `encode_entries` wrote into one list."""
+    """Join what `encode_entries` wrote into one list."""
     return b"[" + b",".join(parts) + b"]"
 
 
@@ -168,12 +171,12 @@ def _number_of(data: bytes) -> int | None:
 
 
 def _text(value: object) -> str:
-    """Take a text; anything else counts as none."""
+    """Return a text; anything else counts as none."""
     return value if isinstance(value, str) else ""
 
 
 def _seconds(value: object) -> float | None:
-    """Take a number that may be written as text; anything else counts as none."""
+    """Return a number that may be written as text; anything else counts as none."""
     try:
         seconds = msgspec.convert(value, float, strict=False)
     except msgspec.ValidationError:

@@ -1,16 +1,10 @@
-"""The rows of an answer, sorted by what can be done with them."""
+"""The rows of an answer, and what comes of each."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from geograph_types.errors import RowError
-from geograph_types.worker.protocol import (
-    GivenRow,
-    ImageEmbedding,
-    Label,
-    failed_label,
-    read_row,
-)
+from geograph_types.worker.protocol import GivenRow, ImageEmbedding, Label, failed_label, read_row
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,58 +12,36 @@ class RowResult:
     """What came of one row."""
 
     number: int  # of the photo
-    labels: tuple[Label, ...]  # to be sent
-    embedding: ImageEmbedding | None = None  # to be sent, where it was made here
-    fault: str = ""  # why the labels are "Failed"; empty where they are not
-    detail: str = ""  # what was wrong
+    labels: tuple[Label, ...]
+    embedding: ImageEmbedding | None = None  # if it was made here
+    fault: str = ""  # why the labels are "Failed"; empty if they are not
+    detail: str = ""
 
     @classmethod
     def failed(cls, number: int, fault: str, detail: str) -> "RowResult":
-        """Make the result of a row that cannot be used."""
+        """Return the result of a row that cannot be used."""
         return cls(number, failed_label(number), None, fault, detail)
 
 
 @dataclass(frozen=True, slots=True)
-class SortedRows:
+class GivenRows:
     """The rows of an answer; each photo is there once, as it was given first."""
 
-    good: list[GivenRow]  # rows to label
-    failed: list[RowResult]  # results of rows that cannot be read but say which photo they are of
-    # rows that cannot be read and do not say that; nothing can be sent of them
-    nameless: list[RowError]
-    repeated: int  # how many were left out, as the answer has their photos twice
+    by_number: dict[int, GivenRow | RowError]
+    nameless: list[RowError]  # of no known photo, so that nothing can be sent back
+    repeated: int  # left out, since the answer has their photos twice
 
-    @property
-    def numbers(self) -> list[int]:
-        """The photos' numbers."""
-        return [row.number for row in self.good] + [result.number for result in self.failed]
-
-    def without(self, numbers: frozenset[int]) -> "SortedRows":
-        """Leave photos out."""
-        return SortedRows(
-            [row for row in self.good if row.number not in numbers],
-            [result for result in self.failed if result.number not in numbers],
-            self.nameless,
-            self.repeated,
-        )
-
-
-def sort_rows(given: Sequence[bytes]) -> SortedRows:
-    """Read the rows of an answer, each as JSON."""
-    rows = SortedRows([], [], [], 0)
-    repeated = 0
-    met: set[int] = set()
-    for place, data in enumerate(given, start=1):
-        row = read_row(data, place)
-        number = row.gridimage_id if isinstance(row, RowError) else row.number
-        if number in met:
-            repeated += 1
-        elif not isinstance(row, RowError):
-            rows.good.append(row)
-        elif number is None:
-            rows.nameless.append(row)
-        else:
-            rows.failed.append(RowResult.failed(number, row.fault.value, row.detail))
-        if number is not None:
-            met.add(number)
-    return SortedRows(rows.good, rows.failed, rows.nameless, repeated)
+    @classmethod
+    def read(cls, given: Sequence[bytes]) -> "GivenRows":
+        """Read rows, each as JSON."""
+        by_number: dict[int, GivenRow | RowError] = {}
+        nameless = []
+        for place, data in enumerate(given, start=1):
+            row = read_row(data, place)
+            if not isinstance(row, RowError):
+                by_number.setdefault(row.number, row)
+            elif row.gridimage_id is not None:
+                by_number.setdefault(row.gridimage_id, row)
+            else:
+                nameless.append(row)
+        return cls(by_number, nameless, len(given) - len(by_number) - len(nameless))

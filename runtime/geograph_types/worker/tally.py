@@ -1,28 +1,28 @@
 """What a worker has done so far."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from geograph_types.worker.labeller import Postponed
-from geograph_types.worker.rows import RowResult, SortedRows
+from geograph_types.worker.rows import RowResult
 
 
 @dataclass(slots=True)
 class Tally:
-    """Counts of a run."""
+    """Counts of a run, which are reported as they come."""
 
-    rounds: int = 0  # questions that were answered
-    rows: int = 0  # that the server gave
-    labelled: int = 0  # that were computed
+    tell: Callable[[str], None]  # takes a line for people
+    rounds: int = 0
+    rows: int = 0
+    labelled: int = 0
     faults: Counter[str] = field(default_factory=Counter)  # rows that cannot be used, by reason
     repeated: int = 0  # rows that were given again, and not computed again
     sent_again: int = 0  # of these, those that the server had lost
-    left: int = 0  # images of the last round that could not be reached, and are left for later
-    accepted: int = 0  # sets of labels that the server has taken
-    refused: int = 0  # photos whose results it will not take
+    left: int = 0  # images of the last round that are left for later
+    accepted: int = 0  # sets of labels that the server has accepted
+    refused: int = 0  # photos whose results it refuses
     requests: int = 0  # to the server
-    failures: int = 0  # of these, those that were not answered well
+    failures: int = 0  # of these, those without a good answer
     waiting: int = 0  # photos whose results wait to be sent, at the end
 
     @property
@@ -30,32 +30,13 @@ class Tally:
         """Whether some inputs failed."""
         return bool(self.faults or self.refused or self.left)
 
-    def read(self, rows: SortedRows, given: int, tell: Callable[[str], None]) -> None:
-        """Count the rows of an answer, and tell of those that nothing can be sent of."""
-        self.rounds += 1
-        self.rows += given
-        self.repeated += rows.repeated
-        for error in rows.nameless:
-            self.faults[error.fault.value] += 1
-            tell(f"error: {error}")
-
-    def count(self, result: RowResult, tell: Callable[[str], None]) -> None:
-        """Count what came of a row, and tell why it failed."""
+    def count(self, result: RowResult) -> None:
+        """Count what came of a row."""
         if result.fault:
             self.faults[result.fault] += 1
-            tell(f"error: photo {result.number}: {result.fault}: {result.detail}")
+            self.tell(f"error: photo {result.number}: {result.fault}: {result.detail}")
         else:
             self.labelled += 1
-
-    def leave(
-        self, later: Sequence[tuple[int, str]], postponed: Postponed, tell: Callable[[str], None]
-    ) -> None:
-        """Count the images of a round that are left for later, and tell why."""
-        self.left = len(later) + postponed.skipped
-        for number, detail in later:
-            tell(f"note: image of photo {number} left for later: {detail}")
-        if postponed.skipped:
-            tell(f"note: {postponed.skipped} images left for later: {postponed.why_skipped}")
 
     def line(self) -> str:
         """Return a summary in one line."""
@@ -71,14 +52,5 @@ class Tally:
         parts.append(f"{self.accepted} accepted")
         if self.refused:
             parts.append(f"{self.refused} refused")
-        bad = f", {self.failures} of them not answered well" if self.failures else ""
+        bad = f", {self.failures} of them without a good answer" if self.failures else ""
         return ", ".join(parts) + f"; {self.requests} requests{bad}"
-
-
-@dataclass(frozen=True, slots=True)
-class Listeners:
-    """Who hears of the work."""
-
-    tally: Tally  # counts
-    tell: Callable[[str], None]  # takes a line for people
-    after_round: Callable[[], None]  # called after each round

@@ -12,8 +12,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.dataset as pads
 import pyarrow.parquet as pq
 import pytest
 from PIL import Image
@@ -89,6 +91,9 @@ def test_shards_say_of_photos_what_tag_says(
         "below/empty.jpg": "empty_file",
     }
     assert all(row["embeddings"] is None and row["tags"] is None for row in bad.values())
+    # The whole folder, as other software opens it.
+    assert pads.dataset(output, format="parquet").to_table().num_rows == len(table)
+    assert len(pd.read_parquet(output)) == len(table)
 
 
 def test_embeddings_of_a_run_can_be_run_again(

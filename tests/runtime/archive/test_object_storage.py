@@ -45,6 +45,7 @@ class Bucket(BaseHTTPRequestHandler):
     def _list(self, prefix: str) -> None:
         found = sorted(path for path in self.root.rglob("*") if path.is_file())
         keys = [path.relative_to(self.root).as_posix() for path in found]
+        keys = [key.replace("~", "/") for key in keys]  # names with "//", which no folder has
         entries = "".join(
             f"<Contents><Key>{escape(key)}</Key><Size>{path.stat().st_size}</Size>"
             '<LastModified>2020-01-01T00:00:00.000Z</LastModified><ETag>"0"</ETag></Contents>'
@@ -135,6 +136,61 @@ def test_photos_and_embeddings_of_a_bucket(
     capsys.readouterr()
     assert run(stored, tmp_path / "again", tiny_bundle) == 1
     assert "3 of them finished before" in capsys.readouterr().err
+
+
+def test_one_name_costs_itself_and_hidden_objects_are_passed_over(
+    bucket: tuple[Path, str], tiny_bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root, options = bucket
+    folder = root / "100% füße [1] #2"
+    names = ["1.jpg", "~2.jpg", "a/~3.jpg", "._1.jpg", ".trash/4.jpg", "__MACOSX/._5.jpg"]
+    for name in [*names, "lost+found/6.jpg", "a b/é 7.jpg"]:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (64, 48), "green").save(folder / name)
+    for spelled in ("100% füße [1] #2", "100%25%20f%C3%BC%C3%9Fe [1] %232"):
+        output = tmp_path / spelled[:5]
+        for _ in range(2):
+            assert run(f"s3://{BUCKET}/{spelled}{options}", output, tiny_bundle) == 1
+            assert "2 photos tagged, 2 failed: 2 unreadable" in capsys.readouterr().err
+        found = {row["photo"]: row["reason"] for p in output.glob("part-*") for row in rows(p)}
+        bad = {"/2.jpg": "unreadable", "a/3.jpg": "unreadable"}
+        assert found == {"1.jpg": None, "a b/é 7.jpg": None} | bad
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "s3://KEY:SECRET@elsewhere/photos",
+        "S3://KEY:SECRET@elsewhere/photos",
+        "s3://KEY:SEC/RET@elsewhere/photos",
+        "s3://KEY:SEC?RET@elsewhere/photos",
+        "s3://KEY:SEC RET@elsewhere/photos",
+        "s3://KEY:SECRET@",
+        "s3://KEY:SECRET",
+        "s3://elsewhere/photos?secret_key=SECRET",
+        "s3:/KEY:SECRET@elsewhere/photos",
+        "s3:KEY:SECRET@elsewhere/photos",
+        "gs://KEY:SECRET@elsewhere/photos",
+        "https://KEY:SECRET@elsewhere/photos",
+    ],
+)
+def test_no_message_holds_a_secret_of_an_address(
+    bucket: tuple[Path, str],
+    address: str,
+    tiny_bundle: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    options = bucket[1] if "?" not in address or "SEC?" in address else "&" + bucket[1][1:]
+    assert run(address + options.replace("&&", "&"), tmp_path / "out", tiny_bundle) == 2
+    places = ["--input", str(tmp_path), "--bundle", str(tiny_bundle)]
+    assert main(["archive", "run", *places, "--output", address]) == 2
+    places = ["--input", str(tmp_path), "--output", str(tmp_path / "out"), "--labels", address]
+    assert main(["archive", "run", *places, "--bundle", address]) == 2
+    said = capsys.readouterr().err
+    assert said.count("error: ") == 3
+    for secret in ("SEC", "RET", "KEY"):
+        assert secret not in said.replace("secret_key", "")
 
 
 def rows(path: Path) -> list[dict[str, object]]:

@@ -6,10 +6,10 @@ from geograph_types.worker.address import (
     Origin,
     image_address,
     is_practice,
-    is_public,
     redirected,
 )
 from geograph_types.worker.faults import FetchError
+from geograph_types.worker.public import is_public
 
 
 def test_addresses_of_this_machine_and_its_network_are_not_public() -> None:

@@ -14,8 +14,6 @@ from fake_geograph import FakeGeograph, serve
 from PIL import Image
 
 from geograph_types import TypeTagger
-from geograph_types.worker.address import is_public
-from geograph_types.worker.transport import RequestError, Transport
 
 Run = Callable[..., tuple[int, str, str]]
 JPEG = {"Content-Type": "image/jpeg"}
@@ -263,21 +261,15 @@ def test_embeddings_of_a_stand_in_reach_no_archive(work: Run, url: str) -> None:
     assert "has a stand-in encoder, whose embeddings would spoil an archive" in err
 
 
-def test_nothing_is_read_from_an_address_that_a_host_has_moved_to(other: FakeGeograph) -> None:
-    transport, taken = Transport("test"), io.BytesIO()
-    asked: list[str] = []
-
-    def refuse(address: str) -> bool:
-        asked.append(address)
-        return is_public(address)
-
-    url = f"{other.host}/secret.jpg"
-    with pytest.raises(RequestError, match="not public"):
-        transport.request("GET", url, limit=1 << 20, seconds=10, into=taken, allows=refuse)
-    assert (asked, taken.getvalue()) == (["127.0.0.1"], b"")
-    reply = transport.request(
-        "GET", url, limit=1 << 20, seconds=10, into=taken, allows=lambda _: True
-    )
-    assert reply.succeeded
-    assert taken.getvalue() == jpeg(1)
-    transport.close()
+def test_a_server_of_images_that_asks_for_rest_gets_it(api: FakeGeograph, program: Any) -> None:
+    fill(api, 6)
+    api.pages["/3.jpg"] = (429, {"Retry-After": "2"}, b"")
+    worker = program.start("--loops", 2)
+    api.wait(lambda: any(one.path == "/3.jpg" for one in api.asked))
+    api.pages["/3.jpg"] = (200, JPEG, jpeg(3))
+    assert worker.wait(60) == 0
+    images = [one for one in api.asked if one.path.endswith(".jpg")]
+    assert [one.path for one in images[:4]] == ["/1.jpg", "/2.jpg", "/3.jpg", "/3.jpg"]
+    assert images[3].at - images[2].at >= 2
+    assert "3 images left for later: their server asks for 2 seconds of rest" in program.said()
+    assert set(api.embeddings()) == set(range(1, 7))

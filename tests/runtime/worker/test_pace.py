@@ -73,7 +73,7 @@ def test_retry_after_is_obeyed(
     status, _, err = work("--once", "--embeddings")
     assert status == 0
     assert gaps(api)[0] >= 1.0
-    assert "the server is not well (status 429): again in 1." in err
+    assert "the server is not well (status 429): next try in 1." in err
 
 
 def test_dates_and_seconds_of_retry_after() -> None:

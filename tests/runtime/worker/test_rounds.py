@@ -4,7 +4,6 @@ import base64
 import gzip
 import json
 import re
-import socket
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +14,7 @@ import pytest
 from fake_geograph import FakeGeograph
 
 from geograph_types import CLASSES, TypeTagger
-from geograph_types.worker.work import host_identity, unique_number
+from geograph_types.cli.worker import unique_number
 
 Run = Callable[..., tuple[int, str, str]]
 JSON = {"Content-Type": "application/json"}
@@ -67,30 +66,30 @@ def test_a_photo_without_any_likely_class_is_none(
     assert api.labels() == {1: [("None", 0)]}
 
 
-def test_the_number_of_a_host_is_stable_and_spread() -> None:
-    numbers = [unique_number(f"host{index}") for index in range(2000)]
-    assert numbers == [unique_number(f"host{index}") for index in range(2000)]
-    assert set(numbers) == set(range(32))
-
-
-def test_a_host_is_told_by_its_machine_id_where_it_has_one(tmp_path: Path) -> None:
+def test_the_number_of_a_host_is_stable_and_spread(tmp_path: Path) -> None:
     machine_id = tmp_path / "machine-id"
-    nameless = host_identity(machine_id)
+    without = unique_number(machine_id)
     machine_id.write_bytes(b"\xff")
-    assert host_identity(machine_id) == nameless
-    machine_id.write_text("0123456789abcdef\n")
-    assert host_identity(machine_id) == f"{nameless}0123456789abcdef"
-    assert nameless.startswith(socket.gethostname())
+    assert unique_number(machine_id) == without
+    numbers = []
+    for index in range(500):
+        machine_id.write_text(f"{index:032x}\n")
+        numbers.append(unique_number(machine_id))
+        assert unique_number(machine_id) == numbers[-1]
+    assert set(numbers) == set(range(32))
 
 
 def test_an_address_with_a_model_and_a_key_keeps_them(
     api: FakeGeograph, work: Run, make_row: Callable[..., dict[str, Any]]
 ) -> None:
     fill(api, make_row, 1)
-    assert work("--once", url=f"{api.url}?model=types-v2&key=a%20b&limit=9")[0] == 0
-    assert api.asked[0].path.startswith("/api?model=types-v2&key=a+b&limit=100&unique_number=")
+    assert (
+        work("--once", url=f"{api.url}?model=types-v2&tag[]=1&limit=9&tag[]=%E9&key=a%20b")[0] == 0
+    )
+    kept = "/api?model=types-v2&tag[]=1&tag[]=%E9&key=a%20b"
+    assert api.asked[0].path.startswith(f"{kept}&limit=100&unique_number=")
     assert "embeddings" not in api.asked[0].path
-    assert api.asked[1].path.startswith("/api?model=types-v2&key=a+b")
+    assert api.asked[1].path == kept.replace("&tag[]=%E9", "&limit=9&tag[]=%E9")
 
 
 def test_a_dry_run_prints_what_would_be_sent_and_leaves_nothing(
@@ -205,7 +204,7 @@ def test_a_list_that_is_refused_is_halved_until_only_the_bad_one_is_left(
 @pytest.mark.parametrize(
     ("page", "message"),
     [
-        ((404, {}, b""), "status 404: it has nothing there: check --url"),
+        ((404, {}, b""), "status 404: there is nothing at this address: check --url"),
         ((403, {}, b""), "status 403: it does not let this machine in"),
         ((302, {"Location": "http://127.0.0.2/x"}, b""), "moved to 'http://127.0.0.2/x'"),
     ],
@@ -257,9 +256,11 @@ def test_an_answer_that_cannot_be_used_is_asked_for_again(
     api.answers = [page]
     status, _, err = work("--once", "--embeddings")
     assert status == 0
-    assert re.search(rf"the server is not well \(.*({problem}).*\): again in 0.[0-9] s", err), err
+    assert re.search(rf"the server is not well \(.*({problem}).*\): next try in 0.[0-9] s", err), (
+        err
+    )
     assert "\x1b" not in err
-    assert "2 accepted; 3 requests, 1 of them not answered well" in err
+    assert "2 accepted; 3 requests, 1 of them without a good answer" in err
 
 
 def test_json_from_a_script_that_says_html_is_taken(
@@ -317,12 +318,62 @@ def test_a_state_file_belongs_to_one_server_and_one_worker(
     assert work("--once")[0] == 0
     status, _, err = work("--once", url="http://127.0.0.1:9/api")
     assert status == 2
-    assert f"it belongs to {api.url}?model=types: name another file" in err
+    assert f"it belongs to {api.url}: name another file" in err
     catalog = tmp_path / "tags.catalog"
     catalog.write_bytes(b"no database, but long enough to be taken for one" * 20)
     status, _, err = work("--once", "--state", catalog)
     assert status == 2
-    assert "it is no state file: name another file" in err
+    assert "it is not a state file: name another file" in err
     status, _, err = work("--once", "--state", tmp_path / "none" / "worker.state")
     assert status == 2
     assert "it cannot be written (No such file or directory)" in err
+
+
+def test_gzip_of_two_members_and_a_byte_order_mark_are_read(
+    api: FakeGeograph, work: Run, make_row: Callable[..., dict[str, Any]]
+) -> None:
+    body = b"\xef\xbb\xbf" + json.dumps({"rows": [make_row(1), make_row(2)]}).encode()
+    packed = gzip.compress(body[:900]) + gzip.compress(body[900:]) + bytes(7)
+    api.answers = [(200, JSON | {"Content-Encoding": "gzip"}, packed)]
+    assert work("--once", "--embeddings")[0] == 0
+    assert api.answered() == {1, 2}
+
+
+@pytest.mark.parametrize("ahead", [3600.0, 1e9])
+def test_results_of_a_clock_that_was_ahead_are_sent_again(
+    api: FakeGeograph,
+    work: Run,
+    make_row: Callable[..., dict[str, Any]],
+    tmp_path: Path,
+    ahead: float,
+) -> None:
+    fill(api, make_row, 2)
+    assert work("--once", "--embeddings")[0] == 0
+    with sqlite3.connect(tmp_path / "worker.state") as state:
+        state.execute("UPDATE results SET changed = changed + ?", (ahead,))
+        state.execute("UPDATE settings SET value = value + ? WHERE name = 'last_request'", (ahead,))
+    state.close()
+    api.commits.clear()
+    assert "2 given again (2 sent again), 2 accepted" in work("--once", "--embeddings")[2]
+    assert api.answered() == {1, 2}
+
+
+def test_a_key_in_the_address_is_neither_shown_nor_readable_by_others(
+    api: FakeGeograph, work: Run, make_row: Callable[..., dict[str, Any]], tmp_path: Path
+) -> None:
+    fill(api, make_row, 1)
+    url, state = f"{api.url}?key=SECRET", tmp_path / "worker.state"
+    state.touch(0o644)  # as an earlier version has left it
+    said = work("--once", url=url)[2]
+    left = [path for path in tmp_path.glob("worker.state*") if path.stat().st_mode & 0o077]
+    assert left == []
+    api.answers = [(302, {"Location": "http://127.0.0.2/?key=SECRET"}, b"")]
+    said += work("--once", url=url)[2]
+    api.answers = [(500, {}, b"")] * 8
+    said += work("--once", url=url)[2]
+    said += work("--once", url=f"{api.url}?key=SECRET2")[2]
+    said += work("--once", url="http://user:SECRET@127.0.0.1/")[2]
+    said += work("--once", url="http://user:SEC/RET@127.0.0.1/")[2]
+    assert f"it belongs to {api.url} with other parameters: name another file" in said
+    assert "SECRET" not in said
+    assert "SEC/" not in said
