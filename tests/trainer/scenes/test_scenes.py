@@ -99,8 +99,8 @@ def test_a_stream_of_scenes_takes_the_classes_in_turn() -> None:
 
 def test_same_seed_same_bytes_and_other_seed_other_bytes(tmp_path: Path) -> None:
     first, again, other = tmp_path / "first", tmp_path / "again", tmp_path / "other"
-    for out, seed in ((first, 3), (again, 3), (other, 4)):
-        write_scenes(out, 1, seed)
+    for out, seed, processes in ((first, 3, 1), (again, 3, 2), (other, 4, 1)):
+        write_scenes(out, 1, seed, processes=processes)
     assert contents(first) == contents(again)
     assert contents(first).keys() == contents(other).keys()
     assert all(contents(first)[name] != data for name, data in contents(other).items())
@@ -133,11 +133,11 @@ def test_places_and_tags_follow_the_labelling_rules() -> None:
     assert 0.08 < unknown / (6 * 400) < 0.16
 
 
-def test_progress_sees_every_photo_after_the_one_before_is_there(tmp_path: Path) -> None:
-    def watch(numbers: Iterable[int]) -> Iterator[int]:
-        for number in numbers:
+def test_progress_sees_every_photo_once_it_is_there(tmp_path: Path) -> None:
+    def watch(rows: Iterable[tuple[object, ...]]) -> Iterator[tuple[object, ...]]:
+        for number, row in enumerate(rows, 1):
             assert len(list(tmp_path.glob("*.jpg"))) == number
-            yield number
+            yield row
 
     write_scenes(tmp_path, 1, 0, watch)
     assert len(list(tmp_path.glob("*.jpg"))) == len(CLASSES)

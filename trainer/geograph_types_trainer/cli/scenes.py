@@ -29,12 +29,13 @@ def scenes(out: Path, per_class: int, seed: int) -> int:
     They are 640x480 JPEG files with EXIF; labels.csv gives their positions and raw tags.
     """
     from geograph_types.cli.progress import track
+    from geograph_types.system.cpu import usable_cpus
     from geograph_types.taxonomy import CLASSES
     from geograph_types_trainer.scenes import write_scenes
 
     total = per_class * len(CLASSES)
     labels = write_scenes(
-        out, per_class, seed, lambda numbers: track(numbers, "photos drawn", total)
+        out, per_class, seed, lambda rows: track(rows, "photos drawn", total), usable_cpus()
     )
     note(f"{total} photos drawn, labels in {labels}")
     return 0

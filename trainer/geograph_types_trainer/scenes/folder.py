@@ -1,134 +1,119 @@
-"""A folder of practice photographs with their labels."""
+"""A folder of practice photos with their labels."""
 
 import csv
 import io
-from collections.abc import Callable, Iterable
+import signal
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 
 import numpy as np
 from PIL import Image
+from PIL.ExifTags import IFD, Base
+from PIL.Image import Transpose
 
 from geograph_types.errors import InputError
 from geograph_types.files.atomic import new_file
 from geograph_types.taxonomy import CLASSES
 from geograph_types_trainer.scenes.catalogue import draw_scene, scene_generator
-from geograph_types_trainer.scenes.places import Place, draw_place
+from geograph_types_trainer.scenes.places import draw_place
 
-LABEL_COLUMNS: Final = (
-    "photo",
-    "gridimage_id",
-    "types",
-    "grid",
-    "camera_easting",
-    "camera_northing",
-    "subject_easting",
-    "subject_northing",
-    "weight",
-    "split",
-)
+POSITIONS: Final = ("camera_easting", "camera_northing", "subject_easting", "subject_northing")
+LABEL_COLUMNS: Final = ("photo", "gridimage_id", "types", "grid", *POSITIONS, "weight", "split")
 
-# Orientation tag of EXIF, and how to turn the upright picture to store it so.
-_TURNS: Final = {
-    1: None,
-    3: Image.Transpose.ROTATE_180,
-    6: Image.Transpose.ROTATE_90,
-    8: Image.Transpose.ROTATE_270,
-}
-_TURNED = 0.1  # share of photographs that are upright only after reading EXIF
-_EXIF_FOLDER, _MAKE, _MODEL, _ORIENTATION, _TAKEN = 0x8769, 0x010F, 0x0110, 0x0112, 0x9003
-_IDS_PER_SEED = 1_000_000
+TURNS: Final = {3: Transpose.ROTATE_180, 6: Transpose.ROTATE_90, 8: Transpose.ROTATE_270}
+"""EXIF orientations, and how to turn the upright picture to store it so."""
+TURNED: Final = 0.1  # share of photos that are upright only after EXIF is applied
+IDS_PER_SEED: Final = 1_000_000
+
+LabelRow: TypeAlias = tuple[object, ...]
 
 
 def write_scenes(
     out: Path,
     per_class: int,
     seed: int,
-    progress: Callable[[Iterable[int]], Iterable[int]] | None = None,
+    progress: Callable[[Iterable[LabelRow]], Iterable[LabelRow]] = iter,
+    processes: int = 1,
 ) -> Path:
-    """Draw labelled practice photographs into a folder.
+    """Draw labelled practice photos into a new folder and return the path of `labels.csv`.
 
-    The photographs are JPEG files of 640x480 pixels once EXIF orientation is applied. The labels
-    are written last, so a folder that has them is complete.
-
-    Args:
-        out: Folder to write to; made if there is none.
-        per_class: Number of photographs for each of the seven classes.
-        seed: 0 or more; the same seed and number give the same files.
-        progress: Passes the photographs' numbers on, one when the one before is written.
-
-    Returns:
-        Path of the labels, `labels.csv`, with the columns `LABEL_COLUMNS`.
-
-    Raises:
-        InputError: `per_class` is not between 1 and 142,857, `seed` is negative, or `out` is a
-            file or a folder that is not empty.
-        OSError: the folder cannot be written.
+    The photos are JPEG files of 640x480 pixels once EXIF orientation is applied; the same seed and
+    number give the same files. The labels, with the columns `LABEL_COLUMNS`, are written last, so
+    a folder that has them is complete. `progress` passes on each row of them, once its photo is
+    written.
     """
     _check(out, per_class, seed)
-    total = per_class * len(CLASSES)
     out.mkdir(parents=True, exist_ok=True)
-    splits = [_splits(per_class, seed, index) for index in range(len(CLASSES))]
-    rows: list[list[object]] = []
-    for number in progress(range(total)) if progress else range(total):
-        turn, index = divmod(number, len(CLASSES))
-        rng = scene_generator(seed, number)
-        name = f"{CLASSES[index].lower().replace(' ', '-')}-{turn + 1:04d}.jpg"
-        (out / name).write_bytes(_encode(draw_scene(CLASSES[index], rng), rng))
-        place = draw_place(CLASSES[index], rng)
-        image_id = seed * _IDS_PER_SEED + number + 1
-        rows.append([name, image_id, *_position_fields(place), 1.0, splits[index][turn]])
-    labels = out / "labels.csv"
+    rows = list(progress(_rows(out, per_class, seed, processes)))
     text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(LABEL_COLUMNS)
-    writer.writerows(rows)
+    csv.writer(text, lineterminator="\n").writerows([LABEL_COLUMNS, *rows])
+    labels = out / "labels.csv"
     with new_file(labels) as stream:
         stream.write(text.getvalue().encode())
     return labels
 
 
 def _check(out: Path, per_class: int, seed: int) -> None:
-    if per_class < 1 or per_class * len(CLASSES) > _IDS_PER_SEED:
-        raise InputError(
-            f"{per_class} photographs a class: it must be from 1 to {_IDS_PER_SEED // len(CLASSES)}"
-        )
+    most = IDS_PER_SEED // len(CLASSES)
+    if not 1 <= per_class <= most:
+        raise InputError(f"{per_class} photos of each class: it must be from 1 to {most}")
     if seed < 0:
         raise InputError(f"seed is {seed}: it must be 0 or more")
     if out.exists() and not out.is_dir():
-        raise InputError(f"{out} is a file: give a folder to write the photographs to")
+        raise InputError(f"{out} is a file: choose a folder to write the photos to")
     if out.exists() and any(out.iterdir()):
-        raise InputError(f"{out} is not empty: give a new folder, so that nothing is overwritten")
+        raise InputError(f"{out} is not empty: choose a new folder, so that nothing is overwritten")
 
 
-def _splits(per_class: int, seed: int, class_index: int) -> list[str]:
-    """Draw which photographs of a class train (80 %), validate (10 %) and test (10 %)."""
+def _rows(out: Path, per_class: int, seed: int, processes: int) -> Iterator[LabelRow]:
+    """Write the photos, and yield their labels in order."""
+    write = partial(_write_photo, out, per_class, seed)
+    numbers = range(per_class * len(CLASSES))
+    if processes == 1:
+        yield from map(write, numbers)
+        return
+    # The parent alone answers an interrupt.
+    quiet = (signal.SIGINT, signal.SIG_IGN)
+    with ProcessPoolExecutor(processes, get_context("spawn"), signal.signal, quiet) as pool:
+        try:
+            yield from pool.map(write, numbers)
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _write_photo(out: Path, per_class: int, seed: int, number: int) -> LabelRow:
+    """Write one photo and return its row of labels."""
+    turn, index = divmod(number, len(CLASSES))
+    rng = scene_generator(seed, number)
+    name = f"{CLASSES[index].lower().replace(' ', '-')}-{turn + 1:04d}.jpg"
+    (out / name).write_bytes(_encode(draw_scene(CLASSES[index], rng), rng))
+    place = draw_place(CLASSES[index], rng)
+    split = _split(turn, per_class, seed, index)
+    positions = (*(place.camera or ("", "")), *place.subject)
+    return name, seed * IDS_PER_SEED + number + 1, place.tags, place.grid, *positions, 1.0, split
+
+
+def _split(turn: int, per_class: int, seed: int, index: int) -> str:
+    """Return the split of one photo: of each class, 80 % train, 10 % validate, 10 % test."""
+    order = np.random.default_rng([seed, index, per_class]).permutation(per_class)
     tenth = per_class // 10
-    names = ["val"] * tenth + ["tes"] * tenth + ["tra"] * (per_class - 2 * tenth)
-    order = np.random.default_rng([seed, class_index, per_class]).permutation(per_class)
-    return [names[position] for position in order]
-
-
-def _position_fields(place: Place) -> tuple[object, ...]:
-    """Tags, grid, camera and subject, as the labels hold them."""
-    camera = ("", "") if place.camera is None else place.camera
-    return place.tags, place.grid, *camera, *place.subject
+    return "val" if order[turn] < tenth else "tes" if order[turn] < 2 * tenth else "tra"
 
 
 def _encode(picture: Image.Image, rng: np.random.Generator) -> bytes:
-    """Store an upright picture as JPEG with EXIF, a few of them turned on their side or head."""
-    turned = rng.uniform() < _TURNED
-    orientation = int(rng.choice([3, 6, 8])) if turned else 1
-    transpose = _TURNS[orientation]
-    stored = picture if transpose is None else picture.transpose(transpose)
+    """Store an upright picture as JPEG with EXIF, a few of them on their side or head."""
+    orientation = int(rng.choice(list(TURNS))) if rng.uniform() < TURNED else 1
+    stored = picture.transpose(TURNS[orientation]) if orientation in TURNS else picture
     exif = Image.Exif()
-    exif[_MAKE] = "Practice"
-    exif[_MODEL] = "Drawn scene"
-    exif[_ORIENTATION] = orientation
+    exif[Base.Make], exif[Base.Model], exif[Base.Orientation] = "Practice", "Scene", orientation
     year, month, day = rng.integers((2005, 1, 1), (2025, 13, 29))
     hour, minute, second = rng.integers((7, 0, 0), (20, 60, 60))
     taken = f"{year}:{month:02d}:{day:02d} {hour:02d}:{minute:02d}:{second:02d}"
-    exif.get_ifd(_EXIF_FOLDER)[_TAKEN] = taken
+    exif.get_ifd(IFD.Exif)[Base.DateTimeOriginal] = taken
     file = io.BytesIO()
     stored.save(file, "JPEG", quality=int(rng.integers(55, 95)), exif=exif)
     return file.getvalue()
