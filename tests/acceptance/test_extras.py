@@ -22,7 +22,7 @@ OWN_MODULES: Final = {
     "ray": ["geograph_types.archive.ray_engine", "ray.data"],
     "geo": ["geograph_types.distance.geodesy"],
     "heif": ["geograph_types.decoding.open", "pi_heif"],
-    "xmp": ["geograph_types.sidecars.check"],
+    "xmp": ["geograph_types.sidecars.document"],
     "worker": ["geograph_types.worker.transport"],
     "serve": ["geograph_types.serve.app"],
     "train": ["geograph_types_trainer.training.loop", "geograph_types_trainer.evaluation.plots"],

@@ -17,7 +17,7 @@ import pytest
 from PIL import Image
 
 from geograph_types.photos.catalog import open_catalog
-from geograph_types.sidecars.plan import sidecar_path
+from geograph_types.sidecars.search import sidecar_path
 from geograph_types.tagger import TypeTagger
 
 PHOTOS = int(os.environ.get("GEOGRAPH_TYPES_TAG_PHOTOS", "60"))

@@ -1,5 +1,6 @@
-"""The sidecars that `tag` writes, or would write."""
+"""The sidecars that `tag --xmp` and `sidecars undo` change, or would change."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import click
@@ -13,6 +14,39 @@ if TYPE_CHECKING:
     from geograph_types.sidecars.plan import SidecarPlan
 
 
+class SidecarTally:
+    """Carry out plans, or show them in a dry run, and count what became of them."""
+
+    def __init__(self, dry_run: bool) -> None:
+        self._dry_run = dry_run
+        self.changed = 0
+        self.failed = 0
+
+    def take(self, make: "Callable[[], SidecarPlan]") -> "SidecarPlan | None":
+        """Make and carry out a plan, and return it; write an error if it fails."""
+        from geograph_types.sidecars.plan import apply_plan
+
+        try:
+            plan = make()
+            if not self._dry_run:
+                apply_plan(plan)
+            elif plan.changes:
+                for line in (str(plan.path), *(f"  {line}" for line in plan.lines())):
+                    click.echo(displayable(line))
+        except SidecarError as error:
+            self.failed += 1
+            note(f"error: {error}")
+            return None
+        self.changed += plan.changes
+        return plan
+
+    def show(self, done: str) -> None:
+        """Write the counts to standard error; `done` is what became of sidecars."""
+        verb = f"would be {done}" if self._dry_run else done
+        failed = f", {self.failed} failed" if self.failed else ""
+        note(f"{self.changed} sidecars {verb}{failed}")
+
+
 class SidecarOutput:
     """Write each photo's tags into its sidecar; those of a photo that failed stay as they are."""
 
@@ -20,38 +54,36 @@ class SidecarOutput:
         """Load what writes them, so that a missing extra is reported before any work is done."""
         import geograph_types.sidecars.plan  # noqa: F401
 
-        self._dry_run = dry_run
-        self.changed = 0
-        self.failed = 0
+        self._tally = SidecarTally(dry_run)
+        self._short: list[str] = []
+        self._hidden: list[str] = []
+
+    @property
+    def failed(self) -> int:
+        """How many sidecars could not be written."""
+        return self._tally.failed
 
     def write(self, result: PhotoResult) -> None:
         """Put the photo's certain tags into its sidecar, in place of earlier ones of ours."""
-        from geograph_types.sidecars.plan import apply_plan, plan_tags
+        from geograph_types.sidecars.plan import plan_tags
 
-        if result.prediction is None:
+        prediction = result.prediction
+        if prediction is None:
             return
-        try:
-            plan = plan_tags(result.path, result.prediction.certain_tags)
-            if self._dry_run:
-                show_plan(plan)
-            else:
-                apply_plan(plan)
-        except SidecarError as error:
-            self.failed += 1
-            note(f"error: {error}")
-            return
-        self.changed += plan.changes
+        plan = self._tally.take(lambda: plan_tags(result.path, prediction.certain_tags))
+        if plan and plan.changes:
+            if plan.path.stem == result.path.stem:
+                self._short.append(str(plan.path))
+            if plan.hidden:
+                self._hidden.append(str(plan.hidden))
 
     def show(self) -> None:
-        """Write the counts to standard error."""
-        verb = "would be written" if self._dry_run else "written"
-        failed = f", {self.failed} failed" if self.failed else ""
-        note(f"{self.changed} sidecars {verb}{failed}")
-
-
-def show_plan(plan: "SidecarPlan") -> None:
-    """Write what a plan would change, if anything, to standard output."""
-    if plan.changes:
-        click.echo(displayable(str(plan.path)))
-        for line in plan.lines():
-            click.echo(f"  {displayable(line)}")
+        """Write to standard error how many there were, and which were not new files of ours."""
+        self._tally.show("written")
+        if self._short:
+            note(f"note: {len(self._short)} of them were there already, such as {self._short[0]}")
+        if self._hidden:
+            note(
+                f"note: {len(self._hidden)} photos share a sidecar with another file, such as "
+                f"{self._hidden[0]}: programs that read photo.jpg.xmp first no longer see that one"
+            )

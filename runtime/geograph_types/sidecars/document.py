@@ -1,261 +1,147 @@
-"""XMP text as a tree that remembers where in the text each element lies.
+"""XMP as exiv2 reads and writes it, as digiKam and darktable do; the only importer of exiv2."""
 
-Editing XMP by parsing and writing it anew loses what the writer does not know: comments, layout,
-padding, qualifiers, the order of things. Here the text stays as it is, and an edit replaces spans
-of it. This module knows XML and RDF's lists; what goes into them is up to `xmp_tags`.
-"""
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Mapping
+from typing import Final, TypeAlias
 
-import codecs
-import re
-import xml.parsers.expat
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Final, NamedTuple
+from geograph_types.errors import InputError, MissingExtraError
 
-from geograph_types.errors import InputError
+try:
+    import exiv2
+except ModuleNotFoundError:
+    raise MissingExtraError("exiv2", "xmp") from None
+
+Properties: TypeAlias = "exiv2.XmpData"
+Values: TypeAlias = dict[str, tuple[str, ...]]
+"""By exiv2's keys, such as "Xmp.dc.subject": type, then the value, or each item of a list."""
+
+OWN_NAMESPACE: Final = "urn:x-geograph-types:sidecar:1#"
+OWN_PREFIX: Final = "geographTypes"
+
+HEADER: Final = '<?xml version="1.0" encoding="UTF-8"?>\n'
+EMPTY: Final = (
+    '<x:xmpmeta xmlns:x="adobe:ns:meta/">\n'
+    ' <rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"/>\n'
+    "</x:xmpmeta>\n"
+)
+PACKET: Final = '<?xpacket begin="" id="W5M0MpCehiHzreSzNTczkc9d"?>'
+
+PARSED: Final = f"Xmp.{OWN_PREFIX}.parsed"
+"""Put into what exiv2 reads, since it reports no properties at all where it cannot parse."""
+
+DEEPEST: Final = 100
+"""Levels of elements; editors' masks have some 20, and exiv2 recurses."""
+
+LISTS: Final = {
+    "XmpBag": exiv2.TypeId.xmpBag,
+    "XmpSeq": exiv2.TypeId.xmpSeq,
+    "XmpAlt": exiv2.TypeId.xmpAlt,
+}
+EMPTY_TEXTS: Final = ("", 'lang="x-default" ')
+
+# What it reports is in the outcome; on its own it would write to standard error.
+exiv2.LogMsg.setLevel(exiv2.LogMsg.Level.mute)
+exiv2.XmpProperties.registerNs(OWN_NAMESPACE, OWN_PREFIX)
 
 
 class XmpError(InputError):
-    """A text that is no XMP, or that cannot be edited without loss."""
+    """A text that is not XMP, or that exiv2 cannot write without loss."""
 
 
-RDF: Final = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
-LISTS: Final = ("Bag", "Seq", "Alt")
-
-BYTE_ORDER_MARKS: Final = (
-    (codecs.BOM_UTF32_LE, "utf-32-le"),
-    (codecs.BOM_UTF32_BE, "utf-32-be"),
-    (codecs.BOM_UTF16_LE, "utf-16-le"),
-    (codecs.BOM_UTF16_BE, "utf-16-be"),
-    (b"<\0", "utf-16-le"),
-    (b"\0<", "utf-16-be"),
-)
-DECLARED: Final = re.compile(rb"<\?xml\s[^>]*encoding\s*=\s*[\"']([A-Za-z0-9._-]+)[\"']")
-TAG: Final = re.compile(rb"<(?:[^>\"']|\"[^\"]*\"|'[^']*')*>")
-SPACE_BEFORE: Final = re.compile(rb"[ \t\r\n]*\Z")
-
-
-class Name(NamedTuple):
-    """A name of XML: namespace and what comes behind the colon."""
-
-    uri: str
-    local: str
+def read_xmp(data: bytes) -> Properties:
+    """Read a sidecar in any encoding, of any root around `rdf:RDF`."""
+    before, closing, after = _normalised(data).rpartition("</rdf:RDF>")
+    if not closing:
+        raise XmpError("it is XML without rdf:RDF, not XMP: move the file away, or repair it")
+    mark = (
+        f'<rdf:Description xmlns:{OWN_PREFIX}="{OWN_NAMESPACE}" {OWN_PREFIX}:parsed="1">'
+        "</rdf:Description>"
+    )
+    properties = _parsed(PACKET + before + mark + closing + after)
+    if PARSED not in properties:
+        raise XmpError("exiv2, and photo software with it, cannot parse it")
+    del properties[PARSED]
+    return properties
 
 
-class Edit(NamedTuple):
-    """Bytes of the text from `start` up to `end` become `text`."""
-
-    start: int
-    end: int
-    text: bytes
-
-
-@dataclass(slots=True, eq=False)
-class Element:
-    """An element and its place, in bytes of the text as UTF-8.
-
-    Attributes:
-        name: with its namespace.
-        prefix: as written, with the colon; empty in the default namespace.
-        attributes: by name; declarations of namespaces are not among them.
-        parent: the element around it.
-        start: where its first tag begins.
-        inner: where its first tag ends.
-        close: where its last tag begins; `inner` where there is none, as in `<a/>`.
-        end: where it ends.
-        children: elements directly in it.
-        text: characters directly in it.
-    """
-
-    name: Name
-    prefix: str
-    attributes: Mapping[Name, str]
-    parent: "Element | None"
-    start: int
-    inner: int
-    close: int = 0
-    end: int = 0
-    children: list["Element"] = field(default_factory=list)
-    text: str = ""
-
-    @property
-    def is_closed_at_once(self) -> bool:
-        """Whether it is written with a single tag, as `<a/>`."""
-        return self.close == self.end
+def write_xmp(properties: Properties) -> bytes:
+    """Return the sidecar, if exiv2 finds every property in it when it reads it back."""
+    flags = exiv2.XmpParser.XmpFormatFlags
+    layout = int(flags.omitPacketWrapper | flags.useCompactFormat)
+    _, packet = exiv2.XmpParser.encode(properties, layout)
+    text = HEADER + (packet or EMPTY)
+    lost = values(properties).items() ^ values(_parsed(text)).items()
+    if lost:
+        keys = ", ".join(sorted({key for key, _ in lost}))
+        raise XmpError(f"exiv2 cannot write its {keys} without loss")
+    return text.encode()
 
 
-@dataclass(frozen=True, slots=True)
-class XmpDocument:
-    """A parsed text.
-
-    Attributes:
-        text: all of it, in UTF-8.
-        encoding: that of the file.
-        rdf: the element `rdf:RDF`.
-        prefixes: by namespace, as first declared; many programs cannot read a text that has two
-            for one namespace.
-    """
-
-    text: bytes
-    encoding: str
-    rdf: Element
-    prefixes: Mapping[str, str]
-
-    @classmethod
-    def parse(cls, data: bytes) -> "XmpDocument":
-        """Parse a file in any encoding that XML allows.
-
-        Raises:
-            XmpError: this is no well-formed XML, has a document type, or holds no `rdf:RDF` by
-                that prefix.
-        """
-        text, encoding = _decode(data)
-        root, prefixes = _parse(text)
-        for element in (root, *root.children):
-            if element.name == Name(RDF, "RDF"):
-                if element.prefix != "rdf:":
-                    raise XmpError(
-                        "its RDF has a prefix other than rdf, which programs cannot read"
-                    )
-                return cls(text, encoding, element, prefixes)
-        raise XmpError("this is XML without rdf:RDF, not XMP: move the file away, or mend it")
-
-    @property
-    def packet(self) -> bytes:
-        """The outermost element alone in UTF-8, as an XMP packet."""
-        root = self.rdf.parent or self.rdf
-        begin = b'<?xpacket begin="" id="W5M0MpCehiHzreSzNTczkc9d"?>'
-        return begin + self.text[root.start : root.end] + b'<?xpacket end="w"?>'
-
-    @property
-    def descriptions(self) -> list[Element]:
-        """The elements that hold the properties."""
-        return [node for node in self.rdf.children if node.name == Name(RDF, "Description")]
-
-    def properties(self, name: Name) -> Iterator[Element]:
-        """Find properties of that name, at the top and not within others."""
-        for description in self.descriptions:
-            yield from (node for node in description.children if node.name == name)
-
-    def find_list(self, name: Name) -> Element | None:
-        """Find the Bag, Seq or Alt that a property holds; `None` where there is no such property.
-
-        Raises:
-            XmpError: the property is there, and is no list.
-        """
-        holders = list(self.properties(name))
-        plain = any(name in description.attributes for description in self.descriptions)
-        if not holders and not plain:
-            return None
-        nodes = holders[0].children if len(holders) == 1 and not plain else []
-        if len(nodes) != 1 or nodes[0].name.uri != RDF or nodes[0].name.local not in LISTS:
-            raise XmpError(
-                f"its {name.local} is not a list: save it again with the software that wrote it"
-            )
-        return nodes[0]
-
-    def space_before(self, element: Element) -> bytes:
-        """Return the white space directly before an element."""
-        match = SPACE_BEFORE.search(self.text, 0, element.start)
-        return match[0] if match else b""
-
-    def insertion(self, parent: Element, added: Iterable[str]) -> Edit:
-        """Put elements behind the last child, each on a line of its own if that child has one."""
-        if parent.children:
-            place, space = parent.children[-1].end, self.space_before(parent.children[-1])
-        else:
-            place, space = parent.inner, self.space_before(parent)
-            space = space + b" " if b"\n" in space else b""
-        text = b"".join(space + element.encode() for element in added)
-        if not parent.is_closed_at_once:
-            return Edit(place, place, text)
-        opened = self.text[parent.start : parent.inner - 2] + b">"
-        closing = f"</{parent.prefix}{parent.name.local}>".encode()
-        return Edit(parent.start, parent.end, opened + text + closing)
-
-    def removal(self, element: Element) -> Edit:
-        """Take an element away, with the white space before it: what `insertion` put there."""
-        return Edit(element.start - len(self.space_before(element)), element.end, b"")
-
-    def edited(self, edits: Iterable[Edit]) -> bytes:
-        """Write the file with edits that do not overlap, in its own encoding."""
-        text = self.text
-        for edit in sorted(edits, reverse=True):
-            text = text[: edit.start] + edit.text + text[edit.end :]
-        return text.decode().encode(self.encoding, errors="xmlcharrefreplace")
+def values(properties: Properties) -> Values:
+    """Return all properties but titles and the like that are empty, which exiv2 does not write."""
+    found: Values = {}
+    for datum in properties:
+        kind, texts = datum.typeName(), (str(datum.value()),)
+        if kind in LISTS:
+            texts = tuple(datum.toString(index) for index in range(datum.count()))
+        if kind != "LangAlt" or texts[0] not in EMPTY_TEXTS:
+            found[datum.key()] = (kind, *texts)
+    return found
 
 
-def qualified(name: str) -> Name:
-    """Split a name as expat gives it: "namespace local prefix", or fewer of them."""
-    parts = name.split(" ")
-    return Name(parts[0], parts[1]) if len(parts) > 1 else Name("", name)
+def read_list(properties: Properties, key: str) -> list[str] | None:
+    """Return the items of a list; a property that is empty is an empty list."""
+    if key not in properties:
+        return None
+    datum = properties[key]
+    if datum.typeName() in LISTS:
+        return [datum.toString(index) for index in range(datum.count())]
+    if str(datum.value()):
+        raise XmpError(f"its {key} is not a list: save it again with the software that wrote it")
+    return []
 
 
-def _decode(data: bytes) -> tuple[bytes, str]:
-    """Turn a file into UTF-8, and give the encoding in which exactly its bytes come back."""
-    declared = DECLARED.match(data.removeprefix(codecs.BOM_UTF8))
-    otherwise = declared[1].decode() if declared else "utf-8"
-    marked = (encoding for mark, encoding in BYTE_ORDER_MARKS if data.startswith(mark))
-    encoding = next(marked, otherwise)
+def write_list(properties: Properties, key: str, items: list[str], kind: str = "XmpBag") -> None:
+    """Put a list in the place of what is there, of the same kind; `kind` is for a new one."""
+    known = properties[key].typeName() if key in properties else kind
+    properties[key] = exiv2.XmpArrayValue(items, LISTS.get(known, LISTS[kind]))
+
+
+def _parsed(text: str) -> Properties:
     try:
-        text = data.decode(encoding)
-        if text.encode(encoding) != data:
-            raise XmpError(f"it is not really in {encoding}, as it says")
-        return text.encode(), encoding
-    except (LookupError, UnicodeError) as error:
-        raise XmpError(f"its characters cannot be read ({error})") from None
+        image = exiv2.ImageFactory.open(text.encode())
+        image.readMetadata()
+    except exiv2.Exiv2Error as error:
+        raise XmpError(f"exiv2 does not read it ({error.message})") from None
+    return image.xmpData()
 
 
-def _parse(text: bytes) -> tuple[Element, Mapping[str, str]]:
-    """Build the tree, and note the prefixes of namespaces.
+class _Writer(ElementTree.C14NWriterTarget):
+    """Writes XML as it is read, without comments, and refuses what could grow without end."""
 
-    Raises:
-        XmpError: this is no well-formed XML, or has a document type, which XMP does not allow and
-            which could make a small file grow without end.
-    """
-    parser = xml.parsers.expat.ParserCreate(encoding="utf-8", namespace_separator=" ")
-    parser.namespace_prefixes = True
-    parser.buffer_text = True
-    stack: list[Element] = []
-    roots: list[Element] = []
-    prefixes: dict[str, str] = {}
+    depth = 0
 
-    def namespace(prefix: str | None, uri: str | None) -> None:
-        if prefix and uri:
-            prefixes.setdefault(uri, prefix)
+    def start(self, tag: str, attrs: Mapping[str, str]) -> None:
+        self.depth += 1
+        if self.depth > DEEPEST:
+            raise XmpError(f"its elements are nested more than {DEEPEST} deep")
+        super().start(tag, attrs)
 
-    def start(name: str, attributes: dict[str, str]) -> None:
-        index = parser.CurrentByteIndex
-        tag = TAG.match(text, index)
-        if tag is None:
-            raise XmpError(f"a tag at byte {index} cannot be found")
-        prefix = name.split(" ")[2] + ":" if name.count(" ") == 2 else ""
-        names = {qualified(key): value for key, value in attributes.items()}
-        parent = stack[-1] if stack else None
-        element = Element(qualified(name), prefix, names, parent, index, tag.end())
-        (parent.children if parent else roots).append(element)
-        stack.append(element)
+    def end(self, tag: str) -> None:
+        self.depth -= 1
+        super().end(tag)
 
-    def end(_: str) -> None:
-        element = stack.pop()
-        element.close = element.end = element.inner
-        if not text.endswith(b"/>", element.start, element.inner):
-            element.close = parser.CurrentByteIndex
-            element.end = text.index(b">", element.close) + 1
-
-    def characters(some: str) -> None:
-        stack[-1].text += some
-
-    def doctype(*_: object) -> None:
+    def doctype(self, *_: object) -> None:
         raise XmpError("it has a document type, which XMP does not allow")
 
-    parser.StartNamespaceDeclHandler = namespace
-    parser.StartElementHandler = start
-    parser.EndElementHandler = end
-    parser.CharacterDataHandler = characters
-    parser.StartDoctypeDeclHandler = doctype
+
+def _normalised(data: bytes) -> str:
+    """Return well-formed XML in any encoding as text without a declaration."""
+    parts: list[str] = []
+    parser = ElementTree.XMLParser(target=_Writer(parts.append))
     try:
-        parser.Parse(text, True)
-    except xml.parsers.expat.ExpatError as error:
-        raise XmpError(f"it is no well-formed XML ({error})") from None
-    return roots[0], prefixes
+        parser.feed(data)
+        parser.close()
+    except (ElementTree.ParseError, LookupError, UnicodeError) as error:
+        raise XmpError(f"it is not well-formed XML ({error})") from None
+    return "".join(parts)

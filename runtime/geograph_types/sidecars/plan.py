@@ -1,19 +1,20 @@
-"""Tags in XMP sidecars beside the photos, `photo.jpg.xmp`, and out of them again.
+"""Tags in XMP sidecars beside the photos, and out of them again.
 
-In two steps: a plan says what would change, and `apply_plan` does it, in full or not at all. What
-is already in a sidecar stays as it is, byte for byte; a text that is no XMP is refused.
+In two steps: a plan shows what would change, and `apply_plan` does it, in full or not at all. All
+that others wrote is there afterwards as exiv2 reads it; what cannot be kept so is refused.
 """
 
 import os
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from geograph_types.files.atomic import new_file, sync_folder
 from geograph_types.sidecars import SidecarError
-from geograph_types.sidecars.check import check_difference
-from geograph_types.sidecars.document import XmpDocument, XmpError
-from geograph_types.sidecars.tags import EMPTY, TakenBack, add, take_back
+from geograph_types.sidecars.document import XmpError, write_xmp
+from geograph_types.sidecars.search import place_of_sidecar
+from geograph_types.sidecars.tags import TaggedSidecar
 
 SIZE_LIMIT: Final = 8 * 1024 * 1024
 """Bytes; the largest sidecars, with masks drawn in an editor, have one or two million."""
@@ -21,21 +22,14 @@ SIZE_LIMIT: Final = 8 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class SidecarPlan:
-    """What is to become of one sidecar.
-
-    Attributes:
-        path: the sidecar.
-        before: its bytes; `None` where there is none.
-        after: what they become; `None` where it is to be removed, or not to be made.
-        added: entries that come in, such as "dc:subject=Inside".
-        removed: entries that go out.
-    """
+    """What is to become of one sidecar."""
 
     path: Path
-    before: bytes | None
-    after: bytes | None
-    added: tuple[str, ...] = ()
+    before: bytes | None  # None if there is none
+    after: bytes | None  # None if it is to be removed, or not to be made
+    added: tuple[str, ...] = ()  # entries such as "dc:subject=Inside"
     removed: tuple[str, ...] = ()
+    hidden: Path | None = None  # another sidecar, which programs that look for this one pass over
 
     @property
     def changes(self) -> bool:
@@ -47,98 +41,104 @@ class SidecarPlan:
         return [f"- {entry}" for entry in self.removed] + [f"+ {entry}" for entry in self.added]
 
 
-def sidecar_path(photo: Path) -> Path:
-    """Name the sidecar of a photo: its whole name, and `.xmp` behind it."""
-    return photo.with_name(photo.name + ".xmp")
-
-
 def plan_tags(photo: Path, tags: tuple[str, ...]) -> SidecarPlan:
     """Plan to have exactly these tags of ours in a photo's sidecar, in place of earlier ones.
 
     Tags that the sidecar has from elsewhere are left as they are, and stay when ours are undone.
-
-    Raises:
-        SidecarError: the sidecar is there and cannot be read, or is no XMP.
     """
-    path = sidecar_path(photo)
+    path, hidden = place_of_sidecar(photo)
+    return _plan(path, tags, hidden)
+
+
+def plan_undo(path: Path) -> SidecarPlan:
+    """Plan to take out what we added to a sidecar; one that was ours alone is removed."""
+    return _plan(path, None)
+
+
+def _plan(path: Path, tags: tuple[str, ...] | None, hidden: Path | None = None) -> SidecarPlan:
     before = _read(path)
     try:
-        bare = _taken_back(before)
-        after, added = add(bare.data, tags) if tags else (bare.data, ())
-        if after is not None and added:
-            _check(bare.data, after, added)
+        sidecar = TaggedSidecar(before)
+        added = [] if tags is None else sidecar.put(tags)
+        same = not sidecar.noted if tags is None else sorted(added) == sorted(sidecar.entries)
+        if same:
+            return SidecarPlan(path, before, before)
+        after = None if sidecar.is_ours else write_xmp(sidecar.properties)
     except XmpError as error:
         raise SidecarError(path, str(error)) from None
-    if sorted(added) == sorted(bare.entries):
-        return SidecarPlan(path, before, before)
+    if before is not None:
+        _check_changeable(path)
     return SidecarPlan(
         path,
         before,
         after,
-        tuple(entry for entry in added if entry not in bare.entries),
-        tuple(entry for entry in bare.entries if entry not in added),
+        tuple(entry for entry in added if entry not in sidecar.entries),
+        tuple(entry for entry in sidecar.entries if entry not in added),
+        hidden,
     )
 
 
-def plan_undo(path: Path) -> SidecarPlan:
-    """Plan to take out what we added to a sidecar; one that was ours alone is removed.
-
-    Raises:
-        SidecarError: the sidecar is there and cannot be read, or is no XMP.
-    """
-    before = _read(path)
-    try:
-        bare = _taken_back(before)
-    except XmpError as error:
-        raise SidecarError(path, str(error)) from None
-    return SidecarPlan(path, before, bare.data, removed=bare.entries)
-
-
 def apply_plan(plan: SidecarPlan) -> None:
-    """Write or remove the sidecar, in full or not at all; its permissions and links stay.
-
-    Raises:
-        SidecarError: it has changed since it was planned, or cannot be written.
-    """
+    """Write or remove the sidecar, in full or not at all; all that the file system keeps stays."""
     if not plan.changes:
         return
     _check_unchanged(plan)
+    target = plan.path.resolve()
     try:
-        target = plan.path.resolve()
         if plan.after is None:
             target.unlink()
             sync_folder(target.parent)
             return
-        mode = target.stat().st_mode if plan.before is not None else None
         with new_file(target) as stream:
             stream.write(plan.after)
             stream.flush()
             os.fsync(stream.fileno())
+            if plan.before is not None:
+                _take_over(target, stream.fileno())
             # It has taken a slow drive some time to come here, and only a rename is left.
             _check_unchanged(plan)
-        if mode is not None:
-            target.chmod(mode & 0o7777)
     except OSError as error:
         raise SidecarError(plan.path, f"cannot be written ({error.strerror})") from None
+
+
+def _check_changeable(path: Path) -> None:
+    """Refuse what is not to be replaced by a new file of its name."""
+    status = path.stat()
+    if not status.st_mode & 0o222 or not os.access(path, os.W_OK):
+        raise SidecarError(path, "is read-only: allow writing to it, or leave its photo out")
+    if status.st_nlink > 1:
+        raise SidecarError(
+            path,
+            f"has {status.st_nlink} hard links, of which one alone would change: replace it by a "
+            "copy of its own",
+        )
+
+
+def _take_over(old: Path, new: int) -> None:
+    """Give the new file owner, group, extended attributes and access list of the old one."""
+    status, now = old.stat(), os.fstat(new)
+    try:
+        if (status.st_uid, status.st_gid) != (now.st_uid, now.st_gid):
+            os.fchown(new, status.st_uid, status.st_gid)
+        names = os.listxattr(old)
+        for name in {*os.listxattr(new)} - {*names}:  # what its folder gives to every new file
+            os.removexattr(new, name)
+        for name in names:
+            value = os.getxattr(old, name)
+            if name not in os.listxattr(new) or os.getxattr(new, name) != value:
+                os.setxattr(new, name, value)
+    except OSError as error:
+        raise SidecarError(
+            old,
+            f"its owner, group or attributes cannot be kept ({error.strerror}): run this as "
+            "its owner",
+        ) from None
+    os.fchmod(new, stat.S_IMODE(status.st_mode))
 
 
 def _check_unchanged(plan: SidecarPlan) -> None:
     if _read(plan.path) != plan.before:
         raise SidecarError(plan.path, "it was changed by someone else meanwhile: run this again")
-
-
-def _taken_back(before: bytes | None) -> TakenBack:
-    if before is None:
-        return TakenBack(None, ())
-    bare = take_back(before)
-    if bare.data != before:
-        _check(bare.data, before, bare.entries)
-    return bare
-
-
-def _check(less: bytes | None, more: bytes, entries: tuple[str, ...]) -> None:
-    without = XmpDocument.parse(EMPTY if less is None else less)
-    check_difference(without.packet, XmpDocument.parse(more).packet, entries)
 
 
 def _read(path: Path) -> bytes | None:

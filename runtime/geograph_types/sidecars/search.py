@@ -1,38 +1,74 @@
-"""Find sidecars that contain our tags."""
+"""Find a photo's sidecar, and sidecars that contain our tags."""
 
 import os
 from collections.abc import Iterable, Iterator
+from itertools import product
 from pathlib import Path
 from typing import Final
 
+from geograph_types.decoding.open import RAW_SUFFIXES, SUFFIXES
 from geograph_types.errors import InputError
-from geograph_types.photos.find import is_passed_over
-from geograph_types.sidecars.plan import sidecar_path
-from geograph_types.sidecars.tags import OWN_NAMESPACE
+from geograph_types.sidecars.document import OWN_NAMESPACE
 
-SUFFIX: Final = ".xmp"
+ENDINGS: Final = tuple("." + "".join(letters) for letters in product("xX", "mM", "pP"))
+"""`.xmp` first."""
+
+SYSTEM_FOLDERS: Final = frozenset({"lost+found", "$recycle.bin", "system volume information"})
+"""Of a drive's own folders those that users may not enter."""
 
 MARKS: Final = tuple(OWN_NAMESPACE.encode(code) for code in ("utf-8", "utf-16-le", "utf-16-be"))
 """One of them is in every sidecar that has tags of ours."""
+
+
+def sidecar_path(photo: Path) -> Path:
+    """Return the name of a new sidecar: the photo's, and `.xmp` after it."""
+    return photo.with_name(photo.name + ENDINGS[0])
+
+
+def place_of_sidecar(photo: Path) -> tuple[Path, Path | None]:
+    """Return where a photo's tags go: `photo.xmp` if that is there alone, for this photo alone.
+
+    Otherwise it is `photo.jpg.xmp`, and `photo.xmp` comes second, if the new file hides it.
+    """
+    whole, short = _there(photo), _there(photo.with_suffix(""))
+    if whole or not short:
+        return whole or sidecar_path(photo), None
+    return (short, None) if _is_alone(photo) else (sidecar_path(photo), short)
+
+
+def _there(photo: Path) -> Path | None:
+    """Find a sidecar of this name, with its suffix in any case."""
+    paths = (photo.with_name(photo.name + ending) for ending in ENDINGS)
+    return next(filter(os.path.lexists, paths), None)
+
+
+def _is_alone(photo: Path) -> bool:
+    """Whether no other photo, RAW files included, has this name but for the suffix."""
+    stems = [path.stem.casefold() for path in photo.parent.iterdir() if _is_photo(path)]
+    return stems.count(photo.stem.casefold()) <= 1
+
+
+def _is_photo(name: Path) -> bool:
+    return name.suffix.casefold() in SUFFIXES | RAW_SUFFIXES
 
 
 def find_sidecars(paths: Iterable[Path]) -> Iterator[Path]:
     """List sidecars: of photos, named themselves, and in folders those with tags of ours.
 
     The photo need not be there any more. What cannot be read in a folder is listed: opening it
-    says why. Hidden folders and a drive's own are passed over.
-
-    Raises:
-        InputError: a path at which there is neither photo nor sidecar.
+    reports why. Bins and snapshots, where an earlier version has tagged photos, are searched too.
     """
     for path in paths:
-        sidecar = path if path.suffix.casefold() == SUFFIX else sidecar_path(path)
         if os.path.isdir(path):  # noqa: PTH112  Path.is_dir fails where a folder may not be entered
             yield from _in_folder(path)
-        elif os.path.lexists(path) or os.path.lexists(sidecar):
-            yield sidecar
+            continue
+        if path.suffix in ENDINGS:
+            found = [path] if os.path.lexists(path) else []
         else:
+            found = [*filter(None, (_there(path), _there(path.with_suffix(""))))]
+        if not found and not os.path.lexists(path):
             raise InputError(f"there is neither {path} nor its sidecar: check the spelling")
+        yield from found
 
 
 def _in_folder(folder: Path) -> Iterator[Path]:
@@ -40,11 +76,15 @@ def _in_folder(folder: Path) -> Iterator[Path]:
     for root, folders, files in os.walk(
         folder, onerror=lambda error: unreadable.append(Path(error.filename))
     ):
-        folders[:] = sorted(name for name in folders if not is_passed_over(name))
-        here = Path(root)
+        folders[:] = sorted(
+            name
+            for name in folders
+            if not name.startswith(".") and name.casefold() not in SYSTEM_FOLDERS
+        )
         for name in sorted(files):
-            if name.casefold().endswith(SUFFIX) and _may_be_ours(here / name):
-                yield here / name
+            sidecar = Path(root, name)
+            if sidecar.suffix in ENDINGS and _may_be_ours(sidecar):
+                yield sidecar
     yield from unreadable
 
 

@@ -4,206 +4,109 @@ A tag goes into three lists, since every program reads another: `dc:subject` (fl
 `lr:hierarchicalSubject` (Lightroom, darktable) and `digiKam:TagsList`. What was added is noted in
 the sidecar itself, in two lists of a namespace of our own:
 
-- `added`: an entry such as "dc:subject=Inside" for every item that was not there before;
-- `made`: the lists that were not there before, and "file" where there was no sidecar.
+- `added`: an entry such as "dc:subject=Inside" for every item that was not there before; if the
+  item is gone, somebody took it out, and it is not added again;
+- `made`: the lists that were not there before, and "file" if there was no sidecar.
 
-So `take_back` needs no journal elsewhere, works after the photo was moved or renamed, and after
-other software has written the sidecar anew, as long as it keeps namespaces that it does not know.
+So undoing needs no journal elsewhere, and works after the photo was moved or renamed, or other
+software has written the sidecar again, as long as it keeps namespaces that it does not know.
 """
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final, NamedTuple
-from xml.sax.saxutils import escape, quoteattr
 
-from geograph_types.sidecars.document import RDF, Edit, Element, Name, XmpDocument
+from geograph_types.sidecars.document import (
+    EMPTY,
+    OWN_PREFIX,
+    read_list,
+    read_xmp,
+    values,
+    write_list,
+)
 
-OWN_NAMESPACE: Final = "urn:x-geograph-types:sidecar:1#"
-OWN_PREFIX: Final = "geographTypes"
-
-ADDED: Final = Name(OWN_NAMESPACE, "added")
-MADE: Final = Name(OWN_NAMESPACE, "made")
+ADDED: Final = f"Xmp.{OWN_PREFIX}.added"
+MADE: Final = f"Xmp.{OWN_PREFIX}.made"
 MADE_FILE: Final = "file"
-
-ITEM: Final = Name(RDF, "li")
-ABOUT: Final = (Name(RDF, "about"), Name("", "about"))
-
-EMPTY: Final = (
-    '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>\n'
-    '<x:xmpmeta xmlns:x="adobe:ns:meta/">\n'
-    f' <rdf:RDF xmlns:rdf="{RDF}">\n'
-    " </rdf:RDF>\n"
-    "</x:xmpmeta>\n"
-    '<?xpacket end="w"?>\n'
-).encode()
-"""A sidecar that says nothing yet."""
 
 
 class TagList(NamedTuple):
-    """A property that lists tags.
+    """A property that lists tags."""
 
-    Attributes:
-        prefix: by which it is known.
-        name: with its namespace.
-        kind: "Bag" or "Seq", where it is made.
-        before: what stands before the tag's own name.
-    """
-
-    prefix: str
-    name: Name
-    kind: str
-    before: str
+    name: str  # as in the note
+    kind: str  # of a new one
+    before: str  # what precedes the tag's own name
 
     @property
     def key(self) -> str:
-        """Its name as people write it."""
-        return f"{self.prefix}:{self.name.local}"
+        """Its key for exiv2."""
+        return f"Xmp.{self.name.replace(':', '.')}"
 
 
 TAG_LISTS: Final = (
-    TagList("dc", Name("http://purl.org/dc/elements/1.1/", "subject"), "Bag", ""),
-    TagList(
-        "lr",
-        Name("http://ns.adobe.com/lightroom/1.0/", "hierarchicalSubject"),
-        "Bag",
-        "Geograph|Type|",
-    ),
-    TagList("digiKam", Name("http://www.digikam.org/ns/1.0/", "TagsList"), "Seq", "Geograph/Type/"),
+    TagList("dc:subject", "XmpBag", ""),
+    TagList("lr:hierarchicalSubject", "XmpBag", "Geograph|Type|"),
+    TagList("digiKam:TagsList", "XmpSeq", "Geograph/Type/"),
 )
 
 
-def add(data: bytes | None, tags: Sequence[str]) -> tuple[bytes | None, tuple[str, ...]]:
-    """Add tags to a sidecar that has none of ours, and note what was added.
+class TaggedSidecar:
+    """The properties of a sidecar without our tags and note, which are taken out here."""
 
-    Args:
-        data: the sidecar; `None` where there is none.
-        tags: final tags, for instance "Inside".
+    def __init__(self, data: bytes | None) -> None:
+        self.properties = read_xmp(EMPTY.encode() if data is None else data)
+        self.noted = Counter(read_list(self.properties, ADDED) or [])
+        made = read_list(self.properties, MADE) or []
+        self.made_file = data is None or MADE_FILE in made
+        self.entries = [e for tags in TAG_LISTS for e in self._take_out(tags, made)]
+        self.declined = list((self.noted - Counter(self.entries)).elements())
+        for key in (ADDED, MADE):
+            if key in self.properties:
+                del self.properties[key]
 
-    Returns:
-        The sidecar, and the entries that are new in it, such as "dc:subject=Inside". Where all are
-        there already it is `data` itself.
+    @property
+    def is_ours(self) -> bool:
+        """Whether we made the sidecar, and nothing is left in it."""
+        return self.made_file and not values(self.properties)
 
-    Raises:
-        XmpError: it cannot be parsed, or one of the three properties is there and is no list.
-    """
-    document = XmpDocument.parse(EMPTY if data is None else data)
-    edits: list[Edit] = []
-    entries: list[str] = []
-    made = [MADE_FILE] if data is None else []
-    properties: list[str] = []
-    for tag_list in TAG_LISTS:
-        there = document.find_list(tag_list.name)
-        known = set(_items(there))
-        items = [tag_list.before + tag for tag in dict.fromkeys(tags)]
-        items = [item for item in items if item not in known]
-        if not items:
-            continue
-        entries += [f"{tag_list.key}={item}" for item in items]
-        if there is None:
-            made.append(tag_list.key)
-            prefix = document.prefixes.get(tag_list.name.uri, tag_list.prefix)
-            properties.append(_list_text(f"{prefix}:{tag_list.name.local}", tag_list.kind, items))
-        else:
-            texts = [f"<{there.prefix}li>{escape(i)}</{there.prefix}li>" for i in items]
-            edits.append(document.insertion(there, texts))
-    if not entries:
-        return data, ()
-    own = document.prefixes.get(OWN_NAMESPACE, OWN_PREFIX)
-    properties.append(_list_text(f"{own}:{ADDED.local}", "Bag", entries))
-    if made:
-        properties.append(_list_text(f"{own}:{MADE.local}", "Bag", made))
-    edits.append(document.insertion(document.rdf, [_description(document, properties)]))
-    return document.edited(edits), tuple(entries)
-
-
-def _list_text(key: str, kind: str, items: Sequence[str]) -> str:
-    inner = "".join(f"<rdf:li>{escape(item)}</rdf:li>" for item in items)
-    return f"<{key}><rdf:{kind}>{inner}</rdf:{kind}></{key}>"
-
-
-def _description(document: XmpDocument, properties: Sequence[str]) -> str:
-    """Write the element that holds our own properties, about the same thing as the others."""
-    attributes = [node.attributes for node in document.descriptions]
-    abouts = (found[name] for found in attributes for name in ABOUT if name in found)
-    namespaces = {OWN_NAMESPACE: OWN_PREFIX}
-    namespaces |= {tag_list.name.uri: tag_list.prefix for tag_list in TAG_LISTS}
-    declared = "".join(
-        f' xmlns:{document.prefixes.get(uri, prefix)}="{uri}"' for uri, prefix in namespaces.items()
-    )
-    children = document.rdf.children
-    space = document.space_before(children[-1] if children else document.rdf).decode()
-    space = space if "\n" in space else ""
-    step = space and space + ("  " if not children else " ")
-    lines = "".join(step + text for text in properties)
-    end = step and step[:-1]
-    about = quoteattr(next(abouts, ""))
-    return f"<rdf:Description rdf:about={about}{declared}>{lines}{end}</rdf:Description>"
-
-
-@dataclass(frozen=True, slots=True)
-class TakenBack:
-    """A sidecar without what we had added.
-
-    Attributes:
-        data: the sidecar; `None` where it was ours alone and is to go.
-        entries: what was taken out, such as "dc:subject=Inside".
-    """
-
-    data: bytes | None
-    entries: tuple[str, ...]
-
-
-def take_back(data: bytes) -> TakenBack:
-    """Take out what `add` noted, as far as it is still there, and the note itself.
-
-    Raises:
-        XmpError: it cannot be parsed, or one of the properties is there and is no list.
-    """
-    document = XmpDocument.parse(data)
-    noted = _items(document.find_list(ADDED))
-    if not noted:
-        return TakenBack(data, ())
-    made = _items(document.find_list(MADE))
-    gone: set[Element] = set()
-    entries: list[str] = []
-    for tag_list in TAG_LISTS:
-        there = document.find_list(tag_list.name)
-        if there is None:
-            continue
-        ours = Counter(e.partition("=")[2] for e in noted if e.partition("=")[0] == tag_list.key)
-        nodes = [node for node in there.children if node.name == ITEM]
+    def _take_out(self, tags: TagList, made: list[str]) -> list[str]:
+        """Take our items out of a list, and return their entries."""
+        left = Counter(self.noted)
+        kept: list[str] = []
+        entries: list[str] = []
         # From the end: ours went behind theirs.
-        for node in reversed(nodes):
-            if ours[node.text.strip()] > 0:
-                ours[node.text.strip()] -= 1
-                gone.add(node)
-                entries.append(f"{tag_list.key}={node.text.strip()}")
-        if tag_list.key in made and gone.issuperset(nodes):
-            gone.update(document.properties(tag_list.name))
-    gone.update(document.properties(ADDED), document.properties(MADE))
-    gone.update(node for node in document.descriptions if _is_emptied(node, gone))
-    if MADE_FILE in made and gone.issuperset(document.rdf.children):
-        return TakenBack(None, tuple(entries))
-    outermost = [node for node in gone if not _is_within(node, gone)]
-    return TakenBack(document.edited(map(document.removal, outermost)), tuple(entries))
+        for item in reversed(read_list(self.properties, tags.key) or []):
+            entry = f"{tags.name}={item.strip()}"
+            if left[entry] > 0:
+                left[entry] -= 1
+                entries.append(entry)
+            else:
+                kept.insert(0, item)
+        if entries:
+            write_list(self.properties, tags.key, kept)
+        if tags.key in self.properties and tags.name in made and not kept:
+            del self.properties[tags.key]
+        return entries
 
-
-def _items(there: Element | None) -> list[str]:
-    return [node.text.strip() for node in there.children if node.name == ITEM] if there else []
-
-
-def _is_emptied(description: Element, gone: set[Element]) -> bool:
-    """Whether all properties of a description go, and there were any."""
-    has_attributes = any(name not in ABOUT for name in description.attributes)
-    return (
-        bool(description.children) and not has_attributes and gone.issuperset(description.children)
-    )
-
-
-def _is_within(node: Element, gone: set[Element]) -> bool:
-    """Whether something around an element goes as a whole."""
-    around = node.parent
-    while around is not None and around not in gone:
-        around = around.parent
-    return around is not None
+    def put(self, tags: Sequence[str]) -> list[str]:
+        """Add tags and the note, but for what is there in any case or was declined."""
+        added: list[str] = []
+        made = [MADE_FILE] if self.made_file else []
+        for tag_list in TAG_LISTS:
+            there = read_list(self.properties, tag_list.key)
+            known = {item.strip().casefold() for item in there or []}
+            items = [tag_list.before + tag for tag in dict.fromkeys(tags)]
+            new = [
+                item
+                for item in items
+                if item.casefold() not in known and f"{tag_list.name}={item}" not in self.declined
+            ]
+            if new:
+                write_list(self.properties, tag_list.key, [*(there or []), *new], tag_list.kind)
+                added += [f"{tag_list.name}={item}" for item in new]
+                made += [] if there is not None else [tag_list.name]
+        if added or self.declined:
+            write_list(self.properties, ADDED, [*added, *self.declined])
+            if made:
+                write_list(self.properties, MADE, made)
+        return added
