@@ -11,8 +11,13 @@ import numpy as np
 from geograph_types.embedding import EMBEDDING_DIMENSION
 from geograph_types.errors import PhotoFault, RowError, RowFault
 from geograph_types.photos.embed import EmbeddedPhoto, embed_photos
-from geograph_types.stored.batch import RowBatch, check_rows, metres_of
-from geograph_types.stored.json_lines import VECTOR_BYTES, wrong_length
+from geograph_types.stored.batch import (
+    VECTOR_BYTES,
+    RowBatch,
+    check_rows,
+    metres_of,
+    wrong_length,
+)
 from geograph_types.tagger import TypeTagger
 from geograph_types.worker.faults import FetchError, FetchFault
 from geograph_types.worker.images import ImageFetcher
