@@ -146,8 +146,8 @@ def make_head(folder: Path) -> tuple[Path, Path]:
 
 def make_parquet(folder: Path, rows: int) -> Path:
     """Write rows of float16 embeddings, noise about a common vector."""
+    from geograph_types.files.parquet_table import new_table
     from geograph_types.stored.batch import DatasetBatch
-    from geograph_types.stored.parquet import new_dataset
 
     path = folder / f"{rows}.parquet"
     if path.exists():
@@ -157,7 +157,7 @@ def make_parquet(folder: Path, rows: int) -> Path:
     common = rng.normal(size=512) * 0.4
     shape = (POOL_BATCHES, BATCH_ROWS, 512)
     pool = (common + rng.standard_normal(shape, np.float32) * 0.3).astype(np.float16)
-    with new_dataset(path, "float16") as dataset:
+    with new_table(path) as dataset:
         for number, first in enumerate(range(0, rows, BATCH_ROWS)):
             count = min(BATCH_ROWS, rows - first)
             texts = [DISTANCES[place] for place in rng.integers(len(DISTANCES), size=count)]
@@ -169,7 +169,7 @@ def make_parquet(folder: Path, rows: int) -> Path:
                     embeddings=pool[number % POOL_BATCHES][:count],
                     weights=np.ones(count, np.float32),
                     splits=["tra"] * count,
-                )
+                ).columns("float16")
             )
     return path
 
@@ -195,7 +195,7 @@ def run_loop(rows: Path, checkpoint: Path) -> dict[str, float]:
     import torch
 
     from geograph_types.distance.distance import Distance
-    from geograph_types.stored.parquet import read_dataset
+    from geograph_types.stored.read import read_dataset
     from geograph_types_trainer.checkpoint.read import read_checkpoint
     from geograph_types_trainer.head import TypeHead
 

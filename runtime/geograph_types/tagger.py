@@ -260,6 +260,12 @@ class TypeTagger:
             )
         if ((buckets < 0) | (buckets >= BUCKET_COUNT)).any():
             raise InputError(f"distance buckets are 0 to {BUCKET_COUNT - 1}: use Distance.bucket")
+        return self.score_checked(rows, buckets)
+
+    def score_checked(
+        self, rows: NDArray[np.float32], buckets: NDArray[np.int64]
+    ) -> NDArray[np.float32]:
+        """Compute probabilities, float32 [N, 7], from embeddings and buckets checked before."""
         scores = np.empty((len(rows), len(CLASSES)), np.float32)
         for start in range(0, len(rows), HEAD_BATCH):
             part = slice(start, start + HEAD_BATCH)

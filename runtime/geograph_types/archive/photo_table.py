@@ -8,7 +8,7 @@ from geograph_types.archive.items import InputItem
 from geograph_types.archive.job import StoredType
 from geograph_types.distance.distance import bucket_text
 from geograph_types.embedding import EMBEDDING_DIMENSION
-from geograph_types.files.table import Cell, Choice, Column, Table
+from geograph_types.files.table import Column, Table, column_of
 from geograph_types.photos.columns import COLUMNS, as_cells
 from geograph_types.photos.embed import EmbeddedPhoto
 from geograph_types.photos.labels import id_from_name
@@ -23,28 +23,17 @@ def photo_table(
 ) -> Table:
     """Return the columns of `tag`'s results, and those that `score` needs to score them again."""
     cells = [as_cells(result) for result in results]
-    columns = {name: _column([row[name] for row in cells], kind) for name, kind in COLUMNS.items()}
+    columns = {
+        name: column_of([row[name] for row in cells], kind) for name, kind in COLUMNS.items()
+    }
     ids = [item.labels.gridimage_id if item.labels else id_from_name(item.name) for item in items]
     columns["gridimage_id"] = np.array(ids, np.int64)
     predictions = [result.prediction for result in results]
     texts = [bucket_text(one.distance.bucket) if one else None for one in predictions]
-    columns["distance"] = _column(texts, "text")
+    columns["distance"] = column_of(texts, "text")
     if stored != "none":
         columns["embeddings"] = _vectors(embedded, np.dtype(stored))
     return columns
-
-
-def _column(values: Sequence[Cell], kind: str) -> Column:
-    if kind in ("text", "list"):
-        choices = sorted({value for value in values if isinstance(value, str | tuple)})
-        places = {choice: place for place, choice in enumerate(choices)}
-        found = [-1 if value is None else places[value] for value in values]  # type: ignore[index]
-        return Choice(np.array(found, np.int32), choices, lists=kind == "list")
-    types = {"flag": np.bool_, "number": np.float64, "whole": np.int8}
-    missing = [value is None for value in values]
-    filled = [0 if value is None else value for value in values]
-    masked: Column = np.ma.masked_array(np.array(filled, types[kind]), missing)
-    return masked
 
 
 def _vectors(embedded: Sequence[EmbeddedPhoto], kind: np.dtype[np.floating]) -> Column:

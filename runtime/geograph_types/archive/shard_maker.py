@@ -27,7 +27,7 @@ from geograph_types.files.text import displayable
 from geograph_types.photos.embed import EmbeddedPhoto, embed_photos
 from geograph_types.photos.labels import label_key
 from geograph_types.photos.tag import tag_photos
-from geograph_types.stored.read import read_rows
+from geograph_types.stored.read import undecoded_rows
 from geograph_types.stored.score import score_batches
 from geograph_types.stored.scored_rows import score_columns
 from geograph_types.system.threads import map_ahead
@@ -130,7 +130,7 @@ class ShardMaker:
         try:
             path = self._source.fetch(item.name, copies)
             with new_shard(self._job, shard) as table:
-                for scored in score_batches(self._tagger, read_rows(path), threads):
+                for scored in score_batches(self._tagger, undecoded_rows(path), threads):
                     table.write(score_columns(scored, displayable(item.name)))
                     failed.update(error.fault.value for error in scored.read.errors)
                 table.metadata = {"rows": table.rows, "failed": dict(sorted(failed.items()))}

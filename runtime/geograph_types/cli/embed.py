@@ -22,6 +22,7 @@ from geograph_types.cli.options import (
 from geograph_types.cli.progress import track
 from geograph_types.distance.distance import bucket_text
 from geograph_types.distance.sources import best_distance
+from geograph_types.embedding import EMBEDDING_DIMENSION
 from geograph_types.errors import InputError, PhotoFault, RowFault
 from geograph_types.photos.embed import EmbeddedPhoto, embed_photos
 from geograph_types.photos.find import find_photos
@@ -94,11 +95,11 @@ def write_dataset(
     tagger: TypeTagger,
 ) -> Counter[str]:
     """Write the photos that could be embedded, and count the others by reason."""
-    from geograph_types.stored.parquet import new_dataset
+    from geograph_types.files.parquet_table import new_table
 
     faults: Counter[str] = Counter()
     encoder = tagger.bundle.find("encoder", tagger.precision)
-    with new_dataset(out) as dataset:
+    with new_table(out) as dataset:
         remaining = iter(photos)
         while some := list(islice(remaining, ROWS_AT_ONCE)):
             good: list[tuple[EmbeddedPhoto, PhotoLabels]] = []
@@ -110,8 +111,7 @@ def write_dataset(
                     note(f"error: {photo.path}: {fault}: {detail}")
                 else:
                     good.append((photo, row))
-            if good:
-                dataset.write(_batch(good))
+            dataset.write(_batch(good).columns())
         dataset.metadata = {
             "made_by": "geograph-types embed",
             "encoder_sha256": encoder.sha256,
@@ -141,6 +141,7 @@ def _batch(good: list[tuple[EmbeddedPhoto, PhotoLabels]]) -> "DatasetBatch":
     from geograph_types.stored.batch import DatasetBatch
 
     rows = [row for _, row in good]
+    vectors = [photo.embedding for photo, _ in good if photo.embedding is not None]
     return DatasetBatch(
         ids=np.array([row.gridimage_id for row in rows], np.int64),
         types=[row.types for row in rows],
@@ -148,7 +149,7 @@ def _batch(good: list[tuple[EmbeddedPhoto, PhotoLabels]]) -> "DatasetBatch":
             bucket_text(best_distance(row.places, photo.exif.places).distance.bucket)
             for photo, row in good
         ],
-        embeddings=np.stack([p.embedding for p, _ in good if p.embedding is not None]),
+        embeddings=np.array(vectors, np.float32).reshape(-1, EMBEDDING_DIMENSION),
         weights=np.array([row.weight for row in rows], np.float32),
         splits=[row.split for row in rows],
     )

@@ -28,7 +28,7 @@ from geograph_types.stored.outputs import (
     ScoreTable,
     is_folder,
 )
-from geograph_types.stored.read import count_rows, read_rows
+from geograph_types.stored.read import Distances, count_rows, undecoded_rows
 from geograph_types.stored.score import score_batches
 from geograph_types.system.cpu import usable_cpus
 from geograph_types.tagger import TypeTagger
@@ -82,6 +82,7 @@ def score(
     if distances is not None and rows.is_dir():
         raise InputError("--distances goes with one numpy array: name it in place of its folder")
     check_outputs([out], [rows, distances, *(file.path for file in files)], bundle)
+    texts = None if distances is None else Distances.read(distances)
     workers = threads or usable_cpus()
     if diff is not None:
         if bundle is not None:
@@ -89,7 +90,7 @@ def score(
         from geograph_types.cli.score_diff import score_diff
 
         old, new = (TypeTagger(path, device=device, threads=1) for path in diff)
-        return score_diff(files, distances, old, new, out, workers)
+        return score_diff(files, texts, old, new, out, workers)
     if bundle is None:
         raise InputError("Missing option '--bundle': name the model bundle's folder")
     # Each worker computes in one thread.
@@ -97,8 +98,8 @@ def score(
     warn_of_stand_in(tagger.bundle)
     tally = RowTally("scored")
     with ExitStack() as stack:
-        output = _open_output(stack, out, files, distances, tagger.bundle)
-        counts = _score_files(files, distances, tagger, output, tally, workers)
+        output = _open_output(stack, out, files, texts, tagger.bundle)
+        counts = _score_files(files, texts, tagger, output, tally, workers)
         for _ in track(counts, "rows", count_rows([file.path for file in files]), int):
             pass
     return tally.finish()
@@ -108,7 +109,7 @@ def _open_output(
     stack: ExitStack,
     out: Path | None,
     files: list[RowFile],
-    distances: Path | None,
+    distances: Distances | None,
     bundle: Bundle,
 ) -> ScoreOutput:
     """Choose where scores go by the name of the output."""
@@ -125,7 +126,7 @@ def _open_output(
 
 def _score_files(
     files: list[RowFile],
-    distances: Path | None,
+    distances: Distances | None,
     tagger: TypeTagger,
     output: ScoreOutput,
     tally: RowTally,
@@ -142,7 +143,7 @@ def _score_files(
     for file in waiting:
         try:
             with output.scores_of(file) as write:
-                for scored in score_batches(tagger, read_rows(file.path, distances), workers):
+                for scored in score_batches(tagger, undecoded_rows(file.path, distances), workers):
                     write(scored)
                     tally.add(scored.read, file.name if len(files) > 1 else None)
                     yield len(scored.read)

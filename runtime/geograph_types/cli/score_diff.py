@@ -14,10 +14,9 @@ from geograph_types.cli.tally import RowTally
 from geograph_types.errors import InputError
 from geograph_types.files.atomic import new_file
 from geograph_types.files.table import Table, table_rows
-from geograph_types.stored.batch import RowBatch
 from geograph_types.stored.compare import TagChanges, change_columns
 from geograph_types.stored.files import RowFile
-from geograph_types.stored.read import count_rows, read_rows
+from geograph_types.stored.read import Decode, Distances, count_rows, undecoded_rows
 from geograph_types.stored.score import ScoredBatch, score_batch
 from geograph_types.stored.shards import provenance
 from geograph_types.system.threads import map_ahead
@@ -30,7 +29,7 @@ WriteTable: TypeAlias = Callable[[Table], None]
 
 def score_diff(
     files: list[RowFile],
-    distances: Path | None,
+    distances: Distances | None,
     old: TypeTagger,
     new: TypeTagger,
     out: Path | None,
@@ -72,18 +71,21 @@ def _open_output(
 
 def _score_files(
     files: list[RowFile],
-    distances: Path | None,
+    distances: Distances | None,
     old: TypeTagger,
     new: TypeTagger,
     tally: RowTally,
     workers: int,
 ) -> Iterator[tuple[RowFile, ScoredBatch, ScoredBatch]]:
-    def score_both(batch: RowBatch) -> tuple[ScoredBatch, ScoredBatch]:
+    def score_both(decode: Decode) -> tuple[ScoredBatch, ScoredBatch]:
+        batch = decode()
         return score_batch(old, batch), score_batch(new, batch)
 
     for file in files:
         try:
-            for before, after in map_ahead(score_both, read_rows(file.path, distances), workers):
+            for before, after in map_ahead(
+                score_both, undecoded_rows(file.path, distances), workers
+            ):
                 tally.add(before.read, file.name if len(files) > 1 else None)
                 yield file, before, after
         except InputError as error:

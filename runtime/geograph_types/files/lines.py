@@ -1,8 +1,12 @@
-"""Lines of a file, plain or gzipped, in constant memory whatever the file holds."""
+"""Files that are opened once, pipes among them, and their lines, in constant memory."""
 
 import gzip
+import io
+import shutil
+import tempfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, Final, cast
 
@@ -24,34 +28,92 @@ else:
     GZIP_ERRORS += (cast(type[Exception], IsalError),)
     open_stream = igzip.open
 
-
-def gunzip_blocks(stream: BinaryIO, size: int) -> Iterator[bytes]:
-    """Unpack a stream block by block."""
-    with open_stream(stream) as unpacked:
-        while block := unpacked.read(size):
-            yield block
-
-
 GZIP_MAGIC: Final = b"\x1f\x8b"
+BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
+"""Windows puts it before UTF-8."""
 BLOCK_BYTES: Final = 1 << 20
 BLOCKS_AHEAD: Final = 4
 LINE_LIMIT: Final = 1 << 20
 """Bytes of a line that are kept; a row of the published dataset has 3,000."""
 
 
-def read_lines(path: Path) -> Iterator[bytes]:
-    """Read lines with their line ends; the last one may have none.
+@contextmanager
+def open_input(path: Path) -> Iterator[BinaryIO]:
+    """Open a file or a pipe, to be read to its end: a pipe cannot be opened again.
 
-    A gzipped file is told by its first bytes, not its name, and is unpacked in a thread of its
-    own. What a line has beyond `LINE_LIMIT` bytes is lost, so that a bad line costs no memory.
+    Raises:
+        InputError: it cannot be opened.
     """
     try:
-        with path.open("rb") as raw:
-            if raw.peek(2)[:2] == GZIP_MAGIC:
-                blocks = gunzip_blocks(raw, BLOCK_BYTES)
-                yield from _lines(read_ahead(blocks, BLOCKS_AHEAD))
-            else:
-                yield from _lines(_blocks(raw))
+        stream = path.open("rb")
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({error.strerror})") from None
+    with stream:
+        yield stream
+
+
+def peek(stream: BinaryIO, size: int) -> tuple[bytes, BinaryIO]:
+    """Return the first bytes, and a stream that still has them."""
+    head = stream.read(size)
+    if stream.seekable():
+        stream.seek(0)
+        return head, stream
+    return head, cast(BinaryIO, io.BufferedReader(_Rejoined(head, stream)))
+
+
+@contextmanager
+def as_seekable(stream: BinaryIO) -> Iterator[BinaryIO]:
+    """Pass a stream on, a pipe as a temporary file."""
+    if stream.seekable():
+        yield stream
+        return
+    with tempfile.TemporaryFile() as copy:
+        shutil.copyfileobj(stream, copy, BLOCK_BYTES)
+        copy.seek(0)
+        yield cast(BinaryIO, copy)
+
+
+class _Rejoined(io.RawIOBase):
+    """The first bytes of a pipe, and what follows them."""
+
+    def __init__(self, head: bytes, rest: BinaryIO) -> None:
+        self._head = head
+        self._rest = rest
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        data = self._head or self._rest.read(len(buffer))
+        taken = data[: len(buffer)]
+        self._head = data[len(taken) :]
+        buffer[: len(taken)] = taken
+        return len(taken)
+
+
+def gunzip_blocks(stream: BinaryIO, size: int) -> Iterator[bytes]:
+    """Unpack a stream in blocks of at most `size` bytes; damage raises one of GZIP_ERRORS."""
+    with open_stream(stream) as unpacked:
+        while block := unpacked.read(size):
+            yield block
+
+
+def read_lines(stream: BinaryIO, path: Path) -> Iterator[bytes]:
+    """Read lines with their line ends; the last one may have none.
+
+    A gzipped file is recognised by its first bytes and unpacked in a thread of its own. What a line
+    has beyond `LINE_LIMIT` bytes is lost, so that a bad line costs no memory.
+
+    Raises:
+        InputError: it cannot be read, or its gzip stream is cut off or damaged.
+    """
+    try:
+        head, stream = peek(stream, len(GZIP_MAGIC))
+        if head == GZIP_MAGIC:
+            blocks = read_ahead(gunzip_blocks(stream, BLOCK_BYTES), BLOCKS_AHEAD)
+        else:
+            blocks = _blocks(stream)
+        yield from _lines(blocks)
     except GZIP_ERRORS as error:
         raise InputError(f"{path} is cut off or damaged ({error}): fetch it again") from None
     except OSError as error:
@@ -65,8 +127,9 @@ def _blocks(stream: BinaryIO) -> Iterator[bytes]:
 
 def _lines(blocks: Iterable[bytes]) -> Iterator[bytes]:
     rest = b""
-    for block in blocks:
-        *whole, rest = (rest + block).split(b"\n")
+    for number, block in enumerate(blocks):
+        text = block if number else block.removeprefix(BYTE_ORDER_MARK)
+        *whole, rest = (rest + text).split(b"\n")
         for line in whole:
             yield line[:LINE_LIMIT] + b"\n"
         rest = rest[:LINE_LIMIT]

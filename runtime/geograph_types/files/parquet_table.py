@@ -1,4 +1,4 @@
-"""Tables of results as Parquet."""
+"""Tables of results and datasets as Parquet."""
 
 import json
 from collections.abc import Callable, Iterator, Mapping
@@ -10,7 +10,7 @@ import numpy as np
 
 from geograph_types.errors import InputError, MissingExtraError
 from geograph_types.files.atomic import new_file
-from geograph_types.files.table import Cell, CellKind, Choice, Column
+from geograph_types.files.table import Cell, CellKind, Choice, Column, Table, column_of
 
 METADATA_KEY: Final = b"geograph_types"
 """Key of the file's metadata that holds provenance and counts, as JSON."""
@@ -22,26 +22,34 @@ try:
 except ModuleNotFoundError:
     raise MissingExtraError("pyarrow", "parquet") from None
 
-TABLE_ROW_GROUP: Final = 1 << 16
-CELLS_ROW_GROUP: Final = 8192
+ROW_GROUP: Final = 1 << 16
+VECTORS_ROW_GROUP: Final = 8192
+"""Rows of tables with vectors, which take kilobytes each."""
 
 
 class TableWriter:
     """Append columns to a table that `new_table` opened."""
 
     def __init__(self, stream: BinaryIO) -> None:
+        self.rows = 0  # so far
+        self.metadata: Mapping[str, Any] = {}  # kept as JSON in the file when it is finished
         self._stream = stream
         self._writer: pq.ParquetWriter | None = None
         self._waiting: list[pa.Table] = []
-        self.rows = 0
-        self.metadata: Mapping[str, Any] = {}
+        self._row_group = ROW_GROUP
 
-    def write(self, columns: Mapping[str, Column]) -> None:
+    def write(self, columns: Table) -> None:
         """Append rows; every call has the same columns of the same types."""
         arrays = {name: _arrow(column) for name, column in columns.items()}
-        self._waiting.append(pa.table(arrays))
+        if self._writer is None and not self._waiting and any(map(_is_vectors, arrays.values())):
+            self._row_group = VECTORS_ROW_GROUP
+        fields = [
+            pa.field(name, array.type, nullable=_may_miss(columns[name]))
+            for name, array in arrays.items()
+        ]
+        self._waiting.append(pa.table(list(arrays.values()), pa.schema(fields)))
         self.rows += len(self._waiting[-1])
-        if sum(map(len, self._waiting)) >= TABLE_ROW_GROUP:
+        if sum(map(len, self._waiting)) >= self._row_group:
             self._flush()
 
     def _flush(self) -> None:
@@ -50,12 +58,18 @@ class TableWriter:
         table = pa.concat_tables(self._waiting)
         self._waiting.clear()
         if self._writer is None:
-            # Numbers that hardly repeat, as probabilities do, are written faster as they are.
-            repeating = [path for field in table.schema for path in _text_paths(field)]
+            leaves = {_leaf(field): field.type for field in table.schema}
+            vectors = [leaf for leaf, kind in leaves.items() if pa.types.is_fixed_size_list(kind)]
+            # Numbers that hardly repeat, as probabilities do, are written faster as they are, and
+            # embeddings are noise: compression and statistics would cost time and save a tenth.
             self._writer = pq.ParquetWriter(
-                self._stream, table.schema, use_dictionary=repeating, compression="zstd"
+                self._stream,
+                table.schema,
+                use_dictionary=[leaf for leaf, kind in leaves.items() if _is_text(kind)],
+                compression={leaf: "none" if leaf in vectors else "zstd" for leaf in leaves},
+                write_statistics=[leaf for leaf in leaves if leaf not in vectors],
             )
-        self._writer.write_table(table, row_group_size=TABLE_ROW_GROUP)
+        self._writer.write_table(table, row_group_size=self._row_group)
 
     def finish(self) -> None:
         """Write what waits, and the metadata; call it when all rows are there, before `close`."""
@@ -71,64 +85,74 @@ class TableWriter:
             self._writer.close()
 
 
-def _text_paths(field: pa.Field) -> list[str]:
-    """Name the leaf of a column in the file, if it is text."""
-    if pa.types.is_list(field.type):
-        return [f"{field.name}.list.element"]
-    return [field.name] if pa.types.is_string(field.type) else []
+def _is_vectors(array: pa.Array) -> bool:
+    return bool(pa.types.is_fixed_size_list(array.type))
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_string(kind) or pa.types.is_list(kind))
+
+
+def _leaf(field: pa.Field) -> str:
+    """Return the path of a column's values in the file."""
+    lists = pa.types.is_list(field.type) or pa.types.is_fixed_size_list(field.type)
+    return f"{field.name}.list.element" if lists else str(field.name)
+
+
+def _may_miss(column: Column) -> bool:
+    return isinstance(column, Choice | np.ma.MaskedArray)
 
 
 def _arrow(column: Column) -> pa.Array:
-    if not isinstance(column, Choice):
-        if column.ndim > 1:
-            values, missing = np.ma.getdata(column), np.ma.getmaskarray(column).any(axis=1)
-            return pa.FixedSizeListArray.from_arrays(
-                pa.array(values.ravel()), values.shape[1], mask=pa.array(missing)
-            )
-        return pa.array(np.ma.getdata(column), mask=np.ma.getmaskarray(column))
-    kind = pa.list_(pa.string()) if column.lists else pa.string()
-    places = np.where(column.places < 0, 0, column.places).astype(np.int32)
-    indices = pa.array(places, mask=column.places < 0)
-    return pa.array(column.choices, kind).take(indices)
+    if isinstance(column, Choice):
+        kind = pa.list_(pa.string()) if column.lists else pa.string()
+        places = np.where(column.places < 0, 0, column.places).astype(np.int32)
+        indices = pa.array(places, mask=column.places < 0)
+        return pa.array(column.choices, kind).take(indices)
+    if not isinstance(column, np.ndarray):
+        return pa.array(column, pa.string())
+    values, missing = np.ma.getdata(column), np.ma.getmaskarray(column)
+    if column.ndim == 1:
+        return pa.array(values, mask=missing if _may_miss(column) else None)
+    numbers = pa.array(np.ascontiguousarray(values).ravel())
+    element = pa.field("element", numbers.type, nullable=False)
+    kind = pa.list_(element, column.shape[1])
+    missing_rows = pa.array(missing.any(axis=1)) if _may_miss(column) else None
+    return pa.FixedSizeListArray.from_arrays(numbers, type=kind, mask=missing_rows)
 
 
 @contextmanager
 def new_table(path: Path) -> Iterator[TableWriter]:
     """Write a table batch by batch, in constant memory; it is there when the block ends well.
 
-    A table needs one `write` at least, for its columns; it may be of no rows.
+    A table needs at least one `write`, for its columns; it may be of no rows.
+
+    Raises:
+        InputError: there was none.
+        OSError: it cannot be written. What was at `path` stays.
     """
     with new_file(path) as stream, closing(TableWriter(stream)) as writer:
         yield writer
         writer.finish()
 
 
-CELL_TYPES: Final[dict[CellKind, pa.DataType]] = {
-    "text": pa.string(),
-    "list": pa.list_(pa.string()),
-    "flag": pa.bool_(),
-    "number": pa.float64(),
-    "whole": pa.int8(),
-}
-
-
 @contextmanager
 def cells_writer(
-    stream: BinaryIO, columns: Mapping[str, CellKind]
+    stream: BinaryIO, kinds: Mapping[str, CellKind]
 ) -> Iterator[Callable[[dict[str, Cell]], None]]:
     """Write a table row by row, in constant memory."""
-    schema = pa.schema([(name, CELL_TYPES[kind]) for name, kind in columns.items()])
     rows: list[dict[str, Cell]] = []
-    with pq.ParquetWriter(stream, schema, compression="zstd") as writer:
+    with closing(TableWriter(stream)) as table:
 
         def write(row: dict[str, Cell]) -> None:
             rows.append(row)
-            if len(rows) == CELLS_ROW_GROUP:
+            if len(rows) == VECTORS_ROW_GROUP:
                 flush()
 
         def flush() -> None:
-            writer.write_table(pa.Table.from_pylist(rows, schema))
+            table.write({n: column_of([row[n] for row in rows], kinds[n]) for n in kinds})
             rows.clear()
 
         yield write
         flush()
+        table.finish()

@@ -4,13 +4,13 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final
+from typing import Final, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from geograph_types.distance.distance import Distance, buckets_of
-from geograph_types.embedding import embedding_faults
+from geograph_types.embedding import EMBEDDING_DIMENSION, embedding_faults
 from geograph_types.errors import (
     EMBEDDING_ADVICE,
     DistanceError,
@@ -18,27 +18,54 @@ from geograph_types.errors import (
     RowError,
     RowFault,
 )
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class DatasetBatch:
-    """Consecutive rows of a dataset."""
-
-    ids: NDArray[np.int64]  # [N], `gridimage_id`
-    types: Sequence[str]  # N comma-separated raw tags
-    distances: Sequence[str]  # N texts as published: metres, "" or "Unknown"
-    embeddings: NDArray[np.floating]  # float16 or float32 [N, 512]
-    weights: NDArray[np.float32]  # [N]
-    splits: Sequence[str]  # N of "tra", "val", "tes"
-
+from geograph_types.files.table import Table
 
 ROW_FAULTS: Final = {
     EmbeddingFault.NOT_FINITE: RowFault.NOT_FINITE,
     EmbeddingFault.ZERO: RowFault.ZERO_VECTOR,
     EmbeddingFault.NORMALISED: RowFault.NORMALISED,
 }
+VECTOR_BYTES: Final = 4 * EMBEDDING_DIMENSION
+ID_LIMIT: Final = 1 << 63
+BAD_ID: Final = "gridimage_id is not a whole number from 0 to 2^63 - 1"
 KNOWN_TEXTS: Final = 1 << 16
 """Texts of distances whose metres are remembered."""
+
+EmbeddingType: TypeAlias = Literal["float16", "float32"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DatasetBatch:
+    """Consecutive rows of a dataset, with all columns of the published schema."""
+
+    ids: NDArray[np.int64]  # [N], `gridimage_id`
+    types: Sequence[str]  # comma-separated raw tags
+    distances: Sequence[str]  # as published: metres, "" or "Unknown"
+    embeddings: NDArray[np.floating]  # float16 or float32 [N, 512]
+    weights: NDArray[np.float32]  # [N]
+    splits: Sequence[str]  # "tra", "val" or "tes"
+
+    def take(self, places: NDArray[np.integer]) -> "DatasetBatch":
+        """Return the rows at some places."""
+        return DatasetBatch(
+            ids=self.ids[places],
+            types=[self.types[place] for place in places],
+            distances=[self.distances[place] for place in places],
+            embeddings=self.embeddings[places],
+            weights=self.weights[places],
+            splits=[self.splits[place] for place in places],
+        )
+
+    def columns(self, embedding_type: EmbeddingType = "float32") -> Table:
+        """Return the columns of a dataset's file."""
+        return {
+            "gridimage_id": np.asarray(self.ids, np.int64),
+            "types": self.types,
+            "distance": self.distances,
+            "embeddings": self.embeddings.astype(embedding_type, copy=False),
+            "weight": self.weights,
+            "split": self.splits,
+        }
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,6 +77,7 @@ class RowBatch:
     embeddings: NDArray[np.float32]  # [N, 512]
     metres: NDArray[np.float64]  # [N], NaN for unknown
     errors: tuple[RowError, ...]  # unusable rows, in the order of the file
+    dataset: DatasetBatch | None = None  # the usable rows with all columns, if asked for
 
     @property
     def buckets(self) -> NDArray[np.int64]:
@@ -60,19 +88,27 @@ class RowBatch:
         """Count the rows, usable or not."""
         return len(self.rows) + len(self.errors)
 
-
-def embedding_row_faults(
-    embeddings: NDArray[np.floating], rows: NDArray[np.int64]
-) -> dict[int, RowError]:
-    """Find the vectors that are no raw CLIP embeddings, by their index in the array."""
-    return {
-        index: RowError(int(rows[index]), ROW_FAULTS[fault], EMBEDDING_ADVICE[fault])
-        for index, fault in embedding_faults(embeddings).items()
-    }
+    def without(self, errors: dict[int, RowError]) -> "RowBatch":
+        """Turn rows, by their places among the usable ones, into errors."""
+        if not errors:
+            return self
+        keep = np.setdiff1d(np.arange(len(self.rows)), list(errors))
+        return RowBatch(
+            self.rows[keep],
+            None if self.ids is None else self.ids[keep],
+            self.embeddings[keep],
+            self.metres[keep],
+            tuple(sorted([*self.errors, *errors.values()], key=lambda error: error.row)),
+            None if self.dataset is None else self.dataset.take(keep),
+        )
 
 
 def metres_of(texts: Sequence[str | None]) -> tuple[NDArray[np.float64], dict[int, str]]:
-    """Read distances as the published dataset writes them."""
+    """Read distances as the published dataset writes them; `None` is unknown.
+
+    Returns:
+        float64 [N], NaN for unknown; and what is wrong with those that are no distance, by index.
+    """
     metres = np.full(len(texts), math.nan)
     bad: dict[int, str] = {}
     for index, text in enumerate(texts):
@@ -89,28 +125,37 @@ def _metres(text: str) -> float:
     return math.nan if metres is None else metres
 
 
+def distance_text(value: str | float | None) -> str | None:
+    """Return a distance as the published dataset writes it; other software writes numbers."""
+    if value is None or isinstance(value, str):
+        return value
+    if math.isnan(value):
+        return "Unknown"
+    return f"{value:.3f}".rstrip("0").rstrip(".")
+
+
 def check_rows(batch: RowBatch, bad_distances: Iterable[tuple[int, str]] = ()) -> RowBatch:
-    """Turn rows that must not be scored into errors."""
-    faults = embedding_row_faults(batch.embeddings, batch.rows)
-    for index, detail in bad_distances:
-        error = RowError(int(batch.rows[index]), RowFault.BAD_DISTANCE, detail)
-        faults.setdefault(index, error)
+    """Turn rows that must not be scored into errors.
+
+    Args:
+        batch: rows as they were read.
+        bad_distances: places of rows whose distance cannot be read, each with what is wrong.
+    """
+    errors = {
+        place: RowError(int(batch.rows[place]), ROW_FAULTS[fault], EMBEDDING_ADVICE[fault])
+        for place, fault in embedding_faults(batch.embeddings).items()
+    }
+    for place, detail in bad_distances:
+        error = RowError(int(batch.rows[place]), RowFault.BAD_DISTANCE, detail)
+        errors.setdefault(place, error)
     if batch.ids is not None:
-        for index, error in faults.items():
-            error.gridimage_id = int(batch.ids[index])
-        for index in np.flatnonzero(batch.ids < 0).tolist():
-            faults[index] = RowError(
-                int(batch.rows[index]), RowFault.WRONG_SCHEMA, "gridimage_id is below 0"
-            )
-    if not faults:
-        return batch
-    keep = np.ones(len(batch.rows), np.bool_)
-    keep[list(faults)] = False
-    errors = sorted([*batch.errors, *faults.values()], key=lambda error: error.row)
-    return RowBatch(
-        batch.rows[keep],
-        None if batch.ids is None else batch.ids[keep],
-        batch.embeddings[keep],
-        batch.metres[keep],
-        tuple(errors),
-    )
+        for place, error in errors.items():
+            error.gridimage_id = int(batch.ids[place])
+        for place in np.flatnonzero(batch.ids < 0).tolist():
+            errors[place] = RowError(int(batch.rows[place]), RowFault.WRONG_SCHEMA, BAD_ID)
+    return batch.without(errors)
+
+
+def wrong_length(vector: bytes) -> str:
+    """Return what is wrong with a vector of another length."""
+    return f"{len(vector)} bytes, not {VECTOR_BYTES} ({EMBEDDING_DIMENSION} float32)"

@@ -1,28 +1,28 @@
-"""Rows of the published dataset, as they come: JSON Lines with base64 embeddings."""
+"""Rows of the published dataset as they come: JSON Lines with base64 embeddings."""
 
-from collections.abc import Iterable, Iterator
-from itertools import islice
-from typing import Final, Protocol, TypeVar
+import json
+from collections.abc import Sequence
+from typing import Final
 
 import msgspec
 import numpy as np
 
 from geograph_types.embedding import EMBEDDING_DIMENSION
 from geograph_types.errors import RowError, RowFault
-from geograph_types.stored.batch import RowBatch, check_rows, metres_of
+from geograph_types.stored.batch import (
+    BAD_ID,
+    ID_LIMIT,
+    VECTOR_BYTES,
+    DatasetBatch,
+    RowBatch,
+    check_rows,
+    distance_text,
+    metres_of,
+    wrong_length,
+)
 
-VECTOR_BYTES: Final = 4 * EMBEDDING_DIMENSION
-BATCH_ROWS: Final = 4096
-ID_LIMIT: Final = 1 << 63
-
-
-class HasEmbeddings(Protocol):
-    """A row of any kind, with the bytes of its vector."""
-
-    embeddings: bytes
-
-
-Row = TypeVar("Row", bound=HasEmbeddings)
+NOT_JSON: Final = (ValueError, RecursionError)
+"""What decoders raise if bytes are not JSON; those of msgspec and UTF-8 are among them."""
 
 
 class ScoreRow(msgspec.Struct):
@@ -30,64 +30,96 @@ class ScoreRow(msgspec.Struct):
 
     gridimage_id: int
     embeddings: bytes
-    distance: str | None = None
+    distance: str | int | float | None = None
 
 
-def read_json_rows(lines: Iterable[bytes]) -> Iterator[RowBatch]:
-    """Decode JSON Lines batch by batch, in constant memory."""
-    decoder = msgspec.json.Decoder(ScoreRow)
-    numbered = enumerate(lines, start=1)
-    while chunk := list(islice(numbered, BATCH_ROWS)):
-        yield _decode_chunk(decoder, chunk)
+class DatasetRow(msgspec.Struct):
+    """A published row with all its fields."""
+
+    gridimage_id: int
+    embeddings: bytes
+    distance: str | int | float
+    types: str
+    split: str
+    weight: float | None = 1.0
 
 
-def _decode_chunk(
-    decoder: "msgspec.json.Decoder[ScoreRow]", chunk: list[tuple[int, bytes]]
-) -> RowBatch:
+# Other software writes numbers as text, and whole numbers with a point.
+SCORE_DECODER: Final = msgspec.json.Decoder(ScoreRow, strict=False)
+DATASET_DECODER: Final = msgspec.json.Decoder(DatasetRow, strict=False)
+
+
+def decode_lines(lines: Sequence[bytes], first: int, all_columns: bool) -> RowBatch:
+    """Decode consecutive lines, the first of which has the number `first`."""
     numbers: list[int] = []
-    good: list[ScoreRow] = []
+    good: list[ScoreRow | DatasetRow] = []
     errors: list[RowError] = []
-    for number, line in chunk:
-        row = decode_line(decoder, line, number)
-        if isinstance(row, RowError):
-            if line.strip():
-                errors.append(row)
-        elif not 0 <= row.gridimage_id < ID_LIMIT:
-            detail = "gridimage_id is not a whole number from 0 to 2^63 - 1"
-            errors.append(RowError(number, RowFault.WRONG_SCHEMA, detail))
-        else:
+    for number, line in enumerate(lines, first):
+        row = _decode_line(DATASET_DECODER if all_columns else SCORE_DECODER, line, number)
+        if not isinstance(row, RowError):
             numbers.append(number)
             good.append(row)
-    metres, bad_distances = metres_of([row.distance for row in good])
+        elif line.strip():
+            errors.append(row)
+    texts = [distance_text(row.distance) for row in good]
+    metres, bad_distances = metres_of(texts)
     vectors = np.frombuffer(b"".join([row.embeddings for row in good]), "<f4")
+    ids = np.array([row.gridimage_id for row in good], np.int64)
+    embeddings = vectors.reshape(-1, EMBEDDING_DIMENSION)
+    whole = [row for row in good if isinstance(row, DatasetRow)]
+    dataset = DatasetBatch(
+        ids,
+        [row.types for row in whole],
+        [text for text in texts if text is not None],
+        embeddings,
+        np.array([1.0 if row.weight is None else row.weight for row in whole], np.float32),
+        [row.split for row in whole],
+    )
     batch = RowBatch(
-        rows=np.array(numbers, np.int64),
-        ids=np.array([row.gridimage_id for row in good], np.int64),
-        embeddings=vectors.reshape(-1, EMBEDDING_DIMENSION),
-        metres=metres,
-        errors=tuple(errors),
+        np.array(numbers, np.int64),
+        ids,
+        embeddings,
+        metres,
+        tuple(errors),
+        dataset if all_columns else None,
     )
     return check_rows(batch, bad_distances.items())
 
 
-def decode_line(decoder: "msgspec.json.Decoder[Row]", line: bytes, number: int) -> Row | RowError:
-    """Decode one line and check that its vector has 512 numbers.
+def _decode_line(
+    decoder: "msgspec.json.Decoder[ScoreRow] | msgspec.json.Decoder[DatasetRow]",
+    line: bytes,
+    number: int,
+) -> ScoreRow | DatasetRow | RowError:
+    """Decode one line, and check all that can be checked of it alone.
 
-    Errors are given, not raised: a raised one would keep its whole batch in memory.
+    Errors are returned, not raised: a raised one would keep its whole batch in memory.
     """
     try:
-        row = decoder.decode(line)
+        row = _decode(decoder, line)
     except msgspec.ValidationError as error:
         fault = RowFault.BAD_BASE64 if "base64" in str(error) else RowFault.WRONG_SCHEMA
         return RowError(number, fault, str(error))
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except NOT_JSON as error:
         fault = RowFault.NOT_JSON if line.endswith(b"\n") else RowFault.CUT_OFF
         return RowError(number, fault, str(error))
+    if not 0 <= row.gridimage_id < ID_LIMIT:
+        return RowError(number, RowFault.WRONG_SCHEMA, BAD_ID)
     if len(row.embeddings) != VECTOR_BYTES:
-        return RowError(number, RowFault.WRONG_LENGTH, wrong_length(row.embeddings))
+        detail = wrong_length(row.embeddings)
+        return RowError(number, RowFault.WRONG_LENGTH, detail, row.gridimage_id)
     return row
 
 
-def wrong_length(vector: bytes) -> str:
-    """Return what is wrong with a vector of another length."""
-    return f"{len(vector)} bytes, not {VECTOR_BYTES} ({EMBEDDING_DIMENSION} float32)"
+def _decode(
+    decoder: "msgspec.json.Decoder[ScoreRow] | msgspec.json.Decoder[DatasetRow]", line: bytes
+) -> ScoreRow | DatasetRow:
+    try:
+        return decoder.decode(line)
+    except msgspec.ValidationError:
+        raise
+    except msgspec.DecodeError:
+        if b"NaN" not in line and b"Infinity" not in line:
+            raise
+    # Python's json writes them, though JSON has no such numbers; they are harmless in other fields.
+    return msgspec.convert(json.loads(line), decoder.type, strict=False)

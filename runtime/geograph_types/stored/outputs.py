@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, BinaryIO, Protocol, TypeAlias
 from geograph_types.bundle import Bundle
 from geograph_types.errors import InputError
 from geograph_types.stored.files import RowFile
+from geograph_types.stored.read import Distances
 from geograph_types.stored.score import ScoredBatch
 from geograph_types.stored.scored_rows import score_columns, score_lines
 from geograph_types.stored.shards import ShardCounts, finished_shard, provenance
@@ -67,7 +68,7 @@ class ScoreTable:
         path: Path,
         bundle: Bundle,
         source: RowFile | None = None,
-        distances: Path | None = None,
+        distances: Distances | None = None,
     ) -> None:
         from geograph_types.files.parquet_table import new_table
 
@@ -94,7 +95,7 @@ class ScoreTable:
 class ScoreShards:
     """A Parquet file for each input, in a folder; those of an earlier run stay."""
 
-    def __init__(self, folder: Path, bundle: Bundle, distances: Path | None = None) -> None:
+    def __init__(self, folder: Path, bundle: Bundle, distances: Distances | None = None) -> None:
         self._folder = folder
         self._bundle = bundle
         self._distances = distances

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geograph_types.stored.batch import RowBatch
+from geograph_types.stored.read import Decode
 from geograph_types.system.threads import map_ahead
 from geograph_types.tagger import TypeTagger
 from geograph_types.tags import choose_tag_sets
@@ -24,17 +25,17 @@ class ScoredBatch:
 
 def score_batch(tagger: TypeTagger, batch: RowBatch) -> ScoredBatch:
     """Score the usable rows of a batch."""
-    probabilities = tagger.score_buckets(batch.embeddings, batch.buckets)
+    probabilities = tagger.score_checked(batch.embeddings, batch.buckets)
     tag_sets, guessed = choose_tag_sets(probabilities, tagger.bundle.manifest.thresholds)
     return ScoredBatch(batch, probabilities, tag_sets, guessed)
 
 
 def score_batches(
-    tagger: TypeTagger, batches: Iterable[RowBatch], workers: int
+    tagger: TypeTagger, batches: Iterable[Decode], workers: int
 ) -> Iterator[ScoredBatch]:
-    """Score rows in constant memory, reading ahead while the head computes.
+    """Decode and score rows in constant memory, reading ahead meanwhile.
 
     Several batches side by side, each in one thread, are faster than one batch in several: the
     head's products are too small to share.
     """
-    return map_ahead(lambda batch: score_batch(tagger, batch), batches, workers)
+    return map_ahead(lambda decode: score_batch(tagger, decode()), batches, workers)

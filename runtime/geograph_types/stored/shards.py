@@ -1,6 +1,5 @@
 """Where scores came from, as kept in their files; by it, finished shards are known again."""
 
-import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +8,7 @@ import msgspec
 from geograph_types.bundle import Bundle
 from geograph_types.errors import InputError
 from geograph_types.stored.files import RowFile
+from geograph_types.stored.read import Distances
 
 
 class ShardCounts(msgspec.Struct, frozen=True):
@@ -19,7 +19,7 @@ class ShardCounts(msgspec.Struct, frozen=True):
 
 
 def provenance(
-    bundle: Bundle, source: RowFile | None = None, distances: Path | None = None
+    bundle: Bundle, source: RowFile | None = None, distances: Distances | None = None
 ) -> dict[str, Any]:
     """Return all that scores depend on."""
     known: dict[str, Any] = {
@@ -33,16 +33,8 @@ def provenance(
         status = source.path.stat()
         known |= {"source": source.name, "source_bytes": status.st_size}
         known["source_modified"] = status.st_mtime_ns
-        known["distances_sha256"] = _digest(distances) if distances else None
+        known["distances_sha256"] = distances.sha256 if distances else None
     return known
-
-
-def _digest(path: Path) -> str:
-    try:
-        with path.open("rb") as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest()
-    except OSError as error:
-        raise InputError(f"{path} cannot be read ({error.strerror})") from None
 
 
 def finished_shard(shard: Path, expected: dict[str, Any]) -> ShardCounts | None:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geograph_types.errors import RowError, RowFault
-from geograph_types.stored.json_lines import ID_LIMIT, VECTOR_BYTES, wrong_length
+from geograph_types.stored.batch import ID_LIMIT, VECTOR_BYTES, wrong_length
 from geograph_types.taxonomy import CLASSES
 
 LABEL_THRESHOLD: Final = 0.2

@@ -37,7 +37,7 @@ BAD: dict[str, tuple[RowFault, bytes | dict[str, Any] | list[int]]] = {
     "no embeddings": (RowFault.WRONG_SCHEMA, without("embeddings")),
     "embeddings as a list": (RowFault.WRONG_SCHEMA, row(embeddings=GOOD.tolist())),
     "embeddings null": (RowFault.WRONG_SCHEMA, row(embeddings=None)),
-    "a distance as a number": (RowFault.WRONG_SCHEMA, row(distance=16)),
+    "a distance as true": (RowFault.WRONG_SCHEMA, row(distance=True)),
     "no base64": (RowFault.BAD_BASE64, row(embeddings="not base64 at all!")),
     "no bytes": (RowFault.WRONG_LENGTH, row(embeddings="")),
     "511 numbers": (RowFault.WRONG_LENGTH, row(embeddings=encoded(GOOD[:-1]))),
@@ -143,9 +143,9 @@ def test_bad_rows_of_parquet_by_others(head_bundle: Path, tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("column", "values", "message"),
     [
-        ("gridimage_id", [1.5], "store whole numbers"),
-        ("distance", [16], "store text"),
-        ("embeddings", ["text"], "store lists of 512 floats"),
+        ("gridimage_id", [True], "store whole numbers"),
+        ("distance", [True], "store text"),
+        ("embeddings", [7], "store lists of 512 floats"),
         ("embeddings", None, "has no column embeddings: add or rename it"),
     ],
 )

@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from geograph_types.cli.main import main
+from geograph_types.files.parquet_table import new_table
 from geograph_types.stored.batch import DatasetBatch
-from geograph_types.stored.parquet import new_dataset
 from geograph_types_trainer.checkpoint.write import save_checkpoint
 from geograph_types_trainer.head import TypeHead
 
@@ -40,10 +40,9 @@ def rows(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, np.ndarray]:
     vectors = np.random.default_rng(8).normal(0, 0.45, (ROWS, 512)).astype(np.float32)
     path = tmp_path_factory.mktemp("rows") / "rows.parquet"
     ids, weights = np.arange(ROWS) + 70, np.ones(ROWS, np.float32)
-    with new_dataset(path) as dataset:
-        dataset.write(
-            DatasetBatch(ids, ["Extra"] * ROWS, ["16"] * ROWS, vectors, weights, ["tra"] * ROWS)
-        )
+    batch = DatasetBatch(ids, ["Extra"] * ROWS, ["16"] * ROWS, vectors, weights, ["tra"] * ROWS)
+    with new_table(path) as table:
+        table.write(batch.columns())
     return path, vectors
 
 

@@ -11,14 +11,10 @@ import numpy as np
 import pytest
 
 from geograph_types.errors import InputError, RowFault
+from geograph_types.files.parquet_table import new_table
 from geograph_types.stored.batch import DatasetBatch
-from geograph_types.stored.parquet import (
-    dataset_metadata,
-    dataset_rows,
-    new_dataset,
-    read_dataset,
-)
-from geograph_types.stored.read import read_rows
+from geograph_types.stored.parquet import dataset_metadata
+from geograph_types.stored.read import Distances, count_rows, read_dataset, read_rows
 
 COUNT = 40
 DISTANCES = ["16", "0", "", "Unknown", "1048576"]
@@ -44,7 +40,7 @@ def json_row(index: int, vector: np.ndarray) -> str:
 
 
 def write_parquet(path: Path, values: np.ndarray, kind: str = "float32") -> None:
-    with new_dataset(path, kind) as dataset:  # type: ignore[arg-type]
+    with new_table(path) as dataset:
         for start in range(0, COUNT, 16):
             part = slice(start, min(start + 16, COUNT))
             count = part.stop - start
@@ -56,7 +52,7 @@ def write_parquet(path: Path, values: np.ndarray, kind: str = "float32") -> None
                     embeddings=values[part],
                     weights=np.ones(count, np.float32),
                     splits=["tra"] * count,
-                )
+                ).columns(kind)  # type: ignore[arg-type]
             )
         dataset.metadata = {"rows": dataset.rows}
 
@@ -71,7 +67,7 @@ def test_all_kinds_of_files_give_the_same_rows(tmp_path: Path, vectors: np.ndarr
     (tmp_path / "distances.txt").write_text("\n".join(texts) + "\n")
     expected_buckets = [[5, 0, 0, 22, 21][i % 5] for i in range(COUNT)]
     for name in ("rows.jsonl", "rows.jsonl.gz", "rows.parquet", "rows.npy"):
-        distances = tmp_path / "distances.txt" if name.endswith("npy") else None
+        distances = Distances.read(tmp_path / "distances.txt") if name.endswith("npy") else None
         batches = list(read_rows(tmp_path / name, distances))
         assert np.array_equal(np.concatenate([b.embeddings for b in batches]), vectors)
         assert np.concatenate([b.buckets for b in batches]).tolist() == expected_buckets
@@ -87,7 +83,7 @@ def test_all_kinds_of_files_give_the_same_rows(tmp_path: Path, vectors: np.ndarr
 def test_a_dataset_keeps_its_columns_and_metadata(tmp_path: Path, vectors: np.ndarray) -> None:
     path = tmp_path / "rows.parquet"
     write_parquet(path, vectors, "float16")
-    assert dataset_rows(path) == COUNT
+    assert count_rows([path]) == COUNT
     assert dataset_metadata(path) == {"rows": COUNT}
     batches = list(read_dataset(path))
     stored = np.concatenate([batch.embeddings for batch in batches])
@@ -112,10 +108,10 @@ def test_bad_rows_of_parquet_and_numpy_files_keep_their_numbers(
 
 
 def test_files_that_cannot_be_used_say_why(tmp_path: Path, vectors: np.ndarray) -> None:
-    def refusal(name: str, data: bytes, distances: Path | None = None) -> str:
+    def refusal(name: str, data: bytes) -> str:
         (tmp_path / name).write_bytes(data)
         with pytest.raises(InputError) as caught:
-            list(read_rows(tmp_path / name, distances))
+            list(read_rows(tmp_path / name))
         return str(caught.value)
 
     lines = gzip.compress((json_row(0, vectors[0]) * 50).encode())
@@ -135,7 +131,7 @@ def test_files_that_cannot_be_used_say_why(tmp_path: Path, vectors: np.ndarray) 
 def refusal_of_distances(folder: Path, text: str) -> str:
     (folder / "distances.txt").write_text(text)
     with pytest.raises(InputError) as caught:
-        list(read_rows(folder / "good.npy", folder / "distances.txt"))
+        list(read_rows(folder / "good.npy", Distances.read(folder / "distances.txt")))
     return str(caught.value)
 
 
@@ -156,7 +152,7 @@ def test_without_isal_gzipped_rows_are_the_same(tmp_path: Path, vectors: np.ndar
     code = (
         "import sys; sys.modules['isal'] = None\n"
         "from pathlib import Path; from geograph_types.files.lines import read_lines\n"
-        "sys.stdout.buffer.write(b''.join(read_lines(Path(sys.argv[1]))))"
+        "sys.stdout.buffer.write(b''.join(read_lines(open(sys.argv[1], 'rb'), Path())))"
     )
     command = [sys.executable, "-c", code, str(tmp_path / "rows.gz")]
     assert subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout == lines

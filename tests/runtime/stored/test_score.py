@@ -15,9 +15,10 @@ import pytest
 
 from geograph_types import CLASSES, TypeTagger
 from geograph_types.cli.main import main
+from geograph_types.files.parquet_table import new_table
 from geograph_types.manifest import decode_manifest, encode_manifest
 from geograph_types.stored.batch import DatasetBatch
-from geograph_types.stored.parquet import dataset_metadata, new_dataset
+from geograph_types.stored.parquet import dataset_metadata
 from geograph_types.tags import final_tags
 from geograph_types.taxonomy import PROBABILITY_COLUMNS
 
@@ -36,8 +37,8 @@ def write_parquet(path: Path, vectors: np.ndarray) -> None:
     texts = [TEXTS[i % len(TEXTS)] for i in range(count)]
     ids, weights = np.arange(5000, 5000 + count), np.ones(count, np.float32)
     batch = DatasetBatch(ids, ["Extra"] * count, texts, vectors, weights, ["tra"] * count)
-    with new_dataset(path, "float16") as dataset:
-        dataset.write(batch)
+    with new_table(path) as table:
+        table.write(batch.columns("float16"))
 
 
 def write_lines(path: Path, vectors: np.ndarray) -> None:

@@ -14,7 +14,9 @@ from click.testing import CliRunner
 
 from geograph_types.cli.main import main
 from geograph_types.errors import InputError, RowFault
-from geograph_types.stored.parquet import dataset_metadata, new_dataset, read_dataset
+from geograph_types.files.parquet_table import new_table
+from geograph_types.stored.parquet import dataset_metadata
+from geograph_types.stored.read import read_dataset
 from geograph_types_trainer.cli.dataset import dataset as command
 from geograph_types_trainer.dataset.convert import convert_dataset
 from geograph_types_trainer.dataset.memory import TrainingData
@@ -71,13 +73,13 @@ def test_every_damaged_row_is_named_by_reason_and_line(
     bad = damage([row | {"gridimage_id": row["gridimage_id"] + 9000} for row in rows_of(20, 1)])
     lines: list[Any] = [*good[:100], b"\n", *(row for _, row in bad[:-1]), *good[100:], bad[-1][1]]
     source = write_lines(tmp_path / "rows.jsonl.gz", lines)
-    conversion = convert_dataset(source, tmp_path / "rows.parquet", max_bad=0.1)
+    count, found = convert_dataset(source, tmp_path / "rows.parquet", max_bad=0.1)
     expected: dict[RowFault, list[int]] = {}
     for line, (fault, _) in enumerate(bad[:-1], start=102):
         expected.setdefault(fault, []).append(line)
     expected[RowFault.CUT_OFF] = [len(lines)]
-    assert conversion.bad_lines == expected
-    assert conversion.rows == 300
+    assert found.rows == expected
+    assert count == 300
     metadata = dataset_metadata(tmp_path / "rows.parquet")
     assert metadata["bad_lines"] == {fault.value: lines for fault, lines in expected.items()}
     assert (metadata["rows"], metadata["lines"]) == (300, len(lines) - 1)
@@ -107,10 +109,12 @@ def test_too_many_bad_rows_abort_and_leave_nothing(
 ) -> None:
     rows = rows_of(100)
     source = write_lines(tmp_path / "rows.jsonl", [*rows, b"no\n", b"no\n"])
-    with pytest.raises(InputError, match=r"2 of 102 rows are bad \(2 not_json\), more than 1.00%"):
+    with pytest.raises(
+        InputError, match=r"more than 1.00%: 2 not_json \(row 101: .*; also row 102"
+    ):
         convert_dataset(source, tmp_path / "rows.parquet")
     assert [file.name for file in tmp_path.iterdir()] == ["rows.jsonl"]
-    assert convert_dataset(source, tmp_path / "rows.parquet", max_bad=0.02).rows == 100
+    assert convert_dataset(source, tmp_path / "rows.parquet", max_bad=0.02)[0] == 100
 
 
 def test_a_cut_off_gzip_stream_is_refused(
@@ -132,9 +136,9 @@ def test_a_cut_off_gzip_stream_is_refused(
 def test_nothing_usable_is_an_error(tmp_path: Path, content: bytes) -> None:
     source = tmp_path / "rows.jsonl"
     source.write_bytes(content)
-    with pytest.raises(InputError, match="no usable row"):
+    with pytest.raises(InputError, match=r"is empty|no usable row"):
         convert_dataset(source, tmp_path / "rows.parquet")
-    with pytest.raises(InputError, match="no usable row"):
+    with pytest.raises(InputError, match=r"is empty|no usable row"):
         TrainingData.load(source)
 
 
@@ -166,87 +170,72 @@ def test_stats_count_and_find_leaks(tmp_path: Path, rows_of: RowsOf, write_lines
     assert set(stats.weights) == {0.2, 0.5, 1.0}
     above = sum(row["types"] == "From Above" for row in rows)
     assert stats.pseudo_drone.sum() == above
-    assert (stats.ids.anywhere, stats.ids.between_splits) == (0, 0)
     assert (stats.vectors.anywhere, stats.vectors.between_splits) == (1, 1)
 
 
-def test_sample_keeps_rare_classes_and_shares(
+def test_sample_keeps_rare_classes_in_training_alone(
     tmp_path: Path, rows_of: RowsOf, write_lines: Write
 ) -> None:
     rows = rows_of(3000)
     drones = [row for row in rows if row["types"] in ("From Drone", "From Above")]
-    for row in drones[30:]:
+    for row in drones[40:]:
         row["types"] = "Extra"
     source = write_lines(tmp_path / "rows.jsonl", rows)
-    assert sample_dataset(source, tmp_path / "few.parquet", 600).rare_rows == 30
+    rare, _ = sample_dataset(source, tmp_path / "few.parquet", 600)
     whole, few = measure_dataset(source), measure_dataset(tmp_path / "few.parquet")
     assert few.rows.sum() == 600
-    assert few.classes.sum(axis=0)[6] == 30
-    common = slice(0, 6)
-    before = whole.classes[:, common] / (3000 - 30)
-    after = few.classes[:, common] / (600 - 30)
-    assert np.abs(before - after).max() < 0.005
-    again = sample_dataset(
-        write_lines(tmp_path / "r.jsonl", rows[::-1]), tmp_path / "b.parquet", 600
-    )
-    assert again.rare_rows == 30
+    assert np.abs(few.rows - whole.rows / 5).max() < 1
+    assert rare == few.classes[0, 6] == whole.classes[0, 6]
+    # In validation and test, every class keeps its share; in training, those that are common.
+    assert np.abs(few.classes[1:] - whole.classes[1:] / 5).max() < 2
+    shares = few.classes[0, :6] / (few.rows[0] - rare)
+    assert np.abs(shares - whole.classes[0, :6] / (whole.rows[0] - rare)).max() < 0.005
+    kept = dataset_metadata(tmp_path / "few.parquet")["kept"]
+    assert kept["tra"]["From Drone"] == [rare, rare]
+    assert kept["tes"]["rows"] == [few.rows[2], whole.rows[2]]
+    assert kept["val"]["Extra"] == [few.classes[1, 3], whole.classes[1, 3]]
+    sample_dataset(write_lines(tmp_path / "r.jsonl", rows[::-1]), tmp_path / "b.parquet", 600)
     ids = [np.sort(np.concatenate([b.ids for b in read_dataset(tmp_path / name)]))
            for name in ("few.parquet", "b.parquet")]  # fmt: skip
     assert np.array_equal(*ids)
     with pytest.raises(InputError, match="ask for fewer"):
         sample_dataset(source, tmp_path / "more.parquet", 3001)
-    with pytest.raises(InputError, match="rare"):
-        sample_dataset(source, tmp_path / "less.parquet", 29)
+    with pytest.raises(InputError, match="training rows are of rare classes"):
+        sample_dataset(source, tmp_path / "less.parquet", 20)
 
 
-@pytest.mark.parametrize(
-    "command",
-    [
-        "train {data} --out {new}",
-        "dataset stats {data}",
-        "dataset sample {data} {new} --rows 9",
-        "evaluate {head} {data}",
-    ],
-)
 @pytest.mark.parametrize(
     ("column", "text", "fault"),
-    [("types", "Sideways", "unknown_tag"), ("distances", "banana", "bad_distance")],
+    [
+        ("types", "Sideways", "unknown_tag"),
+        ("distances", "banana", "bad_distance"),
+        ("splits", "train", "bad_split"),
+    ],
 )
-def test_parquet_with_a_bad_row_could_not_be_run(
-    command: str,
-    column: str,
-    text: str,
-    fault: str,
-    dataset: Path,
-    checkpoint: Path,
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
+def test_a_bad_row_of_parquet_costs_itself(
+    column: str, text: str, fault: str, dataset: Path, tmp_path: Path
 ) -> None:
-    bad, new = tmp_path / "bad.parquet", tmp_path / "new"
+    path, few = tmp_path / "bad.parquet", tmp_path / "few.parquet"
     (batch,) = read_dataset(dataset)
     values = [*getattr(batch, column)]
     values[699] = text
-    with new_dataset(bad) as writer:
-        for part in (batch, replace(batch, **{column: values})):
-            writer.write(part)
-    words = command.format(data=bad, new=new, head=checkpoint).split()
-    assert main(words) == 2
-    (line,) = capsys.readouterr().err.splitlines()
-    assert f"{bad}: row 1500: {fault}: " in line
-    assert line.endswith("make the file again with dataset convert or embed")
-    assert not new.exists()
+    with new_table(path) as table:
+        table.write(replace(batch, **{column: values}).columns("float16"))
+    data = TrainingData.load(path)
+    assert (len(data), data.bad_rows) == (799, {fault: 1})
+    assert convert_dataset(path, few)[1].rows == {RowFault(fault): [700]}
+    assert np.array_equal(TrainingData.load(few).ids, data.ids)
 
 
 @pytest.mark.parametrize(
     ("column", "change", "words"),
     [
-        ("types", lambda column: pa.nulls(len(column), pa.string()), "types is empty in some rows"),
-        ("distance", lambda column: pa.nulls(len(column), pa.string()), "distance is empty in"),
-        ("gridimage_id", lambda column: pa.nulls(len(column), pa.int64()), "gridimage_id is empty"),
+        ("types", lambda column: pa.nulls(len(column), pa.string()), "row 1: types is missing"),
+        ("distance", lambda column: pa.nulls(len(column), pa.string()), "distance is missing"),
+        ("gridimage_id", lambda column: pa.nulls(len(column), pa.int64()), "gridimage_id is m"),
         ("types", lambda column: pa.array(range(len(column))), "types is int64: store text"),
         ("split", lambda column: pa.array([1.0] * len(column)), "split is double: store text"),
         ("weight", lambda column: column.cast(pa.string()), "weight is string: store numbers"),
-        ("gridimage_id", lambda column: column.cast(pa.string()), "is string: store whole numbers"),
     ],
 )
 def test_parquet_of_other_columns_is_refused(
@@ -289,7 +278,9 @@ def test_bad_rows_cost_themselves_and_the_status_says_so(
     source = write_lines(tmp_path / "rows.jsonl", [*rows_of(300), b"no\n", b"no\n"])
     words = command.format(data=source, new=tmp_path / "new", head=checkpoint).split()
     assert main(words) == 1
-    assert f"2 rows of {source} took no part: 2 not_json" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert f"2 rows of {source} took no part:" in said
+    assert "2 not_json" in said
 
 
 def test_command_line(tmp_path: Path, rows_of: RowsOf, write_lines: Write) -> None:
@@ -299,7 +290,7 @@ def test_command_line(tmp_path: Path, rows_of: RowsOf, write_lines: Write) -> No
     converted = runner.invoke(command, ["convert", str(source), target], standalone_mode=False)
     assert converted.return_value == 1
     assert "300 rows" in converted.stderr
-    assert "not_json: 1 (line 301)" in converted.stderr
+    assert "1 not_json (row 301: " in converted.stderr
     picture = tmp_path / "rows.png"
     stats = runner.invoke(
         command, ["stats", target, "--picture", str(picture)], standalone_mode=False

@@ -65,10 +65,14 @@ def test_the_saved_head_is_of_the_released_form_and_takes_raw_embeddings(
     }
     data = TrainingData.load(dataset)
     rows = data.rows_of("val")
-    probabilities = TypeHead.from_weights(run.weights).probabilities(
-        torch.from_numpy(data.embeddings[rows].astype(np.float32)),
-        torch.from_numpy(data.buckets[rows]),
-    ).numpy()
+    probabilities = (
+        TypeHead.from_weights(run.weights)
+        .probabilities(
+            torch.from_numpy(data.embeddings[rows].astype(np.float32)),
+            torch.from_numpy(data.buckets[rows]),
+        )
+        .numpy()
+    )
     hits = ((probabilities >= 0.5) & (data.labels[rows] > 0)).sum()
     named = (probabilities >= 0.5).sum() + data.labels[rows].sum()
     assert 2 * hits / named == pytest.approx(run.metrics["validation_micro_f1"], abs=1e-6)

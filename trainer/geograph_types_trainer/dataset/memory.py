@@ -1,8 +1,9 @@
 """A dataset in memory, as training and evaluation need it: one contiguous array a column."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +12,7 @@ from geograph_types.embedding import EMBEDDING_DIMENSION
 from geograph_types.photos.labels import SPLITS
 from geograph_types.stored.batch import DatasetBatch
 from geograph_types.taxonomy import CLASSES
-from geograph_types_trainer.dataset.source import DatasetSource, digest_of
+from geograph_types_trainer.dataset.source import open_dataset
 from geograph_types_trainer.labels import CrossGridRule, Targets
 
 
@@ -19,8 +20,8 @@ from geograph_types_trainer.labels import CrossGridRule, Targets
 class DistanceRows:
     """What a policy looks at."""
 
-    ids: NDArray[np.int64]  # int64 [N], `gridimage_id`
-    buckets: NDArray[np.int64]  # int64 [N], as recorded
+    ids: NDArray[np.int64]  # [N], `gridimage_id`
+    buckets: NDArray[np.int64]  # [N], as recorded
     labels: NDArray[np.uint8]  # [N, 7], above 0 where the class holds
 
 
@@ -32,46 +33,45 @@ class TrainingData:
     """All rows of a dataset."""
 
     embeddings: NDArray[np.floating]  # float16 or float32 [N, 512], raw, contiguous
-    buckets: NDArray[np.int64]  # int64 [N], distance buckets as recorded
-    labels: NDArray[np.uint8]  # uint8 [N, 7]
-    weights: NDArray[np.float32]  # float32 [N]
-    splits: NDArray[np.int8]  # int8 [N], index in "tra", "val", "tes"
-    ids: NDArray[np.int64]  # int64 [N], `gridimage_id`
-    # bool [N], whether From Drone rests on the raw tag From Above alone
+    buckets: NDArray[np.int64]  # [N], distance buckets as recorded
+    labels: NDArray[np.uint8]  # [N, 7]
+    weights: NDArray[np.float32]  # [N]
+    splits: NDArray[np.int8]  # [N], index in "tra", "val", "tes"
+    ids: NDArray[np.int64]  # [N], `gridimage_id`
+    # [N], whether From Drone rests on the raw tag From Above alone
     pseudo_drone: NDArray[np.bool_]
     sha256: str  # of the file, in hexadecimal
     bad_rows: dict[str, int]  # rows of the file that could not be used, by reason
+    # What Parquet says of its origin; `dataset sample` writes `kept`, see there.
+    metadata: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
-    def load(
-        cls,
-        path: Path,
-        cross_grid: CrossGridRule = CrossGridRule.DISTANCE,
-    ) -> "TrainingData":
-        """Read a dataset from Parquet or JSON Lines (told by its first bytes).
+    def load(cls, path: Path, cross_grid: CrossGridRule = CrossGridRule.DISTANCE) -> "TrainingData":
+        """Read a dataset from Parquet or JSON Lines, by its first bytes.
 
-        JSON Lines are held as float16, Parquet as stored; 430,000 rows of float16 take 440 MB.
+        Embeddings are held as float16, however they are stored, so that the same rows give the
+        same weights; 430,000 rows take 440 MB.
+
+        Raises:
+            InputError: the file cannot be read, has no usable row, or has too many bad ones.
         """
-        sha256 = digest_of(path)
-        source = DatasetSource(path)
-        batches = source.labelled(cross_grid)
-        first, targets = next(batches)
-        columns = Columns(first.embeddings.dtype, source.rows)
-        columns.append(first, targets)
-        for batch in batches:
-            columns.append(*batch)
-        columns.resize(columns.rows)
-        return cls(
-            columns.embeddings,
-            columns.buckets,
-            columns.labels,
-            columns.weights,
-            columns.splits,
-            columns.ids,
-            columns.pseudo_drone,
-            sha256,
-            source.bad_rows,
-        )
+        with open_dataset(path) as source:
+            columns = Columns(source.rows)
+            for batch, targets in source.labelled(cross_grid):
+                columns.append(batch, targets)
+            columns.resize(columns.rows)
+            return cls(
+                columns.embeddings,
+                columns.buckets,
+                columns.labels,
+                columns.weights,
+                columns.splits,
+                columns.ids,
+                columns.pseudo_drone,
+                source.sha256,
+                source.bad.counts,
+                source.metadata,
+            )
 
     def __len__(self) -> int:
         """Count the rows."""
@@ -89,10 +89,9 @@ class TrainingData:
 class Columns:
     """Arrays that grow in place, so that no second copy is ever held."""
 
-    def __init__(self, embedding_type: np.dtype[np.floating], room: int) -> None:
-        """Make room for rows, as many as are known to come."""
+    def __init__(self, room: int) -> None:
         self.rows = 0
-        self.embeddings = np.empty((room, EMBEDDING_DIMENSION), embedding_type)
+        self.embeddings = np.empty((room, EMBEDDING_DIMENSION), np.float16)
         self.buckets = np.empty(room, np.int64)
         self.labels = np.empty((room, len(CLASSES)), np.uint8)
         self.weights = np.empty(room, np.float32)

@@ -1,116 +1,183 @@
-"""A dataset's file of either kind, read in batches: Parquet, or JSON Lines with damage counted."""
+"""A dataset's file, opened once: its usable rows in batches, the others counted by reason."""
 
 import hashlib
-from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
-from typing import Final
+from typing import Any, BinaryIO, Final
 
 import numpy as np
 
 from geograph_types.errors import InputError, RowError, RowFault
+from geograph_types.files.lines import as_seekable, open_input
 from geograph_types.photos.labels import SPLITS
-from geograph_types.stored.batch import DatasetBatch, embedding_row_faults
-from geograph_types.stored.parquet import EmbeddingType, dataset_rows, read_dataset
-from geograph_types_trainer.dataset.json_lines import PublishedFile
-from geograph_types_trainer.labels import CrossGridRule, Targets, targets_of
+from geograph_types.stored.batch import DatasetBatch, RowBatch
+from geograph_types.stored.parquet import parquet_metadata, parquet_rows
+from geograph_types.stored.read import NUMPY_MAGIC, PARQUET_MAGIC, published_rows
+from geograph_types_trainer.dataset.seen_ids import SeenIds
+from geograph_types_trainer.labels import CrossGridRule, Targets, target_of, targets_of
 
 DEFAULT_MAX_BAD: Final = 0.01
 """Share of bad rows above which a file is not used."""
 
-PARQUET_MAGIC: Final = b"PAR1"
+FLOAT16_LIMIT: Final = 65504.0
+SHOWN_ROWS: Final = 8
 
-BadLines = Mapping[RowFault, list[int]]
-"""Line numbers of bad rows, from 1, by reason."""
+
+class BadRows:
+    """Rows that cannot be used, by reason."""
+
+    def __init__(self) -> None:
+        self.rows: dict[RowFault, list[int]] = {}  # their numbers, from 1
+        self._first: dict[RowFault, RowError] = {}
+
+    def add(self, errors: tuple[RowError, ...]) -> None:
+        """Count some rows."""
+        for error in errors:
+            self.rows.setdefault(error.fault, []).append(error.row)
+            self._first.setdefault(error.fault, error)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many there are, by reason in the order of their names."""
+        return {fault.value: len(rows) for fault, rows in sorted(self.rows.items())}
+
+    @property
+    def reasons(self) -> list[str]:
+        """Each reason with its count, its first rows, and what is wrong with the first."""
+        lines = []
+        for fault, rows in sorted(self.rows.items()):
+            others = "".join(f", {row}" for row in rows[1:SHOWN_ROWS])
+            more = ", ..." if len(rows) > SHOWN_ROWS else ""
+            first = f"row {rows[0]}: {self._first[fault].detail}"
+            also = f"; also row{others.removeprefix(',')}{more}" if others else ""
+            lines.append(f"{len(rows)} {fault.value} ({first}{also})")
+        return lines
 
 
 class DatasetSource:
-    """A dataset's file, told by its first bytes."""
+    """A dataset's file, Parquet or JSON Lines by its first bytes; it can be read several times."""
 
-    def __init__(self, path: Path, max_bad: float = DEFAULT_MAX_BAD) -> None:
-        try:
-            with path.open("rb") as stream:
-                magic = stream.read(len(PARQUET_MAGIC))
-        except OSError as error:
-            raise InputError(f"{path} cannot be read ({error.strerror})") from None
-        self.lines = 0
-        self.bad_lines: dict[RowFault, list[int]] = {}
-        self.published = None if magic == PARQUET_MAGIC else PublishedFile(path)
-        self.rows = dataset_rows(path) if self.published is None else 0
+    def __init__(self, path: Path, stream: BinaryIO, max_bad: float) -> None:
+        self.lines = 0  # read so far, good and bad
+        self.bad = BadRows()  # so far
         self._path = path
+        self._stream = stream
         self._max_bad = max_bad
+        self._head = stream.read(len(NUMPY_MAGIC))
+
+    @cached_property
+    def sha256(self) -> str:
+        """Digest of the file, in hexadecimal."""
+        self._stream.seek(0)
+        return hashlib.file_digest(self._stream, "sha256").hexdigest()  # type: ignore[arg-type]
 
     @property
-    def bad_rows(self) -> dict[str, int]:
-        """How many rows are bad so far, by reason in the order of their names."""
-        return {fault.value: len(lines) for fault, lines in sorted(self.bad_lines.items())}
+    def is_parquet(self) -> bool:
+        """Whether the file is Parquet."""
+        return self._head.startswith(PARQUET_MAGIC)
 
-    def batches(self, embedding_type: EmbeddingType = "float16") -> Iterator[DatasetBatch]:
-        """Read the usable rows."""
-        if self.published is None:
-            for rows in read_dataset(self._path):
-                _check_parquet(self._path, rows, self.lines)
-                self.lines += len(rows.ids)
-                yield rows
-            return
-        for batch in self.published.batches():
-            self.lines += batch.lines
-            for error in batch.errors:
-                self.bad_lines.setdefault(error.fault, []).append(error.row)
-            yield replace(batch.rows, embeddings=batch.rows.embeddings.astype(embedding_type))
-        self._check_bad_share()
+    @property
+    def rows(self) -> int:
+        """Rows of the file if it states them, else 0: JSON Lines have to be read for it."""
+        return parquet_rows(self._stream, self._path) if self.is_parquet else 0
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        """What Parquet says of its origin; empty for JSON Lines."""
+        return parquet_metadata(self._stream, self._path) if self.is_parquet else {}
+
+    def batches(self) -> Iterator[DatasetBatch]:
+        """Read the usable rows from the first on; of rows with the same id, the first counts.
+
+        Raises:
+            InputError: the file cannot be read, has no usable row, or too many bad ones.
+        """
+        for batch, _ in self.labelled():
+            yield batch
 
     def labelled(
         self, rule: CrossGridRule = CrossGridRule.DISTANCE
     ) -> Iterator[tuple[DatasetBatch, Targets]]:
-        """Read the usable rows and what they teach."""
-        rows = 0
-        for batch in self.batches():
-            if not len(batch.ids):
-                continue
-            try:
-                targets = targets_of(batch.types, batch.distances, rule, rows + 1)
-            except RowError as error:
-                raise _bad_parquet(self._path, error) from None
-            rows += len(batch.ids)
-            yield batch, targets
-        if not rows:
-            raise InputError(f"{self._path} has no usable row")
+        """Read the usable rows and what they teach, in batches that are not empty.
+
+        Raises:
+            InputError: as `batches`.
+        """
+        self.lines, self.bad = 0, BadRows()
+        seen = SeenIds()
+        self._stream.seek(0)
+        for decode in published_rows(self._head, self._stream, self._path, all_columns=True):
+            batch = decode()
+            self.lines += len(batch)
+            batch = batch.without(_label_errors(batch))
+            batch = batch.without(_repeated(batch, seen))
+            self.bad.add(batch.errors)
+            if batch.dataset is not None and len(batch.rows):
+                rows = batch.dataset
+                yield rows, targets_of(rows.types, rows.distances, rule)
+        self._check_bad_share()
 
     def _check_bad_share(self) -> None:
-        count = sum(self.bad_rows.values())
+        count = sum(self.bad.counts.values())
         if count > self._max_bad * self.lines:
-            reasons = ", ".join(f"{number} {fault}" for fault, number in self.bad_rows.items())
             raise InputError(
-                f"{self._path}: {count} of {self.lines} rows are bad ({reasons}), more than "
-                f"{self._max_bad:.2%}: mend the file, or bear them with dataset convert --max-bad"
+                f"{self._path}: {count} of {self.lines} rows are bad, more than "
+                f"{self._max_bad:.2%}: {'; '.join(self.bad.reasons)}: correct the file, or leave "
+                "them out with dataset convert --max-bad"
             )
+        if count == self.lines:
+            raise InputError(f"{self._path} has no usable row")
 
 
-def _check_parquet(path: Path, batch: DatasetBatch, before: int) -> None:
-    """Refuse a file with rows that `dataset convert` and `embed` would have left out."""
-    rows = np.arange(before, before + len(batch.ids), dtype=np.int64) + 1
-    errors = list(embedding_row_faults(batch.embeddings, rows).values())
-    for place in np.flatnonzero(~(np.isfinite(batch.weights) & (batch.weights >= 0))):
-        detail = f"{batch.weights[place]} is not a weight of 0 or more"
-        errors.append(RowError(int(rows[place]), RowFault.BAD_WEIGHT, detail))
-    for row, split in zip(rows.tolist(), batch.splits, strict=True):
+@contextmanager
+def open_dataset(path: Path, max_bad: float = DEFAULT_MAX_BAD) -> Iterator[DatasetSource]:
+    """Open a dataset, of which a share of bad rows is tolerated; a pipe is copied first.
+
+    Raises:
+        InputError: it cannot be opened.
+    """
+    with open_input(path) as opened, as_seekable(opened) as stream:
+        yield DatasetSource(path, stream, max_bad)
+
+
+def _label_errors(batch: RowBatch) -> dict[int, RowError]:
+    """Find the rows, by their places, that can be scored but not trained on."""
+    rows = batch.dataset
+    if rows is None:
+        return {}
+    errors: dict[int, RowError] = {}
+
+    def refuse(place: int, fault: RowFault, detail: str) -> None:
+        number, photo = int(batch.rows[place]), int(rows.ids[place])
+        errors.setdefault(place, RowError(number, fault, detail, photo))
+
+    for place in np.flatnonzero(~(np.isfinite(rows.weights) & (rows.weights >= 0))).tolist():
+        refuse(place, RowFault.BAD_WEIGHT, f"{rows.weights[place]} is not a weight of 0 or more")
+    for place in np.flatnonzero(np.abs(batch.embeddings).max(axis=1) > FLOAT16_LIMIT).tolist():
+        refuse(place, RowFault.NOT_FINITE, "a value is beyond the range of float16")
+    for place, (types, distance, split) in enumerate(
+        zip(rows.types, rows.distances, rows.splits, strict=True)
+    ):
         if split not in SPLITS:
-            detail = f"{split!r} is not one of {', '.join(SPLITS)}"
-            errors.append(RowError(row, RowFault.BAD_SPLIT, detail))
-            break
-    if errors:
-        raise _bad_parquet(path, min(errors, key=lambda error: error.row))
+            refuse(place, RowFault.BAD_SPLIT, f"{split!r} is not one of {', '.join(SPLITS)}")
+        try:
+            target_of(types, distance)
+        except RowError as error:
+            refuse(place, error.fault, error.detail)
+    return errors
 
 
-def _bad_parquet(path: Path, error: RowError) -> InputError:
-    return InputError(f"{path}: {error}; make the file again with dataset convert or embed")
-
-
-def digest_of(path: Path) -> str:
-    """Compute the sha256 of a file, in hexadecimal."""
-    try:
-        with path.open("rb") as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest()
-    except OSError as error:
-        raise InputError(f"{path} cannot be read ({error.strerror})") from None
+def _repeated(batch: RowBatch, seen: SeenIds) -> dict[int, RowError]:
+    if batch.ids is None:
+        return {}
+    return {
+        place: RowError(
+            int(batch.rows[place]),
+            RowFault.DUPLICATE_ID,
+            f"gridimage_id {batch.ids[place]} came before",
+            int(batch.ids[place]),
+        )
+        for place in np.flatnonzero(seen.repeated(batch.ids)).tolist()
+    }

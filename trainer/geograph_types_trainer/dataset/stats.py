@@ -14,7 +14,7 @@ from geograph_types.photos.labels import SPLITS
 from geograph_types.stored.batch import DatasetBatch
 from geograph_types.taxonomy import CLASSES, RAW_TAGS
 from geograph_types_trainer.chance import mix
-from geograph_types_trainer.dataset.source import DatasetSource
+from geograph_types_trainer.dataset.source import BadRows, open_dataset
 from geograph_types_trainer.labels import Targets
 
 WEIGHT_DECIMALS: Final = 3
@@ -32,25 +32,24 @@ class Repeats:
 class DatasetStats:
     """Counts of rows; the first axis of each array is the split: tra, val, tes."""
 
-    rows: NDArray[np.int64]  # int64 [3]
-    classes: NDArray[np.int64]  # int64 [3, 7], by label
-    # int64 [3], those whose From Drone rests on the raw tag From Above alone
+    rows: NDArray[np.int64]  # [3]
+    classes: NDArray[np.int64]  # [3, 7], by label
+    # [3], those whose From Drone rests on the raw tag From Above alone
     pseudo_drone: NDArray[np.int64]
-    raw_tags: NDArray[np.int64]  # int64 [3, 8], by raw tag, in the order of `RAW_TAGS`
-    buckets: NDArray[np.int64]  # int64 [3, 23], by distance bucket
-    # int64 [3] by weight, rounded to 3 decimals, ascending
+    raw_tags: NDArray[np.int64]  # [3, 8], by raw tag, in the order of `RAW_TAGS`
+    buckets: NDArray[np.int64]  # [3, 23], by distance bucket
+    # [3] by weight, rounded to 3 decimals, ascending
     weights: Mapping[float, NDArray[np.int64]]
-    ids: Repeats  # repeated ids
     vectors: Repeats  # repeated embeddings
-    bad_rows: Mapping[str, int]  # rows that could not be used, by reason
+    bad: BadRows
 
 
 def measure_dataset(path: Path) -> DatasetStats:
-    """Count what a dataset holds; of each row 17 bytes are kept, whatever its size."""
-    source = DatasetSource(path)
+    """Count what a dataset holds; 9 bytes are kept of each row, whatever its size."""
     counts = Counts()
-    for batch, targets in source.labelled():
-        counts.add(batch, targets)
+    with open_dataset(path) as source:
+        for batch, targets in source.labelled():
+            counts.add(batch, targets)
     splits = np.concatenate(counts.splits)
     return DatasetStats(
         rows=counts.rows,
@@ -59,14 +58,13 @@ def measure_dataset(path: Path) -> DatasetStats:
         raw_tags=counts.raw_tags,
         buckets=counts.buckets,
         weights=dict(sorted(counts.weights.items())),
-        ids=find_repeats(np.concatenate(counts.ids), splits),
         vectors=find_repeats(np.concatenate(counts.vectors), splits),
-        bad_rows=source.bad_rows,
+        bad=source.bad,
     )
 
 
 class Counts:
-    """Counts that grow batch by batch, and the two numbers that are kept of each row."""
+    """Counts that grow batch by batch, and what is kept of each row."""
 
     def __init__(self) -> None:
         self.rows = np.zeros(len(SPLITS), np.int64)
@@ -76,7 +74,6 @@ class Counts:
         self.buckets = np.zeros((len(SPLITS), BUCKET_COUNT), np.int64)
         self.weights: dict[float, NDArray[np.int64]] = {}
         self.splits: list[NDArray[np.int8]] = []
-        self.ids: list[NDArray[np.uint64]] = []
         self.vectors: list[NDArray[np.uint64]] = []
 
     def add(self, batch: DatasetBatch, targets: Targets) -> None:
@@ -92,7 +89,6 @@ class Counts:
             count = np.bincount(splits[rounded == weight], minlength=len(SPLITS))
             self.weights[float(weight)] = self.weights.get(float(weight), 0) + count
         self.splits.append(splits)
-        self.ids.append(batch.ids.astype(np.uint64))
         self.vectors.append(fingerprints(batch.embeddings))
 
 

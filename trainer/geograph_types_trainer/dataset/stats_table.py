@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from geograph_types.distance.distance import BUCKET_COUNT, bucket_text
 from geograph_types.photos.labels import SPLITS
 from geograph_types.taxonomy import CLASSES, RAW_TAGS
-from geograph_types_trainer.dataset.stats import DatasetStats, Repeats
+from geograph_types_trainer.dataset.stats import DatasetStats
 
 
 def stats_table(stats: DatasetStats) -> str:
@@ -27,12 +27,12 @@ def stats_table(stats: DatasetStats) -> str:
         "weights",
         *(_line(f"{weight:g}", counts) for weight, counts in stats.weights.items()),
         "",
-        _repeats("ids", stats.ids),
-        _repeats("embeddings", stats.vectors),
+        f"embeddings in several rows: {stats.vectors.anywhere:,}; "
+        f"in several splits: {stats.vectors.between_splits:,}",
     ]
-    if stats.bad_rows:
+    if stats.bad.rows:
         lines += ["", "bad rows, left out"]
-        lines += [f"  {fault:<38}{count:>12,}" for fault, count in stats.bad_rows.items()]
+        lines += [f"  {fault:<38}{count:>12,}" for fault, count in stats.bad.counts.items()]
     return "\n".join(lines) + "\n"
 
 
@@ -43,10 +43,3 @@ def _line(name: str, values: Iterable[object]) -> str:
         counts = [int(str(cell)) for cell in cells]
         cells = [f"{count:,}" for count in [*counts, sum(counts)]]
     return f"  {name:<36}" + "".join(f"{cell!s:>12}" for cell in cells)
-
-
-def _repeats(what: str, repeats: Repeats) -> str:
-    return (
-        f"{what} in several rows: {repeats.anywhere:,}; "
-        f"in several splits: {repeats.between_splits:,}"
-    )

@@ -7,6 +7,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Final, TypeAlias, cast
 
+import msgspec
 import torch
 
 from geograph_types.errors import InputError
@@ -14,7 +15,6 @@ from geograph_types.files.atomic import new_file
 from geograph_types.photos.labels import SPLITS
 from geograph_types.taxonomy import CLASSES
 from geograph_types_trainer.dataset.memory import TrainingData
-from geograph_types_trainer.dataset.source import digest_of
 from geograph_types_trainer.device import DeviceName, choose_device
 from geograph_types_trainer.recipe import Recipe
 from geograph_types_trainer.run import (
@@ -84,7 +84,7 @@ def start_run(
         version=_own_version(),
         torch=str(torch.__version__),
         device=chosen.type,
-        dataset=DatasetReference(str(dataset.resolve()), digest_of(dataset)),
+        dataset=DatasetReference(str(dataset.resolve()), ""),  # known once it is read
         recipe=recipe,
     )
     return _fit(out, configuration, dataset, on_epoch)
@@ -124,6 +124,9 @@ def _train(
     """Run the epochs that are left, each saved before it is reported, and write the head."""
     device = choose_device(cast(DeviceName, configuration.device))
     data = TrainingData.load(dataset, configuration.recipe.cross_grid)
+    if not configuration.dataset.sha256:
+        reference = DatasetReference(configuration.dataset.path, data.sha256)
+        configuration = msgspec.structs.replace(configuration, dataset=reference)
     if data.sha256 != configuration.dataset.sha256:
         raise InputError(
             f"{dataset} is not the dataset that {out} was started with: its digest differs"
