@@ -82,8 +82,8 @@ def test_the_line_of_the_readme_gives_what_both_exports_give(
     (line,) = re.findall(r"^geograph-types (bundle build .+)$", README.read_text(), re.MULTILINE)
     # A stand-in of a release, and weights that nobody has to fetch.
     digest = hashlib.sha256(checkpoint.read_bytes()).hexdigest()
-    heads = {"v2.3": ReleasedHead(checkpoint.name, digest)}
-    monkeypatch.setattr(released, "GEOGRAPH", Source("http://127.0.0.1:1/heads", heads))
+    monkeypatch.setattr(released, "DIGESTS", {"v2.3": digest})
+    monkeypatch.setattr(released, "file_of", lambda name: checkpoint.name)
     line = line.replace("--weights openai --precision int8", " ".join(STAND_IN))
     monkeypatch.chdir(tmp_path)
     with serving(checkpoint.parent) as address:
