@@ -23,7 +23,7 @@ EXTRAS: Final = {
     "geo": ("pyproj",),
     "heif": ("pi_heif",),
     "xmp": ("exiv2",),
-    "serve": ("fastapi", "httptools", "prometheus_client", "python_multipart", "uvicorn"),
+    "serve": ("fastapi", "h11", "prometheus_client", "python_multipart", "uvicorn"),
     "worker": ("httpx",),
     "train": ("torch", "isal", "matplotlib", "pyarrow", "safetensors", "tomli_w"),
     "export": ("onnx", "ml_dtypes", "safetensors", "huggingface_hub", "pooch", "requests"),

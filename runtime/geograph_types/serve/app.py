@@ -1,6 +1,9 @@
 """The paths of the service, as a FastAPI application."""
 
+from collections.abc import Callable, Coroutine
+from functools import partial
 from http import HTTPStatus
+from typing import Any
 
 import msgspec
 from fastapi import FastAPI, Request, Response
@@ -8,17 +11,20 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
+from geograph_types.errors import GeographTypesError
 from geograph_types.serve import document
 from geograph_types.serve.assets import ASSET_PATHS, page_asset
 from geograph_types.serve.bodies import BodyReader
-from geograph_types.serve.document import docs_page
-from geograph_types.serve.forms import media_type
 from geograph_types.serve.messages import StatusAnswer
 from geograph_types.serve.metrics import MEDIA_TYPE as METRICS_TYPE
-from geograph_types.serve.problems import MEDIA_TYPE, ProblemError, Reason
+from geograph_types.serve.payloads import media_type
+from geograph_types.serve.problems import ProblemError, Reason, problem_of
 from geograph_types.serve.service import Service
 from geograph_types.serve.settings import Limits
 from geograph_types.serve.threads import while_connected
+
+Work = Callable[[bytearray, str], Coroutine[Any, Any, bytes]]
+"""From a body and its content type to an answer in JSON."""
 
 NO_ANSWER = Response(status_code=499)
 """For a client that has left; nobody reads it."""
@@ -32,8 +38,9 @@ def make_app(service: Service, limits: Limits) -> FastAPI:
         version=service.model.bundle.label,
         docs_url=None,
         redoc_url=None,
+        redirect_slashes=False,
     )
-    bodies = BodyReader(limits)
+    bodies = BodyReader(limits, service.metrics)
     service.metrics.show("body_bytes", "Bytes of the bodies that are held.", lambda: bodies.held)
     _add_errors(app, service)
     _add_work(app, service, bodies)
@@ -44,32 +51,26 @@ def make_app(service: Service, limits: Limits) -> FastAPI:
 
 
 def _add_work(app: FastAPI, service: Service, bodies: BodyReader) -> None:
+    async def answer(request: Request, work: Work) -> Response:
+        async with bodies.body(request) as body:
+            return _json(await while_connected(request, work(body, _content_type(request))))
+
     @app.post("/image", **document.IMAGE)
     async def image(request: Request) -> Response:
         """Embed a photo: a list of 512 numbers, raw, not normalised."""
-        _check_is_json(request)
-        with bodies.holding() as held:
-            with service.metrics.stage("receive"):
-                body = await held.read(request)
-            return _json(await while_connected(request, service.image(body)))
+        if media_type(_content_type(request)) != "application/json":
+            raise ProblemError(415, Reason.CONTENT_TYPE, "send application/json")
+        return await answer(request, service.image)
 
     @app.post("/tag", **document.TAG)
     async def tag(request: Request, embedding: bool = False) -> Response:
         """Tag a photo, with a distance, two positions, or neither."""
-        with bodies.holding() as held:
-            with service.metrics.stage("receive"):
-                body = await held.read(request)
-            work = service.tag(body, _content_type(request), embedding)
-            return _json(await while_connected(request, work))
+        return await answer(request, partial(service.tag, with_embedding=embedding))
 
     @app.post("/score", **document.SCORE)
     async def score(request: Request) -> Response:
         """Score stored embeddings with their distances; no photo is needed."""
-        with bodies.holding() as held:
-            with service.metrics.stage("receive"):
-                body = await held.read(request)
-            work = service.score(body, _content_type(request))
-            return _json(await while_connected(request, work))
+        return await answer(request, service.score)
 
 
 def _add_status(app: FastAPI, service: Service) -> None:
@@ -99,7 +100,7 @@ def _add_pages(app: FastAPI) -> None:
 
     @app.get("/docs", include_in_schema=False)
     async def docs() -> Response:
-        return Response(docs_page(app.openapi()), media_type="text/html")
+        return Response(document.docs_page(app.openapi()), media_type="text/html")
 
 
 def _add_file(app: FastAPI, path: str, content: bytes, kind: str) -> None:
@@ -111,12 +112,15 @@ def _add_file(app: FastAPI, path: str, content: bytes, kind: str) -> None:
 def _add_errors(app: FastAPI, service: Service) -> None:
     def answer(problem: ProblemError) -> Response:
         service.metrics.count_refusal(problem.details.reason)
-        headers = {"content-type": MEDIA_TYPE, **problem.headers}
-        return Response(problem.body(), problem.status, headers)
+        return problem.response()
 
     @app.exception_handler(ProblemError)
     async def refused(_: Request, problem: ProblemError) -> Response:
         return answer(problem)
+
+    @app.exception_handler(GeographTypesError)
+    async def unusable(_: Request, error: GeographTypesError) -> Response:
+        return answer(problem_of(error))
 
     @app.exception_handler(RequestValidationError)
     async def invalid(_: Request, error: RequestValidationError) -> Response:
@@ -138,16 +142,8 @@ def _add_errors(app: FastAPI, service: Service) -> None:
     @app.exception_handler(Exception)
     async def failed(_: Request, __: Exception) -> Response:
         status = HTTPStatus.INTERNAL_SERVER_ERROR
-        return answer(
-            ProblemError(
-                status, Reason.INTERNAL, "an internal error of the service, which its log describes"
-            )
-        )
-
-
-def _check_is_json(request: Request) -> None:
-    if media_type(_content_type(request)) != "application/json":
-        raise ProblemError(415, Reason.CONTENT_TYPE, "send application/json")
+        detail = "an internal error of the service, which its log describes"
+        return answer(ProblemError(status, Reason.INTERNAL, detail))
 
 
 def _content_type(request: Request) -> str:

@@ -1,77 +1,66 @@
-"""Read the body of a request, no further than allowed."""
+"""Read the bodies of requests, no further than allowed and no slower."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 from starlette.requests import Request
 
 from geograph_types.serve.admission import overloaded
-from geograph_types.serve.problems import ProblemError, Reason
-from geograph_types.serve.settings import MEBIBYTE, Limits
+from geograph_types.serve.metrics import Metrics
+from geograph_types.serve.problems import ProblemError, Reason, too_slow
+from geograph_types.serve.settings import LONGEST, MEBIBYTE, Limits
+
+SLOWEST = 16 << 10
+"""Bytes per second that a body must bring: the uplink of the slowest mobile networks."""
 
 
 def body_too_large(limit: int) -> ProblemError:
     """Return the refusal of a body over the limit."""
-    return ProblemError(
-        413,
-        Reason.BODY_TOO_LARGE,
-        f"a request may have {limit / MEBIBYTE:g} MiB: send a smaller photo, or fewer rows",
-    )
-
-
-def declared_size(value: str | None) -> int:
-    """Read a Content-Length, which the server has checked to be digits; 0 where there is none."""
-    return int(value) if value and value.isdecimal() else 0
+    detail = f"a request may have {limit / MEBIBYTE:g} MiB: send a smaller photo, or fewer rows"
+    return ProblemError(413, Reason.BODY_TOO_LARGE, detail)
 
 
 class BodyReader:
-    """Read bodies, and count what is held of all of them.
+    """Read bodies, and count what is held of all of them."""
 
-    Attributes:
-        held: bytes of the bodies that are being read or used.
-    """
-
-    def __init__(self, limits: Limits) -> None:
-        """Keep to the limits of one body and of all together."""
-        self.held = 0
+    def __init__(self, limits: Limits, metrics: Metrics) -> None:
+        self.held = 0  # bytes of the bodies that are being read or used
         self._limits = limits
+        self._metrics = metrics
 
-    @contextmanager
-    def holding(self) -> Iterator["HeldBody"]:
-        """Count a body while it is read and used."""
-        body = HeldBody(self, self._limits)
+    @asynccontextmanager
+    async def body(self, request: Request) -> AsyncIterator[bytearray]:
+        """Read a body, and count it until it has been used."""
+        body = bytearray()
         try:
+            with self._metrics.stage("receive"):
+                await self._receive(request, body)
             yield body
         finally:
-            self.held -= body.size
+            self.held -= len(body)
 
+    async def _receive(self, request: Request, body: bytearray) -> None:
+        """Collect a body; in each half of the time for headers it brings as much as `SLOWEST`."""
+        clock = asyncio.get_running_loop().time
+        seconds = self._limits.receive_seconds / 2
+        end = clock() + LONGEST * self._limits.receive_seconds
+        arrived = 0
+        try:
+            async with asyncio.timeout(seconds) as timer:
+                async for chunk in request.stream():
+                    self.held += len(chunk)
+                    body += chunk
+                    self._check(body)
+                    arrived += len(chunk)
+                    if arrived >= SLOWEST * seconds:
+                        arrived = 0
+                        timer.reschedule(min(clock() + seconds, end))
+        except TimeoutError:
+            raise too_slow() from None
 
-class HeldBody:
-    """One body.
-
-    Attributes:
-        size: bytes that are held of it.
-    """
-
-    def __init__(self, reader: BodyReader, limits: Limits) -> None:
-        self.size = 0
-        self._reader = reader
-        self._limits = limits
-
-    async def read(self, request: Request) -> bytes:
-        """Read it.
-
-        Raises:
-            ProblemError: 413 where it is too large, 503 where all together take too much memory.
-            ClientDisconnect: the client left, or was too slow.
-        """
-        chunks: list[bytes] = []
-        async for chunk in request.stream():
-            self.size += len(chunk)
-            self._reader.held += len(chunk)
-            if self.size > self._limits.body_bytes:
-                raise body_too_large(self._limits.body_bytes)
-            if self._reader.held > self._limits.buffered_bytes:
-                raise overloaded(1.0)
-            chunks.append(chunk)
-        return b"".join(chunks)
+    def _check(self, body: bytearray) -> None:
+        if len(body) > self._limits.body_bytes:
+            raise body_too_large(self._limits.body_bytes)
+        if self.held > self._limits.buffered_bytes:
+            raise overloaded(1.0)

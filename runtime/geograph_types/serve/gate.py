@@ -1,38 +1,22 @@
 """What is decided by a request's headers, before a byte of its body is read."""
 
 import hmac
-from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any, Final
+from typing import Final
+from urllib.parse import unquote, urlsplit
 
 from geograph_types.serve.admission import Admission
 from geograph_types.serve.assets import ASSET_PATHS
-from geograph_types.serve.bodies import body_too_large, declared_size
+from geograph_types.serve.bodies import body_too_large
+from geograph_types.serve.exchange import App, Exchange, Receive, Scope, Send
 from geograph_types.serve.metrics import Metrics
-from geograph_types.serve.problems import MEDIA_TYPE, ProblemError, Reason
+from geograph_types.serve.problems import ProblemError, Reason
 from geograph_types.serve.settings import ServeSettings, host_name
 from geograph_types.system.hosts import is_loopback
-
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 OPEN_PATHS: Final = ASSET_PATHS | {"/docs", "/openapi.json", "/health", "/ready"}
 """What is answered without a token: the page, which asks for one, descriptions, and probes."""
 
 SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
-
-SECURITY_HEADERS: Final = (
-    (b"x-content-type-options", b"nosniff"),
-    (b"referrer-policy", b"no-referrer"),
-    (b"x-frame-options", b"DENY"),
-    (b"cross-origin-resource-policy", b"same-origin"),
-    (
-        b"content-security-policy",
-        b"default-src 'none'; img-src blob: data: 'self'; script-src 'self'; style-src 'self'; "
-        b"connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-    ),
-)
 
 
 class Gate:
@@ -44,17 +28,8 @@ class Gate:
         settings: ServeSettings,
         admission: Admission,
         metrics: Metrics,
-        paths: frozenset[str],
+        paths: frozenset[str],  # that the application has
     ) -> None:
-        """Stand before an application.
-
-        Args:
-            app: the application.
-            settings: whom to answer.
-            admission: whether there is room for more work.
-            metrics: told of every answer.
-            paths: that the application has.
-        """
         self._app = app
         self._settings = settings
         self._admission = admission
@@ -63,53 +38,84 @@ class Gate:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or let it through."""
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-
-        async def send_counted(message: MutableMapping[str, Any]) -> None:
-            if message["type"] == "http.response.start":
-                path = scope["path"] if scope["path"] in self._paths else "other"
-                self._metrics.count_answer(path, message["status"])
-                message["headers"] = [*message.get("headers", ()), *SECURITY_HEADERS]
-            await send(message)
-
-        try:
-            self._check(scope)
-        except ProblemError as problem:
-            self._metrics.count_refusal(problem.details.reason)
-            await _answer(problem, send_counted, close=scope["method"] not in SAFE_METHODS)
-            return
-        # The application answers HEAD as it does GET; the server leaves out the body.
-        method = "GET" if scope["method"] == "HEAD" else scope["method"]
-        await self._app({**scope, "method": method}, receive, send_counted)
-
-    def _check(self, scope: Scope) -> None:
         headers = {
             name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]
         }
-        self._check_host(headers.get("host", ""))
+        # The application answers HEAD as it does GET; the server leaves out the body.
+        method = "GET" if scope["method"] == "HEAD" else scope["method"]
+        scope = {**scope, "method": method}
+
+        def count(status: int) -> None:
+            path = scope["path"] if scope["path"] in self._paths else "other"
+            self._metrics.count_answer(path, status)
+
+        seconds = self._settings.limits.receive_seconds
+        exchange = Exchange(receive, send, headers, count, seconds)
+        try:
+            _resolve(scope, headers)
+            self._check(scope, headers)
+        except ProblemError as problem:
+            self._metrics.count_refusal(problem.details.reason)
+            await problem.response()(scope, exchange.receive, exchange.send)
+            return
+        await self._app(scope, exchange.receive, exchange.send)
+
+    def _check(self, scope: Scope, headers: dict[str, str]) -> None:
+        self._check_host(headers.get("host"))
         if scope["method"] not in SAFE_METHODS:
             _check_origin(headers)
         if self._settings.token is not None and scope["path"] not in OPEN_PATHS:
             _check_token(headers.get("authorization", ""), self._settings.token)
-        size = declared_size(headers.get("content-length"))
+        size = _declared_size(headers)
         if size > self._settings.limits.body_bytes:
             raise body_too_large(self._settings.limits.body_bytes)
         if scope["method"] == "POST":
+            _check_encoding(headers)
             self._admission.check(size)
 
-    def _check_host(self, host: str) -> None:
+    def _check_host(self, host: str | None) -> None:
         """Refuse foreign names, by which a page elsewhere could reach a service on this machine.
 
-        Only where nothing else protects it: an address of this machine alone, and no token.
+        Only if nothing else protects it: an address of this machine alone, and no token. Probes in
+        HTTP/1.0 name no host; browsers always do.
         """
-        if self._settings.token is not None or not is_loopback(self._settings.host):
+        if self._settings.token is not None or not is_loopback(self._settings.host) or host is None:
             return
         name = host_name(host)
         if not is_loopback(name) and name not in self._settings.allowed_hosts:
             detail = "this host name is not one of the service's: see --allow-host"
             raise ProblemError(421, Reason.FOREIGN_HOST, detail)
+
+
+def _resolve(scope: Scope, headers: dict[str, str]) -> None:
+    """Resolve a target in absolute form, whose host counts (RFC 9112, 3.2.2)."""
+    if scope["path"].startswith("/"):
+        return
+    try:
+        target = urlsplit(scope["raw_path"].decode("ascii"))
+    except ValueError:
+        target = urlsplit("")
+    if target.scheme not in ("http", "https") or not target.netloc:
+        raise ProblemError(400, Reason.BAD_REQUEST, "the address is not a path: send one, as /tag")
+    scope["path"] = unquote(target.path) or "/"
+    headers["host"] = target.netloc
+
+
+def _declared_size(headers: dict[str, str]) -> int:
+    """Read the Content-Length, which the server has checked to be digits; 0 if there is none."""
+    length = headers.get("content-length")
+    if length is not None and "transfer-encoding" in headers:
+        detail = "a request has a Content-Length or a Transfer-Encoding, not both"
+        raise ProblemError(400, Reason.BAD_REQUEST, detail)
+    return int(length or 0)
+
+
+def _check_encoding(headers: dict[str, str]) -> None:
+    encoding = headers.get("content-encoding", "identity").strip().lower()
+    if encoding != "identity":
+        detail = f"the body is encoded ({encoding[:40]}): send it as it is"
+        problem = {"Accept-Encoding": "identity"}
+        raise ProblemError(415, Reason.CONTENT_ENCODING, detail, problem)
 
 
 def _check_origin(headers: dict[str, str]) -> None:
@@ -128,14 +134,3 @@ def _check_token(authorization: str, token: str) -> None:
     if scheme.lower() != "bearer" or not same:
         detail = "send the header 'Authorization: Bearer' with the service's token"
         raise ProblemError(401, Reason.NO_TOKEN, detail, {"WWW-Authenticate": "Bearer"})
-
-
-async def _answer(problem: ProblemError, send: Send, close: bool) -> None:
-    """Answer, and close a connection on which the next request would wait behind a refused body."""
-    body = problem.body()
-    headers = {"content-type": MEDIA_TYPE, "content-length": str(len(body)), **problem.headers}
-    if close:
-        headers["connection"] = "close"
-    encoded = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
-    await send({"type": "http.response.start", "status": problem.status, "headers": encoded})
-    await send({"type": "http.response.body", "body": body})

@@ -1,45 +1,45 @@
-"""From the body of a request to what it asks for."""
+"""From the body of a request for a photo's tags or embedding to what it asks for.
+
+The only module that imports python_multipart.
+"""
 
 import binascii
-from dataclasses import dataclass
-from typing import TypeVar
+import logging
+import re
+import sys
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Final, TypeVar
 
 import msgspec
+from python_multipart.exceptions import FormParserError
+from python_multipart.multipart import Field, File, FormParser, parse_options_header
 
 from geograph_types.distance.distance import Distance
 from geograph_types.distance.sources import Places, parse_place
-from geograph_types.errors import DistanceError, GridError
-from geograph_types.serve.forms import media_type, read_form
 from geograph_types.serve.messages import ImageRequest, TagRequest
 from geograph_types.serve.problems import ProblemError, Reason
 
 T = TypeVar("T")
 
-MODEL = "clip"
+MODEL: Final = "clip"
 
-FIELD_LIMITS = {"photo": None, "distance": 1000, "camera": 1000, "subject": 1000}
+PARTS: Final = 20
+"""More parts than any form has; each costs time and memory."""
+
+FIELD_LIMITS: Final = {"photo": None, "distance": 1000, "camera": 1000, "subject": 1000}
 """Bytes of each field of a form; the longest position has a tenth of these."""
 
+SPACES: Final = str.maketrans("", "", " \t\r\n\f\v")
+URL_SAFE: Final = str.maketrans("-_", "+/")
+NOT_BASE64: Final = re.compile(r"[^A-Za-z0-9+/=_\s-]", re.ASCII)
 
-@dataclass(frozen=True, slots=True, eq=False)
-class TagPayload:
-    """What `/tag` was sent.
-
-    Attributes:
-        photo: the photo's file.
-        places: what the request says of camera, subject and distance.
-    """
-
-    photo: bytes
-    places: Places
+# What it finds wrong with a form is in the answer; in the log, strangers could write at will.
+logging.getLogger("python_multipart").setLevel(logging.CRITICAL)
 
 
-def decode_json(body: bytes, kind: type[T]) -> T:
-    """Read JSON.
-
-    Raises:
-        ProblemError: 400; it is no JSON, or has other fields.
-    """
+def decode_json(body: bytes | bytearray, kind: type[T]) -> T:
+    """Read JSON, or refuse what is not JSON or has other fields."""
     try:
         return msgspec.json.decode(body, type=kind)
     except msgspec.ValidationError as error:
@@ -50,63 +50,142 @@ def decode_json(body: bytes, kind: type[T]) -> T:
         raise ProblemError(400, Reason.BAD_JSON, f"the body is not JSON: {error}") from None
 
 
-def image_payload(body: bytes) -> bytes:
-    """Return the photo that `/image` was sent.
-
-    Raises:
-        ProblemError: 400.
-    """
+def image_payload(body: bytearray) -> bytes:
+    """Return the photo that `/image` was sent."""
     request = decode_json(body, ImageRequest)
     if request.model != MODEL:
-        detail = f"there is no model {request.model[:80]!r}: this service has {MODEL!r} alone"
+        detail = f"there is no model {request.model[:80]!r}: this service has only {MODEL!r}"
         raise ProblemError(400, Reason.UNKNOWN_MODEL, detail)
     return _from_base64(request.image)
 
 
-def tag_payload(body: bytes, content_type: str) -> TagPayload:
-    """Return what `/tag` was sent.
+def tag_payload(body: bytearray, content_type: str) -> tuple[bytes, Places]:
+    """Return the photo that `/tag` was sent, with what is stated of its distance."""
+    match media_type(content_type):
+        case "application/json":
+            request = decode_json(body, TagRequest)
+            photo = _from_base64(request.image)
+            return photo, _places(request.distance, request.camera, request.subject)
+        case "multipart/form-data":
+            fields = read_form(body, content_type, FIELD_LIMITS)
+            photo = fields.pop("photo", b"")
+            if not photo:
+                detail = "the form has no file in its field 'photo'"
+                raise ProblemError(400, Reason.EMPTY_IMAGE, detail)
+            texts = {name: _text(value) for name, value in fields.items()}
+            return photo, _places(texts.get("distance"), texts.get("camera"), texts.get("subject"))
+    detail = "send multipart/form-data with a file 'photo', or application/json"
+    raise ProblemError(415, Reason.CONTENT_TYPE, detail)
 
-    Args:
-        body: of the request.
-        content_type: its header, JSON or multipart.
 
-    Raises:
-        ProblemError: 400; 415 where the content type is another; 422 where a position or distance
-            cannot be used.
+def media_type(content_type: str) -> str:
+    """Return the type of a Content-Type header, without its parameters, in lower case."""
+    return content_type.partition(";")[0].strip().lower()
+
+
+def read_form(
+    body: bytes | bytearray, content_type: str, limits: Mapping[str, int | None]
+) -> dict[str, bytes]:
+    """Read those fields of a form (RFC 7578) that have a limit of bytes; the last of a name counts.
+
+    The parser takes neither text before the first part nor spaces behind its boundary.
     """
-    kind = media_type(content_type)
-    if kind == "application/json":
-        request = decode_json(body, TagRequest)
-        photo = _from_base64(request.image)
-        distance = _metres(request.distance)
-        return TagPayload(photo, _places(distance, request.camera, request.subject))
-    if kind == "multipart/form-data":
-        fields = read_form(body, content_type, FIELD_LIMITS)
-        if not fields.get("photo"):
-            raise ProblemError(400, Reason.EMPTY_IMAGE, "the form has no file in its field 'photo'")
-        texts = {name: _text(value) for name, value in fields.items() if name != "photo"}
-        distance = _metres(texts.get("distance"))
-        places = _places(distance, texts.get("camera"), texts.get("subject"))
-        return TagPayload(fields["photo"], places)
-    raise ProblemError(
-        415,
-        Reason.CONTENT_TYPE,
-        "send multipart/form-data with a file 'photo', or application/json",
-    )
+    _, options = parse_options_header(content_type)
+    boundary = options.get(b"boundary", b"")
+    if not boundary:
+        raise ProblemError(400, Reason.BAD_MULTIPART, "the content type names no boundary")
+    form = _Form(limits)
+    delimiter = b"--" + boundary
+    first = re.search(rb"(?:\A|\n)" + re.escape(delimiter) + rb"[ \t]*(?=\r\n)", body)
+    try:
+        parser = FormParser(
+            "multipart/form-data",
+            form.add,
+            form.add,
+            form.end,
+            boundary=boundary,
+            config={"MAX_MEMORY_FILE_SIZE": sys.maxsize},
+        )
+        if first is None or first[0] == delimiter:
+            parser.write(body)  # type: ignore[arg-type]
+        else:
+            parser.write(delimiter)
+            parser.write(body[first.end() :])  # type: ignore[arg-type]
+        parser.finalize()
+    except FormParserError as error:
+        raise ProblemError(400, Reason.BAD_MULTIPART, f"the form cannot be read: {error}") from None
+    if not form.is_complete:
+        raise ProblemError(400, Reason.BAD_MULTIPART, "the form is cut off, or has no parts")
+    return form.fields
+
+
+class _Form:
+    """The fields that a form has."""
+
+    def __init__(self, limits: Mapping[str, int | None]) -> None:
+        self.fields: dict[str, bytes] = {}
+        self.is_complete = False
+        self._limits = limits
+        self._parts = 0
+
+    def add(self, part: Field | File) -> None:
+        self._parts += 1
+        if self._parts > PARTS:
+            raise ProblemError(400, Reason.BAD_MULTIPART, f"the form has more than {PARTS} parts")
+        name = (part.field_name or b"").decode("latin-1")
+        if name not in self._limits:
+            return
+        if isinstance(part, File):
+            part.file_object.seek(0)
+            content = part.file_object.read()
+        else:
+            content = part.value or b""
+        limit = self._limits[name]
+        if limit is not None and len(content) > limit:
+            detail = f"field {name!r} has more than {limit} bytes"
+            raise ProblemError(400, Reason.BAD_REQUEST, detail)
+        self.fields[name] = content
+
+    def end(self) -> None:
+        self.is_complete = True
 
 
 def _from_base64(text: str) -> bytes:
     if not text:
-        raise ProblemError(
-            400, Reason.EMPTY_IMAGE, "the image is empty: send a photo's file in base64"
-        )
+        detail = "the image is empty: send a photo's file in base64"
+        raise ProblemError(400, Reason.EMPTY_IMAGE, detail)
+    with suppress(ValueError):
+        return binascii.a2b_base64(text, strict_mode=True)
+    return _from_unusual_base64(text)
+
+
+def _from_unusual_base64(text: str) -> bytes:
+    """Decode base64 with white space, in a data: URL, or in the URL-safe alphabet (RFC 4648, 5)."""
+    header = ""
+    if text[:5].lower() == "data:":
+        header, comma, _ = text.partition(",")
+        if not comma or not header.lower().endswith(";base64"):
+            raise _bad_base64("its data: URL has no ';base64,' before the content")
+        header += comma
+    if wrong := NOT_BASE64.search(text, len(header)):
+        raise _bad_base64(f"character {wrong.start() + 1} is {wrong[0]!r}")
+    content = text[len(header) :].translate(SPACES)
+    if "-" in content or "_" in content:
+        if "+" in content or "/" in content:
+            raise _bad_base64("it mixes the standard alphabet and the URL-safe one")
+        content = content.translate(URL_SAFE)
+        content += "=" * (-len(content) % 4)  # which is often left out in addresses
     try:
-        photo = binascii.a2b_base64(text)
+        photo = binascii.a2b_base64(content, strict_mode=True)
     except ValueError as error:
-        raise ProblemError(400, Reason.BAD_BASE64, f"the image is not base64: {error}") from None
+        raise _bad_base64(str(error)) from None
     if not photo:
-        raise ProblemError(400, Reason.BAD_BASE64, "the image is not base64: it has no bytes")
+        raise _bad_base64("it has no bytes")
     return photo
+
+
+def _bad_base64(problem: str) -> ProblemError:
+    return ProblemError(400, Reason.BAD_BASE64, f"the image is not base64: {problem}")
 
 
 def _text(value: bytes) -> str:
@@ -116,18 +195,10 @@ def _text(value: bytes) -> str:
         raise ProblemError(400, Reason.BAD_REQUEST, "a field of the form is not in UTF-8") from None
 
 
-def _metres(value: float | str | None) -> float | None:
-    """Read a distance; nothing, and the text Unknown, are unknown."""
-    try:
-        if isinstance(value, str):
-            return Distance.parse(value).metres if value.strip() else None
-        return Distance.from_metres(value).metres
-    except DistanceError as error:
-        raise ProblemError(422, Reason.BAD_DISTANCE, str(error)) from None
-
-
-def _places(metres: float | None, camera: str | None, subject: str | None) -> Places:
-    try:
-        return Places(parse_place(camera or ""), parse_place(subject or ""), metres)
-    except GridError as error:
-        raise ProblemError(422, Reason.BAD_POSITION, str(error)) from None
+def _places(distance: float | str | None, camera: str | None, subject: str | None) -> Places:
+    """Read a distance and positions; nothing, and the text Unknown, are unknown."""
+    if isinstance(distance, str):
+        metres = Distance.parse(distance).metres if distance.strip() else None
+    else:
+        metres = Distance.from_metres(distance).metres
+    return Places(parse_place(camera or ""), parse_place(subject or ""), metres)

@@ -6,8 +6,17 @@ from typing import Annotated
 
 import msgspec
 from msgspec import Meta
+from starlette.responses import Response
 
-from geograph_types.errors import PhotoError, PhotoFault
+from geograph_types.errors import (
+    DistanceError,
+    EmbeddingError,
+    GeographTypesError,
+    GridError,
+    MissingExtraError,
+    PhotoError,
+    PhotoFault,
+)
 from geograph_types.files.text import as_utf_8
 
 MEDIA_TYPE = "application/problem+json"
@@ -35,6 +44,7 @@ class Reason(StrEnum):
     HEADERS_TOO_LARGE = "headers_too_large"
     TOO_SLOW = "too_slow"
     CONTENT_TYPE = "content_type"
+    CONTENT_ENCODING = "content_encoding"
     OVERLOADED = "overloaded"
     TOO_LATE = "too_late"
     NOT_READY = "not_ready"
@@ -76,6 +86,11 @@ class ProblemError(Exception):
         """Return the details as JSON."""
         return msgspec.json.encode(self.details)
 
+    def response(self) -> Response:
+        """Return the answer."""
+        headers = {"content-type": MEDIA_TYPE, **self.headers}
+        return Response(self.body(), self.status, headers)
+
 
 STATUS_OF_FAULT = {
     PhotoFault.EMPTY: HTTPStatus.BAD_REQUEST,
@@ -86,13 +101,32 @@ STATUS_OF_FAULT = {
 }
 
 
-def photo_problem(error: PhotoError) -> ProblemError:
-    """Return the refusal of a photo; faults that are not in the table are 422."""
-    status = STATUS_OF_FAULT.get(error.fault, HTTPStatus.UNPROCESSABLE_ENTITY)
-    return ProblemError(status, error.fault, f"the photo cannot be used: {error.detail}")
+REASON_OF_ERROR: dict[type[GeographTypesError], Reason] = {
+    DistanceError: Reason.BAD_DISTANCE,
+    EmbeddingError: Reason.BAD_EMBEDDING,
+    GridError: Reason.BAD_POSITION,
+    MissingExtraError: Reason.BAD_POSITION,  # for latitudes and longitudes
+}
+
+
+def problem_of(error: GeographTypesError) -> ProblemError:
+    """Return the refusal of what the library cannot use; anything else is raised again."""
+    if isinstance(error, PhotoError):
+        status = STATUS_OF_FAULT.get(error.fault, HTTPStatus.UNPROCESSABLE_ENTITY)
+        return ProblemError(status, error.fault, f"the photo cannot be used: {error.detail}")
+    for kind, reason in REASON_OF_ERROR.items():
+        if isinstance(error, kind):
+            return ProblemError(HTTPStatus.UNPROCESSABLE_ENTITY, reason, str(error))
+    raise error
 
 
 def too_late() -> ProblemError:
     """Return the refusal of a request that was accepted and not begun in time."""
     detail = "the request waited too long to be started: try again in 1 s"
     return ProblemError(503, Reason.TOO_LATE, detail, {"Retry-After": "1"})
+
+
+def too_slow() -> ProblemError:
+    """Return the refusal of a request that did not come in time."""
+    detail = "the request came too slowly: use a faster connection, or send a smaller photo"
+    return ProblemError(408, Reason.TOO_SLOW, detail)

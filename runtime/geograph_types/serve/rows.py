@@ -3,17 +3,14 @@
 A JSON body of 20 MiB holds some 2,000 rows. 10,000 fit in a form, with four bytes to a number.
 """
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
 from geograph_types.distance.distance import Distance
 from geograph_types.embedding import EMBEDDING_DIMENSION
 from geograph_types.errors import DistanceError
-from geograph_types.serve.forms import media_type, read_form
 from geograph_types.serve.messages import ScoreRequest
-from geograph_types.serve.payloads import decode_json
+from geograph_types.serve.payloads import decode_json, media_type, read_form
 from geograph_types.serve.problems import ProblemError, Reason
 
 MAX_ROWS = 10_000
@@ -26,50 +23,37 @@ DISTANCES_LIMIT = 40 * MAX_ROWS
 FORM_LIMITS = {"embeddings": None, "distances": DISTANCES_LIMIT}
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class ScorePayload:
-    """What `/score` was sent.
+def score_payload(
+    body: bytes | bytearray, content_type: str
+) -> tuple[NDArray[np.float32], list[Distance]]:
+    """Return the embeddings, [N, 512], and N distances that `/score` was sent.
 
-    Attributes:
-        embeddings: float32 [N, 512].
-        distances: N of them.
+    In a form, `embeddings` has little-endian float32 numbers, and `distances` a JSON list.
     """
-
-    embeddings: NDArray[np.float32]
-    distances: list[Distance]
-
-
-def score_payload(body: bytes, content_type: str) -> ScorePayload:
-    """Return the rows that `/score` was sent, as JSON or as a form.
-
-    In a form the field `embeddings` has little-endian float32 numbers, 512 to a row, and
-    `distances` a JSON list.
-
-    Raises:
-        ProblemError: 400; 422 where there are too many rows; 415 where the content type is another;
-            422 where a distance cannot be used.
-    """
-    kind = media_type(content_type)
-    if kind == "application/json":
-        request = decode_json(body, ScoreRequest)
-        embeddings = _rows(bytes(request.embeddings))
-        distances = bytes(request.distances)
-    elif kind == "multipart/form-data":
-        fields = read_form(body, content_type, FORM_LIMITS)
-        if not {"embeddings", "distances"} <= fields.keys():
-            raise ProblemError(
-                400, Reason.BAD_REQUEST, "the form needs 'embeddings' and 'distances'"
-            )
-        embeddings, distances = _floats(fields["embeddings"]), fields["distances"]
-    else:
-        raise ProblemError(415, Reason.CONTENT_TYPE, "send application/json or multipart/form-data")
+    match media_type(content_type):
+        case "application/json":
+            request = decode_json(body, ScoreRequest)
+            embeddings = _rows(bytes(request.embeddings))
+            distances = bytes(request.distances)
+        case "multipart/form-data":
+            fields = read_form(body, content_type, FORM_LIMITS)
+            if not {"embeddings", "distances"} <= fields.keys():
+                detail = "the form needs 'embeddings' and 'distances'"
+                raise ProblemError(400, Reason.BAD_REQUEST, detail)
+            embeddings, distances = _floats(fields["embeddings"]), fields["distances"]
+        case _:
+            detail = "send application/json or multipart/form-data"
+            raise ProblemError(415, Reason.CONTENT_TYPE, detail)
     if len(distances) > DISTANCES_LIMIT:
         raise _too_many_rows()
     metres = decode_json(distances, list[float | None])
     if len(metres) != len(embeddings):
         detail = f"{len(embeddings)} embeddings and {len(metres)} distances: give one for each"
         raise ProblemError(400, Reason.BAD_REQUEST, detail)
-    return ScorePayload(embeddings, [_distance(row, one) for row, one in enumerate(metres)])
+    if not metres:
+        detail = "'embeddings' has no rows: send at least one"
+        raise ProblemError(400, Reason.BAD_REQUEST, detail)
+    return embeddings, [_distance(row, one) for row, one in enumerate(metres)]
 
 
 def _distance(row: int, metres: float | None) -> Distance:
@@ -80,9 +64,8 @@ def _distance(row: int, metres: float | None) -> Distance:
 
 
 def _too_many_rows() -> ProblemError:
-    return ProblemError(
-        422, Reason.TOO_MANY_ROWS, f"a request may have {MAX_ROWS} rows: send them in parts"
-    )
+    detail = f"a request may have {MAX_ROWS} rows: send them in parts"
+    return ProblemError(422, Reason.TOO_MANY_ROWS, detail)
 
 
 def _floats(data: bytes) -> NDArray[np.float32]:
@@ -98,7 +81,7 @@ def _floats(data: bytes) -> NDArray[np.float32]:
 def _rows(text: bytes) -> NDArray[np.float32]:
     """Read a list of lists whose JSON is known to be valid."""
     if not text.startswith(b"["):
-        raise _no_rows()
+        raise _not_rows()
     # A closing bracket within a string ends a row too early, and that row is then refused.
     count = text.count(b"]") - 1
     if count > MAX_ROWS:
@@ -109,21 +92,21 @@ def _rows(text: bytes) -> NDArray[np.float32]:
         end = text.find(b"]", start) + 1
         row = text[start:end].strip(b", \t\r\n")
         if not row.startswith(b"[") or len(row) > ROW_LIMIT:
-            raise _no_rows(index)
+            raise _not_rows(index)
         numbers = decode_json(row, list[float])
         if len(numbers) != EMBEDDING_DIMENSION:
-            raise _no_rows(index)
+            raise _not_rows(index)
         with np.errstate(over="ignore"):  # what is beyond float32 becomes infinite, and is refused
             rows[index] = numbers
         start = end
     if text[start:].strip() != b"]":
-        raise _no_rows()
+        raise _not_rows()
     return rows
 
 
-def _no_rows(index: int | None = None) -> ProblemError:
-    where = "the embeddings are" if index is None else f"embedding {index} is"
-    shape = (
-        "not a list of lists" if index is None else f"not a list of {EMBEDDING_DIMENSION} numbers"
-    )
-    return ProblemError(400, Reason.BAD_EMBEDDING, f"{where} {shape}")
+def _not_rows(index: int | None = None) -> ProblemError:
+    if index is None:
+        detail = "the embeddings are not a list of lists"
+    else:
+        detail = f"embedding {index} is not a list of {EMBEDDING_DIMENSION} numbers"
+    return ProblemError(400, Reason.BAD_EMBEDDING, detail)

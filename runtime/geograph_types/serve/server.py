@@ -12,7 +12,7 @@ import uvicorn
 
 from geograph_types.errors import InputError
 from geograph_types.serve.app import make_app
-from geograph_types.serve.connections import guarded
+from geograph_types.serve.connections import HEAD_LIMIT, Connection, connection_class
 from geograph_types.serve.gate import Gate
 from geograph_types.serve.metrics import Metrics
 from geograph_types.serve.model import Model
@@ -26,15 +26,14 @@ TICK_SECONDS = 1.0
 
 
 def listen(settings: ServeSettings) -> socket.socket:
-    """Open the socket.
-
-    Raises:
-        InputError: the address is taken, or is none of this machine's.
-    """
+    """Open the socket; all addresses of IPv6 (::) include those of IPv4."""
     host = settings.host.strip("[]")
     try:
-        family, *_ = socket.getaddrinfo(host, settings.port, type=socket.SOCK_STREAM)[0]
-        return socket.create_server((host, settings.port), family=family, backlog=BACKLOG)
+        family, *_, address = socket.getaddrinfo(host, settings.port, type=socket.SOCK_STREAM)[0]
+        is_dual = address[0] == "::" and socket.has_dualstack_ipv6()
+        return socket.create_server(
+            address[:2], family=family, backlog=BACKLOG, dualstack_ipv6=is_dual
+        )
     except (OSError, UnicodeError) as error:
         problem = getattr(error, "strerror", None) or str(error)
         raise InputError(
@@ -50,20 +49,9 @@ async def serve(
     loading: Future[None],
     listening: socket.socket,
 ) -> bool:
-    """Serve until a signal comes.
+    """Serve until a signal comes, and return whether that came from the keyboard.
 
-    Args:
-        settings: what the operator chose.
-        model: that is being loaded.
-        loader: in which it is loaded, and then run.
-        loading: of the model; an error of it ends the service.
-        listening: from `listen`.
-
-    Returns:
-        Whether the service was interrupted from the keyboard.
-
-    Raises:
-        GeographTypesError: the model could not be loaded.
+    The model is being loaded in `loader`, where it is then run; an error of it ends the service.
     """
     metrics = Metrics()
     service = Service(model, loader, settings.limits, metrics)
@@ -71,11 +59,12 @@ async def serve(
     paths = frozenset(app.openapi()["paths"])
     config = uvicorn.Config(
         Gate(app, settings, service.admission, metrics, paths),
-        http=guarded(settings.limits, metrics),
+        http=connection_class(settings.limits, metrics),
+        h11_max_incomplete_event_size=HEAD_LIMIT,
         ws="none",
         lifespan="off",
         access_log=False,
-        log_level="warning",
+        log_level="error",  # what is wrong with requests is in the answers
         server_header=False,
         proxy_headers=False,
         backlog=BACKLOG,
@@ -114,12 +103,19 @@ async def _do_chores(settings: ServeSettings, service: Service, loader: ThreadPo
 
 
 class _Server(uvicorn.Server):
-    """uvicorn's server, which ends without ending the process by the same signal."""
+    """uvicorn's server, which does not end the process by the signal that stopped it."""
 
     was_interrupted = False
 
+    async def on_tick(self, counter: int) -> bool:
+        """Check all connections, ten times a second."""
+        for connection in tuple(self.server_state.connections):
+            if isinstance(connection, Connection):
+                connection.check()
+        return await super().on_tick(counter)
+
     def stop_after(self, error: BaseException | None) -> None:
-        """Stop where something failed."""
+        """Stop if something failed."""
         if error is not None:
             self.should_exit = True
 

@@ -4,7 +4,10 @@ import asyncio
 import base64
 import gc
 import json
+import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections import Counter
@@ -256,3 +259,24 @@ def test_a_model_that_was_dropped_is_loaded_again(
     assert requests.get(f"{service.url}/ready").status_code == 200
     assert requests.post(f"{service.url}/tag", files={"photo": photo.read_bytes()}).ok
     assert loaded().endswith(" 1.0")
+
+
+@pytest.mark.parametrize("seconds", [0.0, 0.2, 0.5, 1.0])
+def test_the_first_process_of_a_container_hears_sigterm_while_it_starts(
+    tiny_bundle: Path, seconds: float
+) -> None:
+    """Without a handler of its own, process 1 of a namespace would not."""
+    command = ["unshare", "--map-root-user", "--pid", "--fork", "--mount-proc", "--kill-child"]
+    if subprocess.run([*command, "true"], capture_output=True).returncode:
+        pytest.skip("no process namespaces here")
+    program = "from geograph_types.cli.serve import serve; print('started', flush=True); "
+    program += f"serve(['--bundle', {str(tiny_bundle)!r}, '--port', '0'], standalone_mode=False)"
+    with subprocess.Popen(
+        [*command, sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    ) as parent:
+        assert parent.stdout is not None
+        assert parent.stdout.readline() == b"started\n"
+        time.sleep(0.05 + seconds)
+        children = Path(f"/proc/{parent.pid}/task/{parent.pid}/children").read_text()
+        os.kill(int(children), signal.SIGTERM)
+        assert parent.wait(30) == 0

@@ -49,6 +49,7 @@ VECTOR = [0.5] * 512
     [
         ({}, 400, "bad_request"),
         ({"embeddings": [], "distances": [1]}, 400, "bad_request"),
+        ({"embeddings": [], "distances": []}, 400, "bad_request"),
         ({"embeddings": 3, "distances": []}, 400, "bad_embedding"),
         ({"embeddings": "[[1]]", "distances": []}, 400, "bad_embedding"),
         ({"embeddings": [1.0] * 512, "distances": [1]}, 400, "bad_embedding"),
@@ -83,4 +84,5 @@ def test_the_row_that_cannot_be_scored_is_named(service: Any) -> None:
 
 def test_a_number_beyond_float32_is_read_without_a_warning() -> None:
     body = json.dumps({"embeddings": [[*VECTOR[1:], -1e39]], "distances": [None]}).encode()
-    assert score_payload(body, "application/json").embeddings[0, -1] == -np.inf
+    embeddings, _ = score_payload(body, "application/json")
+    assert embeddings[0, -1] == -np.inf

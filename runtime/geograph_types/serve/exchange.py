@@ -1,0 +1,79 @@
+"""One request and its answer, as ASGI passes them on."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, MutableMapping
+from contextlib import suppress
+from typing import Any, Final
+
+Message = MutableMapping[str, Any]
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+SECURITY_HEADERS: Final = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"x-frame-options", b"DENY"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+    (
+        b"content-security-policy",
+        b"default-src 'none'; img-src blob: data: 'self'; script-src 'self'; style-src 'self'; "
+        b"connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    ),
+)
+
+CLOSE: Final = (b"connection", b"close")
+
+REQUEST_TIMEOUT: Final = 408
+
+
+class Exchange:
+    """Pass a request and its answer on; an answer before the end of a body ends the connection.
+
+    It ends when the rest of the body has been read, or some seconds later: if it were closed at
+    once, the system would tell the client that the connection broke, and the client would not read
+    the answer.
+    """
+
+    def __init__(
+        self,
+        receive: Receive,
+        send: Send,
+        headers: dict[str, str],
+        count: Callable[[int], None],  # called with the status of the answer
+        seconds: float,  # for the rest of a body that nobody wants
+    ) -> None:
+        self._receive = receive
+        self._send = send
+        self._count = count
+        self._seconds = seconds
+        self._has_more = "transfer-encoding" in headers or headers.get("content-length", "0") != "0"
+        # Who waits for leave to send a body sends none after a refusal.
+        self._is_coming = "expect" not in headers
+
+    async def receive(self) -> Message:
+        """Receive a part of the body, or that the client has left."""
+        self._is_coming = True
+        message = await self._receive()
+        self._has_more = message["type"] == "http.request" and message.get("more_body", False)
+        return message
+
+    async def send(self, message: Message) -> None:
+        """Send a part of the answer."""
+        if message["type"] == "http.response.start":
+            self._count(message["status"])
+            closing = [CLOSE] if self._has_more else []
+            message["headers"] = [*message.get("headers", ()), *SECURITY_HEADERS, *closing]
+            self._is_coming = self._is_coming and message["status"] != REQUEST_TIMEOUT
+        elif self._has_more and self._is_coming and not message.get("more_body", False):
+            await self._send({**message, "more_body": True})
+            await self._discard_body()
+            message = {"type": "http.response.body"}
+        await self._send(message)
+
+    async def _discard_body(self) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._seconds):
+                while self._has_more:
+                    await self.receive()
