@@ -15,7 +15,7 @@ from geograph_types.stored.batch import (
     VECTOR_BYTES,
     DatasetBatch,
     RowBatch,
-    check_rows,
+    distance_faults,
     distance_text,
     metres_of,
     wrong_length,
@@ -83,7 +83,7 @@ def decode_lines(lines: Sequence[bytes], first: int, all_columns: bool) -> RowBa
         tuple(errors),
         dataset if all_columns else None,
     )
-    return check_rows(batch, bad_distances.items())
+    return batch.without(distance_faults(bad_distances.items()))
 
 
 def _decode_line(
