@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from geograph_types.errors import InputError, RowError, RowFault
 from geograph_types.files.lines import as_seekable, open_input
@@ -15,7 +16,6 @@ from geograph_types.photos.labels import SPLITS
 from geograph_types.stored.batch import DatasetBatch, Faults, RowBatch, check_rows
 from geograph_types.stored.parquet import parquet_metadata, parquet_rows
 from geograph_types.stored.read import NUMPY_MAGIC, PARQUET_MAGIC, published_rows
-from geograph_types_trainer.dataset.seen_ids import SeenIds
 from geograph_types_trainer.labels import CrossGridRule, Targets, target_of, targets_of
 
 DEFAULT_MAX_BAD: Final = 0.01
@@ -54,6 +54,28 @@ class BadRows:
             also = f"; also row{others.removeprefix(',')}{more}" if others else ""
             lines.append(f"{len(rows)} {fault.value} ({first}{also})")
         return lines
+
+
+class SeenIds:
+    """Remembers ids in a few sorted arrays, each at least twice as long as the next."""
+
+    def __init__(self) -> None:
+        self._sorted: list[NDArray[np.int64]] = []
+
+    def repeated(self, ids: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Check which ids came before, here or in an earlier call, and remember them all."""
+        new, first = np.unique(ids, return_index=True)
+        repeated = np.ones(len(ids), np.bool_)
+        repeated[first] = False
+        for known in self._sorted:
+            place = np.minimum(np.searchsorted(known, ids), len(known) - 1)
+            repeated |= known[place] == ids
+        fresh = new[~repeated[first]]
+        while self._sorted and len(self._sorted[-1]) < 2 * len(fresh):
+            fresh = np.sort(np.concatenate([self._sorted.pop(), fresh]), kind="stable")
+        if len(fresh):
+            self._sorted.append(fresh)
+        return repeated
 
 
 class DatasetSource:
