@@ -12,8 +12,13 @@ from PIL import Image
 from geograph_types.bundle import Bundle
 from geograph_types.decoding.open import PhotoLike, open_photo
 from geograph_types.distance.distance import BUCKET_COUNT, Distance, DistanceLike, buckets_of
-from geograph_types.embedding import EMBEDDING_DIMENSION, as_embeddings
-from geograph_types.errors import InputError
+from geograph_types.embedding import (
+    EMBEDDING_DIMENSION,
+    as_embeddings,
+    embedding_faults,
+    widen,
+)
+from geograph_types.errors import EmbeddingFault, InputError
 from geograph_types.manifest import Precision
 from geograph_types.prediction import Prediction
 from geograph_types.preprocess import CROP, preprocess
@@ -260,19 +265,35 @@ class TypeTagger:
             )
         if ((buckets < 0) | (buckets >= BUCKET_COUNT)).any():
             raise InputError(f"distance buckets are 0 to {BUCKET_COUNT - 1}: use Distance.bucket")
-        return self.score_checked(rows, buckets)
-
-    def score_checked(
-        self, rows: NDArray[np.float32], buckets: NDArray[np.int64]
-    ) -> NDArray[np.float32]:
-        """Compute probabilities, float32 [N, 7], from embeddings and buckets checked before."""
         scores = np.empty((len(rows), len(CLASSES)), np.float32)
         for start in range(0, len(rows), HEAD_BATCH):
             part = slice(start, start + HEAD_BATCH)
-            scores[part] = self._head.run(
-                "probabilities", image_embeds=rows[part], distance_bucket=buckets[part]
-            )
+            scores[part] = self._run_head(rows[part], buckets[part])
         return scores
+
+    def score_stored(
+        self, embeddings: NDArray[np.floating], buckets: NDArray[np.int64]
+    ) -> tuple[NDArray[np.float32], dict[int, EmbeddingFault]]:
+        """Compute probabilities, float32 [N, 7], from embeddings of any float type.
+
+        Each part is widened, checked and scored while it is in a processor's own cache.
+
+        Returns:
+            The probabilities, and the faults of embeddings, by row, which must not be used.
+        """
+        scores = np.empty((len(embeddings), len(CLASSES)), np.float32)
+        faults: dict[int, EmbeddingFault] = {}
+        for start in range(0, len(embeddings), HEAD_BATCH):
+            part = slice(start, start + HEAD_BATCH)
+            rows = widen(embeddings[part])
+            faults |= {start + row: fault for row, fault in embedding_faults(rows).items()}
+            scores[part] = self._run_head(rows, buckets[part])
+        return scores, faults
+
+    def _run_head(
+        self, rows: NDArray[np.float32], buckets: NDArray[np.int64]
+    ) -> NDArray[np.float32]:
+        return self._head.run("probabilities", image_embeds=rows, distance_bucket=buckets)
 
     def predict(
         self,

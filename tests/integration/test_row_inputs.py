@@ -1,4 +1,4 @@
-"""Files of rows by every way in, whole or damaged: the same rows, or one line that says why not."""
+"""Files of rows by whichever way they come, whole or damaged: the same rows, or one line."""
 
 import gzip
 import os

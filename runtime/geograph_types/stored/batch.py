@@ -1,7 +1,7 @@
 """Consecutive rows of a file of stored embeddings, the usable ones as arrays."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final, Literal, TypeAlias
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geograph_types.distance.distance import Distance, buckets_of
-from geograph_types.embedding import EMBEDDING_DIMENSION, embedding_faults
+from geograph_types.embedding import EMBEDDING_DIMENSION, embedding_faults, widen
 from geograph_types.errors import (
     EMBEDDING_ADVICE,
     DistanceError,
@@ -31,7 +31,13 @@ BAD_ID: Final = "gridimage_id is not a whole number from 0 to 2^63 - 1"
 KNOWN_TEXTS: Final = 1 << 16
 """Texts of distances whose metres are remembered."""
 
+CHECKED_AT_ONCE: Final = 512
+"""Embeddings that are widened for a check; few stay in a processor's own cache."""
+
 EmbeddingType: TypeAlias = Literal["float16", "float32"]
+
+Faults: TypeAlias = dict[int, tuple[RowFault, str]]
+"""What is wrong with rows, by their places in a batch."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,7 +47,7 @@ class DatasetBatch:
     ids: NDArray[np.int64]  # [N], `gridimage_id`
     types: Sequence[str]  # comma-separated raw tags
     distances: Sequence[str]  # as published: metres, "" or "Unknown"
-    embeddings: NDArray[np.floating]  # float16 or float32 [N, 512]
+    embeddings: NDArray[np.floating]  # [N, 512]
     weights: NDArray[np.float32]  # [N]
     splits: Sequence[str]  # "tra", "val" or "tes"
 
@@ -74,7 +80,7 @@ class RowBatch:
 
     rows: NDArray[np.int64]  # [N], their numbers in the file, from 1
     ids: NDArray[np.int64] | None  # [N]; `None` if the file has none
-    embeddings: NDArray[np.float32]  # [N, 512]
+    embeddings: NDArray[np.floating]  # [N, 512], as stored
     metres: NDArray[np.float64]  # [N], NaN for unknown
     errors: tuple[RowError, ...]  # unusable rows, in the order of the file
     dataset: DatasetBatch | None = None  # the usable rows with all columns, if asked for
@@ -88,17 +94,22 @@ class RowBatch:
         """Count the rows, usable or not."""
         return len(self.rows) + len(self.errors)
 
-    def without(self, errors: dict[int, RowError]) -> "RowBatch":
-        """Turn rows, by their places among the usable ones, into errors."""
-        if not errors:
+    def without(self, faults: Faults) -> "RowBatch":
+        """Turn usable rows, by their places, into errors."""
+        if not faults:
             return self
-        keep = np.setdiff1d(np.arange(len(self.rows)), list(errors))
+        ids = {} if self.ids is None else {place: int(self.ids[place]) for place in faults}
+        errors = [
+            RowError(int(self.rows[place]), fault, detail, ids.get(place))
+            for place, (fault, detail) in faults.items()
+        ]
+        keep = np.setdiff1d(np.arange(len(self.rows)), list(faults))
         return RowBatch(
             self.rows[keep],
             None if self.ids is None else self.ids[keep],
             self.embeddings[keep],
             self.metres[keep],
-            tuple(sorted([*self.errors, *errors.values()], key=lambda error: error.row)),
+            tuple(sorted([*self.errors, *errors], key=lambda error: error.row)),
             None if self.dataset is None else self.dataset.take(keep),
         )
 
@@ -141,19 +152,21 @@ def check_rows(batch: RowBatch, bad_distances: Iterable[tuple[int, str]] = ()) -
         batch: rows as they were read.
         bad_distances: places of rows whose distance cannot be read, each with what is wrong.
     """
-    errors = {
-        place: RowError(int(batch.rows[place]), ROW_FAULTS[fault], EMBEDDING_ADVICE[fault])
-        for place, fault in embedding_faults(batch.embeddings).items()
-    }
-    for place, detail in bad_distances:
-        error = RowError(int(batch.rows[place]), RowFault.BAD_DISTANCE, detail)
-        errors.setdefault(place, error)
-    if batch.ids is not None:
-        for place, error in errors.items():
-            error.gridimage_id = int(batch.ids[place])
-        for place in np.flatnonzero(batch.ids < 0).tolist():
-            errors[place] = RowError(int(batch.rows[place]), RowFault.WRONG_SCHEMA, BAD_ID)
-    return batch.without(errors)
+    vectors: dict[int, EmbeddingFault] = {}
+    for start in range(0, len(batch.rows), CHECKED_AT_ONCE):
+        rows = widen(batch.embeddings[start : start + CHECKED_AT_ONCE])
+        vectors |= {start + row: fault for row, fault in embedding_faults(rows).items()}
+    return batch.without(distance_faults(bad_distances) | vector_faults(vectors))
+
+
+def vector_faults(faults: Mapping[int, EmbeddingFault]) -> Faults:
+    """Return what is wrong with rows whose embeddings have faults."""
+    return {place: (ROW_FAULTS[fault], EMBEDDING_ADVICE[fault]) for place, fault in faults.items()}
+
+
+def distance_faults(bad_distances: Iterable[tuple[int, str]]) -> Faults:
+    """Return what is wrong with rows whose distances cannot be read."""
+    return {place: (RowFault.BAD_DISTANCE, detail) for place, detail in bad_distances}
 
 
 def wrong_length(vector: bytes) -> str:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, TypeAlias
 
 import msgspec
 import numpy as np
@@ -15,7 +15,7 @@ from geograph_types.stored.batch import (
     VECTOR_BYTES,
     DatasetBatch,
     RowBatch,
-    check_rows,
+    distance_faults,
     distance_text,
     metres_of,
     wrong_length,
@@ -44,6 +44,9 @@ class DatasetRow(msgspec.Struct):
     weight: float | None = 1.0
 
 
+Row: TypeAlias = ScoreRow | DatasetRow
+Decoder: TypeAlias = "msgspec.json.Decoder[ScoreRow] | msgspec.json.Decoder[DatasetRow]"
+
 # Other software writes numbers as text, and whole numbers with a point.
 SCORE_DECODER: Final = msgspec.json.Decoder(ScoreRow, strict=False)
 DATASET_DECODER: Final = msgspec.json.Decoder(DatasetRow, strict=False)
@@ -52,7 +55,7 @@ DATASET_DECODER: Final = msgspec.json.Decoder(DatasetRow, strict=False)
 def decode_lines(lines: Sequence[bytes], first: int, all_columns: bool) -> RowBatch:
     """Decode consecutive lines, the first of which has the number `first`."""
     numbers: list[int] = []
-    good: list[ScoreRow | DatasetRow] = []
+    good: list[Row] = []
     errors: list[RowError] = []
     for number, line in enumerate(lines, first):
         row = _decode_line(DATASET_DECODER if all_columns else SCORE_DECODER, line, number)
@@ -83,14 +86,10 @@ def decode_lines(lines: Sequence[bytes], first: int, all_columns: bool) -> RowBa
         tuple(errors),
         dataset if all_columns else None,
     )
-    return check_rows(batch, bad_distances.items())
+    return batch.without(distance_faults(bad_distances.items()))
 
 
-def _decode_line(
-    decoder: "msgspec.json.Decoder[ScoreRow] | msgspec.json.Decoder[DatasetRow]",
-    line: bytes,
-    number: int,
-) -> ScoreRow | DatasetRow | RowError:
+def _decode_line(decoder: Decoder, line: bytes, number: int) -> Row | RowError:
     """Decode one line, and check all that can be checked of it alone.
 
     Errors are returned, not raised: a raised one would keep its whole batch in memory.
@@ -111,9 +110,7 @@ def _decode_line(
     return row
 
 
-def _decode(
-    decoder: "msgspec.json.Decoder[ScoreRow] | msgspec.json.Decoder[DatasetRow]", line: bytes
-) -> ScoreRow | DatasetRow:
+def _decode(decoder: Decoder, line: bytes) -> Row:
     try:
         return decoder.decode(line)
     except msgspec.ValidationError:

@@ -10,7 +10,7 @@ from typing import Any, BinaryIO, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from geograph_types.embedding import EMBEDDING_DIMENSION, widen
+from geograph_types.embedding import EMBEDDING_DIMENSION
 from geograph_types.errors import InputError, MissingExtraError, RowError, RowFault
 from geograph_types.files.lines import open_input
 from geograph_types.files.parquet_table import METADATA_KEY
@@ -18,8 +18,9 @@ from geograph_types.stored.batch import (
     BAD_ID,
     VECTOR_BYTES,
     DatasetBatch,
+    Faults,
     RowBatch,
-    check_rows,
+    distance_faults,
     distance_text,
     metres_of,
     wrong_length,
@@ -33,7 +34,7 @@ try:
 except ModuleNotFoundError:
     raise MissingExtraError("pyarrow", "parquet") from None
 
-BATCH_ROWS: Final = 2048
+BATCH_ROWS: Final = 4096
 READ_BYTES: Final = 1 << 20
 """Read of a column at once: without a limit, it is a whole row group of any size."""
 
@@ -90,7 +91,10 @@ def parquet_rows(stream: BinaryIO, path: Path) -> int:
 def parquet_metadata(stream: BinaryIO, path: Path) -> dict[str, Any]:
     """Read the provenance and counts that the writer kept; empty if there are none."""
     kept = (_open(stream, path).metadata.metadata or {}).get(METADATA_KEY)
-    return dict(json.loads(kept)) if kept else {}
+    try:
+        return dict(json.loads(kept)) if kept else {}
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{path} is damaged ({error}): fetch or make it again") from None
 
 
 def dataset_metadata(path: Path) -> dict[str, Any]:
@@ -132,10 +136,11 @@ def read_parquet(
 
 
 def _open(stream: BinaryIO, path: Path, buffer_size: int = 0) -> pq.ParquetFile:
-    stream.seek(0)
     try:
-        # With pre_buffer, its default, iterating keeps the whole file in memory.
-        return pq.ParquetFile(stream, buffer_size=buffer_size, pre_buffer=False)
+        # The file that is open already, read without Python's lock. With pre_buffer, its default,
+        # iterating keeps the whole file in memory.
+        opened = f"/dev/fd/{stream.fileno()}"
+        return pq.ParquetFile(opened, buffer_size=buffer_size, pre_buffer=False)
     except (OSError, pa.ArrowException) as error:
         raise InputError(f"{path} is not a readable Parquet file ({_one_line(error)})") from None
 
@@ -167,7 +172,7 @@ def _columns(schema: pa.Schema, path: Path, all_columns: bool) -> list[str]:
 
 def _decode(batch: pa.RecordBatch, first: int, all_columns: bool) -> RowBatch:
     rows = np.arange(first, first + len(batch), dtype=np.int64)
-    faults: dict[int, tuple[RowFault, str]] = {}
+    faults: Faults = {}
     vectors = _find_vectors(batch["embeddings"], faults)
     ids = _find_ids(batch["gridimage_id"], faults)
     if all_columns:
@@ -185,14 +190,10 @@ def _decode(batch: pa.RecordBatch, first: int, all_columns: bool) -> RowBatch:
     places = texts.indices.to_numpy(zero_copy_only=False)
     flat = vectors.flatten().to_numpy(zero_copy_only=False)
     values = flat.reshape(-1, EMBEDDING_DIMENSION)
-    embeddings = widen(values)
-    dataset = None
-    if all_columns:
-        stored = values if values.dtype == np.float16 else embeddings
-        dataset = _dataset(batch, ids, stored)
-    read = RowBatch(rows, ids, embeddings, metres[places], tuple(errors), dataset)
+    dataset = _dataset(batch, ids, values) if all_columns else None
+    read = RowBatch(rows, ids, values, metres[places], tuple(errors), dataset)
     bad = np.flatnonzero(np.isin(places, list(bad_texts))).tolist() if bad_texts else []
-    return check_rows(read, [(place, bad_texts[int(places[place])]) for place in bad])
+    return read.without(distance_faults((place, bad_texts[int(places[place])]) for place in bad))
 
 
 def _dataset(
@@ -223,13 +224,16 @@ def _texts(column: pa.Array) -> pa.StringArray:
     return pa.array([distance_text(number) for number in numbers], pa.string())
 
 
-def _find_ids(column: pa.Array, faults: dict[int, tuple[RowFault, str]]) -> NDArray[np.int64]:
+def _find_ids(column: pa.Array, faults: Faults) -> NDArray[np.int64]:
     """Read ids from numbers or text; those that are missing or not whole become faults."""
     for place in _places(column.is_null()):
         faults[place] = (RowFault.WRONG_SCHEMA, "gridimage_id is missing")
     if types.is_integer(column.type) and column.type != pa.uint64():
         filled = column.fill_null(0).to_numpy(zero_copy_only=False)
-        return np.asarray(filled.astype(np.int64, copy=False))
+        ids = np.asarray(filled.astype(np.int64, copy=False))
+        for place in np.flatnonzero(ids < 0).tolist():
+            faults[place] = (RowFault.WRONG_SCHEMA, BAD_ID)
+        return ids
     values = [_whole(value) for value in column.to_pylist()]
     for place, value in enumerate(values):
         if value is None:
@@ -250,7 +254,7 @@ def _whole(value: object) -> int | None:
     return number if 0 <= number < 1 << 63 else None
 
 
-def _find_vectors(column: pa.Array, faults: dict[int, tuple[RowFault, str]]) -> pa.Array:
+def _find_vectors(column: pa.Array, faults: Faults) -> pa.Array:
     """Return lists of numbers; those that are missing or not 512 become faults."""
     if not _is_vectors(column.type):
         return _unpack(column, faults)
@@ -264,7 +268,7 @@ def _find_vectors(column: pa.Array, faults: dict[int, tuple[RowFault, str]]) -> 
     return column
 
 
-def _unpack(column: pa.Array, faults: dict[int, tuple[RowFault, str]]) -> pa.Array:
+def _unpack(column: pa.Array, faults: Faults) -> pa.Array:
     """Unpack vectors that are kept as bytes, or as base64 as in JSON Lines."""
     vectors: list[bytes] = []
     for place, value in enumerate(column.to_pylist()):

@@ -12,18 +12,24 @@ from typing import BinaryIO, Final, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from geograph_types.embedding import EMBEDDING_DIMENSION, widen
+from geograph_types.embedding import EMBEDDING_DIMENSION
 from geograph_types.errors import InputError, RowFault
 from geograph_types.files.lines import as_seekable, open_input, peek, read_lines
-from geograph_types.stored.batch import DatasetBatch, RowBatch, check_rows, metres_of
+from geograph_types.stored.batch import (
+    DatasetBatch,
+    RowBatch,
+    check_rows,
+    distance_faults,
+    metres_of,
+)
 from geograph_types.stored.json_lines import decode_lines
 
 PARQUET_MAGIC: Final = b"PAR1"
 NUMPY_MAGIC: Final = b"\x93NUMPY"
-BATCH_ROWS: Final = 2048
+BATCH_ROWS: Final = 4096
 
 Decode: TypeAlias = Callable[[], RowBatch]
-"""What decodes and checks one batch, in any thread."""
+"""What decodes one batch, in any thread; its vectors are still to be checked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +68,7 @@ def read_rows(path: Path, distances: Distances | None = None) -> Iterator[RowBat
         MissingExtraError: Parquet without pyarrow.
     """
     for decode in undecoded_rows(path, distances):
-        yield decode()
+        yield check_rows(decode())
 
 
 def read_dataset(path: Path) -> Iterator[DatasetBatch]:
@@ -74,13 +80,13 @@ def read_dataset(path: Path) -> Iterator[DatasetBatch]:
     with open_input(path) as opened:
         head, stream = peek(opened, len(PARQUET_MAGIC))
         for decode in published_rows(head, stream, path, all_columns=True):
-            rows = decode().dataset
+            rows = check_rows(decode()).dataset
             if rows is not None and len(rows.ids):
                 yield rows
 
 
 def undecoded_rows(path: Path, distances: Distances | None = None) -> Iterator[Decode]:
-    """Read as `read_rows` does, and leave the decoding of each batch to the caller."""
+    """Read as `read_rows` does, and leave it to the caller to decode and check each batch."""
     with open_input(path) as opened:
         head, stream = peek(opened, len(NUMPY_MAGIC))
         if distances is not None and head and head != NUMPY_MAGIC:
@@ -188,5 +194,6 @@ def _array_header(stream: BinaryIO, path: Path) -> tuple[int, np.dtype[np.floati
 def _decode_array(values: NDArray[np.floating], texts: Sequence[str], first: int) -> RowBatch:
     rows = np.arange(first, first + len(texts), dtype=np.int64)
     metres, bad_distances = metres_of(texts)
-    embeddings = widen(values).reshape(-1, EMBEDDING_DIMENSION)
-    return check_rows(RowBatch(rows, None, embeddings, metres, ()), bad_distances.items())
+    embeddings = values.reshape(-1, EMBEDDING_DIMENSION)
+    batch = RowBatch(rows, None, embeddings, metres, ())
+    return batch.without(distance_faults(bad_distances.items()))

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from geograph_types.stored.batch import RowBatch
+from geograph_types.stored.batch import RowBatch, vector_faults
 from geograph_types.stored.read import Decode
-from geograph_types.system.threads import map_ahead
+from geograph_types.system.threads import map_ahead, read_ahead
 from geograph_types.tagger import TypeTagger
 from geograph_types.tags import choose_tag_sets
 
@@ -24,8 +24,11 @@ class ScoredBatch:
 
 
 def score_batch(tagger: TypeTagger, batch: RowBatch) -> ScoredBatch:
-    """Score the usable rows of a batch."""
-    probabilities = tagger.score_checked(batch.embeddings, batch.buckets)
+    """Score a batch, and turn rows whose embeddings must not be scored into errors."""
+    probabilities, faults = tagger.score_stored(batch.embeddings, batch.buckets)
+    if faults:
+        probabilities = np.delete(probabilities, list(faults), axis=0)
+        batch = batch.without(vector_faults(faults))
     tag_sets, guessed = choose_tag_sets(probabilities, tagger.bundle.manifest.thresholds)
     return ScoredBatch(batch, probabilities, tag_sets, guessed)
 
@@ -38,4 +41,5 @@ def score_batches(
     Several batches side by side, each in one thread, are faster than one batch in several: the
     head's products are too small to share.
     """
-    return map_ahead(lambda decode: score_batch(tagger, decode()), batches, workers)
+    ahead = read_ahead(batches, workers)
+    return map_ahead(lambda decode: score_batch(tagger, decode()), ahead, workers)

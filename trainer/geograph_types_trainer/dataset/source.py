@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from geograph_types.errors import InputError, RowError, RowFault
 from geograph_types.files.lines import as_seekable, open_input
 from geograph_types.photos.labels import SPLITS
-from geograph_types.stored.batch import DatasetBatch, RowBatch
+from geograph_types.stored.batch import DatasetBatch, Faults, RowBatch, check_rows
 from geograph_types.stored.parquet import parquet_metadata, parquet_rows
 from geograph_types.stored.read import NUMPY_MAGIC, PARQUET_MAGIC, published_rows
-from geograph_types_trainer.dataset.seen_ids import SeenIds
 from geograph_types_trainer.labels import CrossGridRule, Targets, target_of, targets_of
 
 DEFAULT_MAX_BAD: Final = 0.01
@@ -54,6 +54,28 @@ class BadRows:
             also = f"; also row{others.removeprefix(',')}{more}" if others else ""
             lines.append(f"{len(rows)} {fault.value} ({first}{also})")
         return lines
+
+
+class SeenIds:
+    """Remembers ids in a few sorted arrays, each at least twice as long as the next."""
+
+    def __init__(self) -> None:
+        self._sorted: list[NDArray[np.int64]] = []
+
+    def repeated(self, ids: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Check which ids came before, here or in an earlier call, and remember them all."""
+        new, first = np.unique(ids, return_index=True)
+        repeated = np.ones(len(ids), np.bool_)
+        repeated[first] = False
+        for known in self._sorted:
+            place = np.minimum(np.searchsorted(known, ids), len(known) - 1)
+            repeated |= known[place] == ids
+        fresh = new[~repeated[first]]
+        while self._sorted and len(self._sorted[-1]) < 2 * len(fresh):
+            fresh = np.sort(np.concatenate([self._sorted.pop(), fresh]), kind="stable")
+        if len(fresh):
+            self._sorted.append(fresh)
+        return repeated
 
 
 class DatasetSource:
@@ -109,9 +131,9 @@ class DatasetSource:
         seen = SeenIds()
         self._stream.seek(0)
         for decode in published_rows(self._head, self._stream, self._path, all_columns=True):
-            batch = decode()
+            batch = check_rows(decode())
             self.lines += len(batch)
-            batch = batch.without(_label_errors(batch))
+            batch = batch.without(_label_faults(batch))
             batch = batch.without(_repeated(batch, seen))
             self.bad.add(batch.errors)
             if batch.dataset is not None and len(batch.rows):
@@ -142,42 +164,34 @@ def open_dataset(path: Path, max_bad: float = DEFAULT_MAX_BAD) -> Iterator[Datas
         yield DatasetSource(path, stream, max_bad)
 
 
-def _label_errors(batch: RowBatch) -> dict[int, RowError]:
+def _label_faults(batch: RowBatch) -> Faults:
     """Find the rows, by their places, that can be scored but not trained on."""
     rows = batch.dataset
+    faults: Faults = {}
     if rows is None:
-        return {}
-    errors: dict[int, RowError] = {}
-
-    def refuse(place: int, fault: RowFault, detail: str) -> None:
-        number, photo = int(batch.rows[place]), int(rows.ids[place])
-        errors.setdefault(place, RowError(number, fault, detail, photo))
-
-    for place in np.flatnonzero(~(np.isfinite(rows.weights) & (rows.weights >= 0))).tolist():
-        refuse(place, RowFault.BAD_WEIGHT, f"{rows.weights[place]} is not a weight of 0 or more")
-    for place in np.flatnonzero(np.abs(batch.embeddings).max(axis=1) > FLOAT16_LIMIT).tolist():
-        refuse(place, RowFault.NOT_FINITE, "a value is beyond the range of float16")
+        return faults
     for place, (types, distance, split) in enumerate(
         zip(rows.types, rows.distances, rows.splits, strict=True)
     ):
-        if split not in SPLITS:
-            refuse(place, RowFault.BAD_SPLIT, f"{split!r} is not one of {', '.join(SPLITS)}")
         try:
             target_of(types, distance)
         except RowError as error:
-            refuse(place, error.fault, error.detail)
-    return errors
+            faults[place] = (error.fault, error.detail)
+        if split not in SPLITS:
+            faults[place] = (RowFault.BAD_SPLIT, f"{split!r} is not one of {', '.join(SPLITS)}")
+    for place in np.flatnonzero(~(np.isfinite(rows.weights) & (rows.weights >= 0))).tolist():
+        detail = f"{rows.weights[place]} is not a weight of 0 or more"
+        faults[place] = (RowFault.BAD_WEIGHT, detail)
+    if rows.embeddings.dtype != np.float16:
+        for place in np.flatnonzero(np.abs(rows.embeddings).max(axis=1) > FLOAT16_LIMIT).tolist():
+            faults[place] = (RowFault.NOT_FINITE, "a value is beyond the range of float16")
+    return faults
 
 
-def _repeated(batch: RowBatch, seen: SeenIds) -> dict[int, RowError]:
+def _repeated(batch: RowBatch, seen: SeenIds) -> Faults:
     if batch.ids is None:
         return {}
     return {
-        place: RowError(
-            int(batch.rows[place]),
-            RowFault.DUPLICATE_ID,
-            f"gridimage_id {batch.ids[place]} came before",
-            int(batch.ids[place]),
-        )
+        place: (RowFault.DUPLICATE_ID, f"gridimage_id {batch.ids[place]} came before")
         for place in np.flatnonzero(seen.repeated(batch.ids)).tolist()
     }
