@@ -30,8 +30,12 @@ def content() -> bytes:
 class Hub:
     """A hub with one file, and what it was asked for."""
 
-    file: Path
+    content: bytes
+    digest: str = ""
     seen: list[str] = field(default_factory=list)
+
+    def publish(self, content: bytes) -> None:
+        self.content, self.digest = content, hashlib.sha256(content).hexdigest()
 
 
 @pytest.fixture
@@ -97,25 +101,24 @@ def use_hub(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
 
 
 @pytest.fixture
-def hub(tmp_path: Path, content: bytes, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
+def hub(content: bytes, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
     """A server as the hub is at one address: the file's digest in a header, then the file."""
-    found = Hub(tmp_path / "published.safetensors")
-    found.file.write_bytes(content)
+    found = Hub(content)
+    found.publish(content)
     address = f"/{openai.REPOSITORY}/resolve/{openai.REVISION}/{openai.FILE}"
 
     class Request(http.server.BaseHTTPRequestHandler):
         def do_HEAD(self) -> None:
             found.seen.append(f"{self.command} {self.path}")
-            data = found.file.read_bytes()
             self.send_response(200 if self.path == address else 404)
-            self.send_header("Content-Length", str(len(data)))
-            self.send_header("ETag", f'"{hashlib.sha256(data).hexdigest()}"')
+            self.send_header("Content-Length", str(len(found.content)))
+            self.send_header("ETag", f'"{found.digest}"')
             self.send_header("X-Repo-Commit", openai.REVISION)
             self.end_headers()
 
         def do_GET(self) -> None:
             self.do_HEAD()
-            self.wfile.write(found.file.read_bytes())
+            self.wfile.write(found.content)
 
         def log_message(self, format: str, *args: object) -> None:
             """Keep quiet."""
@@ -144,7 +147,7 @@ def test_the_pinned_revision_is_fetched_once(cache: Path, hub: Hub) -> None:
 
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
 def test_another_file_from_the_hub_is_refused(cache: Path, hub: Hub) -> None:
-    hub.file.write_bytes(DAMAGES["another"](b""))
+    hub.publish(DAMAGES["another"](b""))
     with pytest.raises(WeightsError, match=r"damaged or another one; delete .*, and run again"):
         load_weights("auto")
 
