@@ -122,7 +122,7 @@ class HeadSource(_Strict, frozen=True):
 
 
 class Fidelity(_Strict, frozen=True):
-    """How near a file comes to its reference in torch, measured before it was accepted."""
+    """How near a file comes to its reference, measured before it was accepted."""
 
     path: str
     reference: str  # what it was compared with

@@ -24,6 +24,9 @@ import functools, hashlib, http.server, os, sys, threading
 from pathlib import Path
 
 folder, bundle, head, weights = map(Path, sys.argv[1:5])
+contents = [head.read_bytes(), weights.read_bytes()]
+published = [(data, hashlib.sha256(data).hexdigest()) for data in contents]
+
 
 class Handler(http.server.SimpleHTTPRequestHandler):
     def do_HEAD(self):
@@ -33,10 +36,10 @@ class Handler(http.server.SimpleHTTPRequestHandler):
         self.wfile.write(self.answer())
 
     def answer(self):
-        data = (weights if self.path.endswith(".safetensors") else head).read_bytes()
+        data, digest = published[self.path.endswith(".safetensors")]
         self.send_response(200)
         self.send_header("Content-Length", str(len(data)))
-        self.send_header("ETag", f'"{hashlib.sha256(data).hexdigest()}"')
+        self.send_header("ETag", f'"{digest}"')
         self.send_header("X-Repo-Commit", openai.REVISION)
         self.end_headers()
         return data
@@ -60,8 +63,8 @@ from geograph_types_export import released
 from geograph_types_export.weights import files, load, openai
 
 # The published files are not here: the pins are those of the files that stand for them.
-released.DIGESTS = {"v2.3": hashlib.sha256(head.read_bytes()).hexdigest()}
-openai.SHA256 = hashlib.sha256(weights.read_bytes()).hexdigest()
+released.DIGESTS = {"v2.3": published[0][1]}
+openai.SHA256 = published[1][1]
 words = ["bundle", "build", "--head", "released:v2.3", "--weights", "openai"]
 status = main([*words, "--precision", "fp32", "--bundle", str(bundle)])
 assert not {"torch", "open_clip"} & set(sys.modules)

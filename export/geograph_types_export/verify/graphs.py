@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from math import ceil, floor, log10
 from typing import Final, Literal, TypeAlias
 
@@ -75,11 +75,14 @@ def open_clip_reference(state: TowerState) -> Reference:
     return Reference(with_torch.OPEN_CLIP, partial(with_torch.open_clip_embeds, tower))
 
 
+@cache
 def check_photos(count: int = CHECK_PHOTOS) -> NDArray[np.uint8]:
-    """Draw the first photos that encoders are checked with, uint8 [count, 224, 224, 3]."""
+    """Draw the first photos that encoders are checked with, once: uint8 [count, 224, 224, 3]."""
     rng = np.random.default_rng(CHECK_SEED)
     names = [CLASSES[index % len(CLASSES)] for index in range(count)]
-    return np.stack([preprocess(draw_scene(name, rng)) for name in names])
+    pixels = np.stack([preprocess(draw_scene(name, rng)) for name in names])
+    pixels.setflags(write=False)
+    return pixels
 
 
 def embed(session: Session, pixels: NDArray[np.uint8], batch: int) -> NDArray[np.float32]:

@@ -33,13 +33,18 @@ def fetch_openai() -> Path:
         WeightsError: it is not in the cache and cannot be fetched.
     """
     import huggingface_hub
+    from huggingface_hub import constants
 
+    cached = huggingface_hub.try_to_load_from_cache(REPOSITORY, FILE, revision=REVISION)
+    if isinstance(cached, str):
+        return Path(cached)
+    if constants.HF_HUB_OFFLINE:
+        raise WeightsError(OPENAI, f"are unavailable (HF_HUB_OFFLINE is set); {ADVICE}")
     try:
-        return Path(
-            huggingface_hub.hf_hub_download(
-                REPOSITORY, FILE, revision=REVISION, etag_timeout=ANSWER_SECONDS
-            )
-        )
+        # Asked first: a download tries for half a minute to reach a hub that is not there.
+        url = huggingface_hub.hf_hub_url(REPOSITORY, FILE, revision=REVISION)
+        huggingface_hub.get_hf_file_metadata(url, timeout=ANSWER_SECONDS)
+        return Path(huggingface_hub.hf_hub_download(REPOSITORY, FILE, revision=REVISION))
     except Exception as error:  # the client's transports raise unrelated classes
         reason = _reason(error)
     raise WeightsError(OPENAI, f"are unavailable ({reason}); {ADVICE}")
@@ -69,10 +74,6 @@ def file_sha256(path: Path) -> str:
 
 def _reason(error: BaseException) -> str:
     """Return one line about the first cause, which the client wraps in advice of its own."""
-    from huggingface_hub.errors import OfflineModeIsEnabled
-
-    if isinstance(error, OfflineModeIsEnabled) or isinstance(error.__cause__, OfflineModeIsEnabled):
-        return "HF_HUB_OFFLINE is set"
     while error.__cause__ is not None:
         error = error.__cause__
     text = str(error).strip().partition("\n")[0]

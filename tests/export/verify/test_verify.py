@@ -50,4 +50,4 @@ def test_a_head_with_one_wrong_row_is_refused() -> None:
 def test_photos_for_checks_are_always_the_same() -> None:
     photos = check_photos()
     assert photos.shape == (32, 224, 224, 3)
-    assert np.array_equal(photos, check_photos())
+    assert np.array_equal(photos[:5], check_photos(5))

@@ -30,8 +30,12 @@ def content() -> bytes:
 class Hub:
     """A hub with one file, and what it was asked for."""
 
-    file: Path
+    content: bytes
+    digest: str = ""
     seen: list[str] = field(default_factory=list)
+
+    def publish(self, content: bytes) -> None:
+        self.content, self.digest = content, hashlib.sha256(content).hexdigest()
 
 
 @pytest.fixture
@@ -89,26 +93,32 @@ def test_without_a_network_auto_takes_the_stand_in_loudly() -> None:
         load_weights("openai")
 
 
+def use_hub(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
+    """As HF_ENDPOINT does, which the client reads when it is imported."""
+    template = f"{address}/{{repo_id}}/resolve/{{revision}}/{{filename}}"
+    monkeypatch.setattr(constants, "ENDPOINT", address)
+    monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
+
+
 @pytest.fixture
-def hub(tmp_path: Path, content: bytes, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
+def hub(content: bytes, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
     """A server as the hub is at one address: the file's digest in a header, then the file."""
-    found = Hub(tmp_path / "published.safetensors")
-    found.file.write_bytes(content)
+    found = Hub(content)
+    found.publish(content)
     address = f"/{openai.REPOSITORY}/resolve/{openai.REVISION}/{openai.FILE}"
 
     class Request(http.server.BaseHTTPRequestHandler):
         def do_HEAD(self) -> None:
             found.seen.append(f"{self.command} {self.path}")
-            data = found.file.read_bytes()
             self.send_response(200 if self.path == address else 404)
-            self.send_header("Content-Length", str(len(data)))
-            self.send_header("ETag", f'"{hashlib.sha256(data).hexdigest()}"')
+            self.send_header("Content-Length", str(len(found.content)))
+            self.send_header("ETag", f'"{found.digest}"')
             self.send_header("X-Repo-Commit", openai.REVISION)
             self.end_headers()
 
         def do_GET(self) -> None:
             self.do_HEAD()
-            self.wfile.write(found.file.read_bytes())
+            self.wfile.write(found.content)
 
         def log_message(self, format: str, *args: object) -> None:
             """Keep quiet."""
@@ -118,7 +128,7 @@ def hub(tmp_path: Path, content: bytes, monkeypatch: pytest.MonkeyPatch) -> Iter
         thread = threading.Thread(target=server.serve_forever, args=(0.02,))
         thread.start()
         monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
-        monkeypatch.setattr(constants, "ENDPOINT", f"http://127.0.0.1:{server.server_port}")
+        use_hub(monkeypatch, f"http://127.0.0.1:{server.server_port}")
         monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
         monkeypatch.setenv("NO_PROXY", "127.0.0.1")
         yield found
@@ -130,14 +140,14 @@ def hub(tmp_path: Path, content: bytes, monkeypatch: pytest.MonkeyPatch) -> Iter
 def test_the_pinned_revision_is_fetched_once(cache: Path, hub: Hub) -> None:
     for _ in range(2):
         assert load_weights("openai").name == "openai"
-    gets = [line for line in hub.seen if line.startswith("GET")]
+    gets = [line for line in hub.seen if line.startswith("GET") and openai.FILE in line]
     assert len(gets) == 1 and openai.REVISION in gets[0]
     assert cache.exists()
 
 
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
 def test_another_file_from_the_hub_is_refused(cache: Path, hub: Hub) -> None:
-    hub.file.write_bytes(DAMAGES["another"](b""))
+    hub.publish(DAMAGES["another"](b""))
     with pytest.raises(WeightsError, match=r"damaged or another one; delete .*, and run again"):
         load_weights("auto")
 
@@ -149,7 +159,7 @@ def test_a_hub_that_does_not_answer_is_given_up(monkeypatch: pytest.MonkeyPatch)
         silent.listen()
         address = f"http://127.0.0.1:{silent.getsockname()[1]}"
         monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
-        monkeypatch.setattr(constants, "ENDPOINT", address)
+        use_hub(monkeypatch, address)
         monkeypatch.setattr(openai, "ANSWER_SECONDS", 0.3)
         monkeypatch.setenv("NO_PROXY", "127.0.0.1")
         loaded = load_weights("auto")

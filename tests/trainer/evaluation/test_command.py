@@ -110,7 +110,7 @@ def test_an_import_overwrites_nothing(
 
 @pytest.mark.parametrize(
     ("head", "words"),
-    [("nothing", "does not exist"), ("empty", "is not a run"), ("text.pth", "no zip archive")],
+    [("nothing", "does not exist"), ("empty", "is not a run"), ("text.pth", "not a zip archive")],
 )
 def test_what_is_no_head_is_refused(
     head: str, words: str, dataset: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
