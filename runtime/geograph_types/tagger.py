@@ -13,7 +13,7 @@ from geograph_types.bundle import Bundle
 from geograph_types.decoding.open import PhotoLike, open_photo
 from geograph_types.distance.distance import BUCKET_COUNT, Distance, DistanceLike, buckets_of
 from geograph_types.embedding import EMBEDDING_DIMENSION, as_embeddings
-from geograph_types.errors import InputError
+from geograph_types.errors import InputError, PhotoError
 from geograph_types.manifest import Precision
 from geograph_types.prediction import Prediction
 from geograph_types.preprocess import CROP, preprocess
@@ -38,6 +38,14 @@ LEAST_BATCH: Final = 4
 
 HEAD_BATCH: Final = 512
 """Rows in one run: what goes in and comes out stays in a processor's own cache."""
+
+
+def _pixels(photo: PhotoLike) -> NDArray[np.uint8]:
+    try:
+        return preprocess(open_photo(photo))
+    except PhotoError as error:
+        name = "image" if isinstance(photo, bytes | Image.Image) else str(photo)
+        raise PhotoError(name, error.fault, error.detail) from None
 
 
 def choose_precision(bundle: Bundle, precision: PrecisionChoice, device: str) -> Precision:
@@ -179,7 +187,7 @@ class TypeTagger:
         """
         if isinstance(photos, str | bytes | PathLike | Image.Image):
             raise InputError("embed takes several photos: put a single one in a list")
-        pixels = [preprocess(open_photo(photo)) for photo in photos]
+        pixels = [_pixels(photo) for photo in photos]
         return self.embed_pixels(np.stack(pixels) if pixels else np.empty((0, CROP, CROP, 3), "u1"))
 
     def embed_pixels(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
