@@ -26,10 +26,18 @@ MANIFEST_LIMIT: Final = 1 << 20
 """Bytes; a manifest is a few kilobytes."""
 REPLACED_WHILE_OPENED: Final = 3
 """Tries to open a bundle that others put new parts into."""
+LINE_ENDS: Final = (
+    "its line ends were changed, as git does on Windows; copy the bundle again, "
+    "with '* -text' in the repository's .gitattributes"
+)
 CHUNK: Final = 1 << 24
 """Bytes read at once: many, since a busy interpreter lets this thread go on only between chunks."""
-NO_LINKS: Final = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
-"""Flags that only some systems have: do not follow links, do not translate line ends."""
+OPEN_FLAGS: Final = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+"""Do not wait for a pipe, and do not translate line ends, on systems that would."""
+DROPPINGS: Final = frozenset(
+    {".ds_store", "thumbs.db", "ehthumbs.db", "desktop.ini", ".directory", ".gitattributes"}
+)
+"""What file managers leave in folders; and how a bundle in git keeps its line ends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +53,7 @@ class Bundle:
 
         Raises:
             BundleError: missing, a manifest that is damaged or for another contract, or files that
-                are missing, unknown, linked, or of another size.
+                are missing, unknown, or of another size.
         """
         if isinstance(path, Bundle):
             return path
@@ -76,6 +84,8 @@ class Bundle:
         try:
             manifest = decode_manifest(data)
         except msgspec.DecodeError as error:
+            if _is_manifest(_without_returns(data)):
+                raise BundleError(root / MANIFEST_NAME, LINE_ENDS) from None
             raise BundleError(root, f"{MANIFEST_NAME} is refused: {error}") from None
         bundle = cls(root, manifest)
         bundle._check_listing()
@@ -84,7 +94,7 @@ class Bundle:
     def _check_listing(self) -> None:
         named = {file.path for file in self.manifest.files} | {MANIFEST_NAME}
         try:
-            present = set(os.listdir(self.root))  # noqa: PTH208
+            present = set(filter(_counts, os.listdir(self.root)))  # noqa: PTH208
         except OSError as error:
             raise BundleError(self.root, f"cannot be read ({error.strerror})") from None
         for problem, names, advice in (
@@ -96,10 +106,18 @@ class Bundle:
         for file in self.manifest.files:
             size = _check_regular(self.root / file.path)
             if size != file.size:
+                self._check_line_ends(file, size)
                 raise BundleError(
                     self.root / file.path,
                     f"{size} bytes instead of {file.size}; export or copy the bundle again",
                 )
+
+    def _check_line_ends(self, file: BundleFile, size: int) -> None:
+        """Report a file that differs by its line ends only."""
+        if file.size < size <= 2 * file.size:
+            data = _without_returns(_read_regular(self.root, file.path, size))
+            if hashlib.sha256(data).hexdigest() == file.sha256:
+                raise BundleError(self.root / file.path, LINE_ENDS)
 
     def find(self, role: Role, precision: Precision | None = None) -> BundleFile:
         """Return the file of a role and precision.
@@ -196,18 +214,35 @@ class Bundle:
         return f"{self.manifest.name} {self.manifest.version}"
 
 
-def _check_regular(path: Path) -> int:
-    """Return the size of a plain file; links could lead out of the bundle."""
+def _counts(name: str) -> bool:
+    """Check whether a name in the folder has to be in the manifest."""
+    return not name.startswith("._") and name.casefold() not in DROPPINGS
+
+
+def _without_returns(data: bytes) -> bytes:
+    return data.replace(b"\r\n", b"\n")
+
+
+def _is_manifest(data: bytes) -> bool:
     try:
-        status = path.lstat()
+        decode_manifest(data)
+    except msgspec.DecodeError:
+        return False
+    return True
+
+
+def _check_regular(path: Path) -> int:
+    """Return the size of a file, or of the one that a link leads to: its digest decides."""
+    try:
+        status = path.stat()
     except FileNotFoundError:
         raise BundleError(
             path.parent, f"has no {path.name}; export or copy the bundle again"
         ) from None
     except OSError as error:
         raise BundleError(path, f"cannot be read ({error.strerror})") from None
-    if not stat.S_ISREG(status.st_mode) or status.st_nlink != 1:
-        raise BundleError(path, "is a link or no plain file; copy the bundle's files themselves")
+    if not stat.S_ISREG(status.st_mode):
+        raise BundleError(path, "is not a file; copy the bundle's files themselves")
     return status.st_size
 
 
@@ -248,7 +283,7 @@ def _open_regular(root: Path, name: str) -> Iterator[BinaryIO]:
     path = root / name
     try:
         _check_regular(path)
-        with open(os.open(path, os.O_RDONLY | NO_LINKS), "rb") as stream:
+        with open(os.open(path, OPEN_FLAGS), "rb") as stream:
             yield stream
     except OSError as error:
         raise BundleError(path, f"cannot be read ({error.strerror})") from None

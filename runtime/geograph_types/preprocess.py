@@ -18,6 +18,9 @@ from geograph_types.errors import PhotoError, PhotoFault
 BITS_PER_SAMPLE: Final = 258
 """TIFF tag. Source: TIFF 6.0, section 8."""
 
+PHOTOMETRIC: Final = 262
+"""TIFF tag; 0 stands for files whose 0 is white. Source: TIFF 6.0, section 8."""
+
 WHITES: Final = (255, 65_535)
 
 
@@ -32,12 +35,14 @@ def to_8_bits(image: Image.Image) -> Image.Image:
     mode = image.mode
     if mode.startswith("I;16"):
         black, white = 0.0, 2.0 ** _bits(image) - 1
-        # Pillow computes with the machine's own byte order only.
-        image = image if mode == "I;16" else image.convert("I")
     elif mode in ("I", "F"):
         black, white = _range(image)
     else:
         return image
+    if getattr(image, "tag_v2", {}).get(PHOTOMETRIC) == 0:
+        black, white = white, black
+    if mode not in ("I;16", "I", "F"):
+        image = image.convert("I")  # Pillow computes with the machine's own byte order only
     scale = 255 / (white - black)
     # Converting to "L" cuts off fractions: half a level makes that rounding.
     return image.point(lambda level: level * scale + (0.5 - black * scale)).convert("L")

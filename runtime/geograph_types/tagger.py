@@ -18,7 +18,7 @@ from geograph_types.embedding import (
     embedding_faults,
     widen,
 )
-from geograph_types.errors import EmbeddingFault, InputError
+from geograph_types.errors import EmbeddingFault, InputError, PhotoError
 from geograph_types.manifest import Precision
 from geograph_types.prediction import Prediction
 from geograph_types.preprocess import CROP, preprocess
@@ -43,6 +43,14 @@ LEAST_BATCH: Final = 4
 
 HEAD_BATCH: Final = 512
 """Rows in one run: what goes in and comes out stays in a processor's own cache."""
+
+
+def _pixels(photo: PhotoLike) -> NDArray[np.uint8]:
+    try:
+        return preprocess(open_photo(photo))
+    except PhotoError as error:
+        name = "image" if isinstance(photo, bytes | Image.Image) else str(photo)
+        raise PhotoError(name, error.fault, error.detail) from None
 
 
 def choose_precision(bundle: Bundle, precision: PrecisionChoice, device: str) -> Precision:
@@ -184,7 +192,7 @@ class TypeTagger:
         """
         if isinstance(photos, str | bytes | PathLike | Image.Image):
             raise InputError("embed takes several photos: put a single one in a list")
-        pixels = [preprocess(open_photo(photo)) for photo in photos]
+        pixels = [_pixels(photo) for photo in photos]
         return self.embed_pixels(np.stack(pixels) if pixels else np.empty((0, CROP, CROP, 3), "u1"))
 
     def embed_pixels(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:

@@ -57,7 +57,9 @@ def many_results(
             continue
         path.hardlink_to(chance.choice(pictures))
         said = _prediction(chance, bundle)
-        results.append(PhotoResult(path, said, None, types, truncated=chance.random() < 0.01))
+        truncated = chance.random() < 0.01
+        problems = ("EXIF GPS latitude is out of range",) * (number % 97 == 0)
+        results.append(PhotoResult(path, said, None, types, truncated, problems))
     return bundle, results
 
 

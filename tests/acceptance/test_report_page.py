@@ -62,7 +62,12 @@ def expected(results: Results, view: View) -> Results:
             about = view.keys() & {"class", "from", "to", "moderators"}
             return not about and view.get("show", "failed") == "failed"
         lowest, highest = float(view.get("from", 0)), float(view.get("to", 1))
-        asked = {"low": said.low_confidence, "truncated": result.truncated, "failed": False}
+        asked = {
+            "low": said.low_confidence,
+            "truncated": result.truncated,
+            "problems": bool(result.problems),
+            "failed": False,
+        }
         drone = result.types.replace("From Above", "From Drone")
         same = "agree" if set(said.tags) == set(drone.split(",")) else "differ"
         wanted = {"yes": [True], "no": [False], "either": [True, False]}[view.get("tagged", "yes")]
@@ -102,6 +107,7 @@ VIEWS: Final[tuple[View, ...]] = (
     {"to": "0.4"},
     {"show": "low"},
     {"show": "truncated"},
+    {"show": "problems"},
     {"show": "failed"},
     {"moderators": "agree"},
     {"moderators": "differ", "class": "Inside"},

@@ -1,6 +1,7 @@
 """Runs that remember: what is opened again and what is not, and what is not a catalogue."""
 
 import csv
+import io
 import json
 import os
 import shutil
@@ -50,8 +51,6 @@ def test_a_second_run_opens_no_photo(
     assert main(["tag", str(photos), "--bundle", str(tiny_bundle), *without]) == 0
     assert main([*command, "--out", str(tmp_path / "1.jsonl")]) == 0
     assert "12 photos opened, 0 taken from" in capsys.readouterr().err
-    for photo in photos.iterdir():
-        replaced(photo, b"no photo at all")
     assert main([*command, "--out", str(tmp_path / "2.jsonl")]) == 0
     assert "0 photos opened, 12 taken from" in capsys.readouterr().err
     first = (tmp_path / "1.jsonl").read_bytes()
@@ -82,6 +81,10 @@ def test_a_moved_folder_and_a_touched_photo_are_known_by_their_content(
     assert main(["catalog", "stats", str(catalog)]) == 0
     assert "photos     24 " in capsys.readouterr().out
     assert main(["catalog", "prune", str(catalog)]) == 0
+    said = capsys.readouterr().err
+    assert f"the folders of 12 photos are away or empty, such as {photos}" in said
+    assert "0 photos forgotten, 24 left in" in said
+    assert main(["catalog", "prune", str(catalog), "--yes"]) == 0
     assert "12 photos forgotten, 12 left in" in capsys.readouterr().err
 
 
@@ -157,8 +160,6 @@ def test_a_drive_that_is_away_costs_no_embedding(
     assert main(["tag", str(photos), str(other), *command[-6:]]) == 2
     assert len(rows(out)) == 13
     away.rename(photos)
-    for photo in photos.iterdir():
-        replaced(photo, b"what nobody reads")
     capsys.readouterr()
     assert main(command) == 0
     assert "0 photos opened, 13 taken from" in capsys.readouterr().err
@@ -313,6 +314,123 @@ def test_other_suffixes_are_refused_before_any_photo_is_opened(
     assert "none of the suffixes .jsonl, .csv, .parquet" in capsys.readouterr().err
 
 
+def redrawn(photo: Path) -> None:
+    """Save another picture, and leave size and time as they were, as `exiftool -P` does."""
+    buffer = io.BytesIO()
+    Image.new("RGB", (64, 48), "red").save(buffer, "JPEG")
+    replaced(photo, buffer.getvalue())
+
+
+def touched(photo: Path) -> None:
+    photo.chmod(0o600)
+
+
+def linked(photo: Path) -> None:
+    os.link(photo, photo.with_name("link"))
+
+
+def copied_back(photo: Path) -> None:
+    """Restore the same bytes under the same time, as from a backup."""
+    copy = photo.with_name("copy")
+    shutil.copy2(photo, copy)
+    copy.replace(photo)
+
+
+@pytest.mark.parametrize(
+    ("change", "opened"),
+    [
+        (redrawn, 1),
+        (lambda photo: replaced(photo, b"not a photo"), 1),
+        (touched, 0),
+        (linked, 0),
+        (copied_back, 0),
+    ],
+)
+def test_an_edit_that_keeps_size_and_time_is_seen(
+    tiny_bundle: Path,
+    photos: Path,
+    tmp_path: Path,
+    change: Callable[[Path], None],
+    opened: int,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    command = ["tag", str(photos), "--bundle", str(tiny_bundle)]
+    command += ["--catalog", str(tmp_path / "c.catalog"), "--out", str(tmp_path / "o.jsonl")]
+    assert main(command) == 0
+    change(photos / "03.jpg")
+    capsys.readouterr()
+    main(command)
+    assert f"{opened} photos opened, {12 - opened} taken from" in capsys.readouterr().err
+    main(command)
+    assert "0 photos opened, 12 taken from" in capsys.readouterr().err
+    main([*command, "--reread"])
+    assert "12 photos opened, 0 taken from" in capsys.readouterr().err
+
+
+VERSION_1 = """
+ALTER TABLE photos DROP COLUMN ctime_ns;
+ALTER TABLE photos DROP COLUMN decoder;
+ALTER TABLE results DROP COLUMN problems;
+UPDATE photos SET fault = 'not_an_image', detail = 'no image', embedding = NULL
+    WHERE CAST(path AS TEXT) LIKE '%00.jpg';
+PRAGMA user_version = 1;
+"""
+
+
+def test_what_an_earlier_decoder_made_is_opened_again(
+    tiny_bundle: Path, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    catalog, out = tmp_path / "c.catalog", tmp_path / "o.jsonl"
+    command = ["tag", str(photos), "--bundle", str(tiny_bundle), "--catalog", str(catalog)]
+    command += ["--out", str(out)]
+    assert main(command) == 0
+    before = out.read_bytes()
+
+    def changed(script: str) -> None:
+        with sqlite3.connect(catalog) as connection:
+            connection.executescript(script)
+        connection.close()
+
+    changed(VERSION_1)
+    capsys.readouterr()
+    assert main(["catalog", "stats", str(catalog)]) == 2
+    assert "made by an earlier version" in capsys.readouterr().err
+    assert main(command) == 0
+    assert "12 photos opened, 0 taken from" in capsys.readouterr().err
+    assert out.read_bytes() == before
+    lasting = "UPDATE photos SET fault = 'damaged', detail = 'x', embedding = NULL"
+    changed(f"{lasting} WHERE CAST(path AS TEXT) LIKE '%/01.jpg';")
+    assert main(command) == 1
+    assert "0 photos opened, 12 taken from" in capsys.readouterr().err
+    changed("UPDATE photos SET decoder = 1 WHERE CAST(path AS TEXT) LIKE '%/0_.jpg';")
+    assert main(command) == 0
+    assert "10 photos opened, 2 taken from" in capsys.readouterr().err
+    assert out.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("pattern", "left"),
+    [("private", 12), ("0[0-3].jpg", 9), ("*/photos/0*", 3), ("PRIVATE/", 12), ("photos", 0)],
+)
+def test_photos_that_patterns_leave_out_are_forgotten(
+    tiny_bundle: Path,
+    photos: Path,
+    tmp_path: Path,
+    pattern: str,
+    left: int,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    catalog = str(tmp_path / "c.catalog")
+    (photos / "private").mkdir()
+    shutil.copy(photos / "00.jpg", photos / "private" / "secret.jpg")
+    command = ["tag", str(photos), "--bundle", str(tiny_bundle), "--catalog", catalog]
+    assert main([*command, "--out", str(tmp_path / "o.jsonl")]) == 0
+    assert main(["catalog", "prune", catalog, "--exclude", "privat"]) == 2
+    assert "--exclude 'privat' fits no photo" in capsys.readouterr().err
+    assert main(["catalog", "prune", catalog, "--exclude", pattern]) == 0
+    assert f"{13 - left} photos forgotten, {left} left in" in capsys.readouterr().err
+
+
 def other_database(path: Path) -> None:
     with sqlite3.connect(path) as connection:
         connection.execute("CREATE TABLE mine (number)")
@@ -323,7 +441,7 @@ def newer_catalogue(path: Path) -> None:
     with open_catalog(path):
         pass
     with sqlite3.connect(path) as connection:
-        connection.execute("PRAGMA user_version = 2")
+        connection.execute("PRAGMA user_version = 3")
     connection.close()
 
 

@@ -1,5 +1,6 @@
 """Options of `tag`: sidecars, positions in EXIF, patterns, lists, thresholds."""
 
+import csv
 import io
 import json
 import math
@@ -22,6 +23,7 @@ from geograph_types.sidecars.document import values as values_of
 from geograph_types.sidecars.search import find_sidecars, sidecar_path
 
 GPS_IFD = 0x8825
+EXIF_IFD, SUBJECT_DISTANCE = 0x8769, 0x9206
 CAMERA = {1: "N", 2: (51.0, 30.0, 0.0), 3: "W", 4: (0.0, 7.0, 0.0)}
 SUBJECT = {0x13: "N", 0x14: (51.0, 31.0, 0.0), 0x15: "W", 0x16: (0.0, 7.0, 0.0)}
 MINUTE_METRES = 1854
@@ -153,15 +155,138 @@ def test_the_threshold_is_that_of_all_classes(
         assert main(command) == 2
 
 
-def test_photos_from_abroad_share_a_note(
+def test_photos_from_abroad_have_their_distance(
     tiny_bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for number in range(3):
-        draw(tmp_path / f"{number}.jpg", number, CAMERA | SUBJECT | {2: (45.0 + number, 0.0, 0.0)})
-    assert main(["tag", str(tmp_path), "--bundle", str(tiny_bundle)]) == 0
-    said = capsys.readouterr().err
-    assert said.count("on neither grid") == 1
-    assert "(and 2 more photos); not used for the distance" in said
+    abroad = CAMERA | SUBJECT | {2: (45.0, 0.0, 0.0), 0x14: (45.0, 1.0, 0.0)}
+    draw(tmp_path / "a.jpg", 1, abroad)
+    draw(tmp_path / "b.jpg", 2, abroad | {1: "S", 0x13: "S"})
+    for row in tagged(capsys, tmp_path, "--bundle", tiny_bundle).values():
+        assert row["distance"]["metres"] == pytest.approx(MINUTE_METRES, rel=0.002)
+        assert (row["distance"]["source"], row["cross_grid"]) == ("exif", "unknown")
+
+
+@pytest.mark.parametrize(
+    ("focus", "metres"),
+    [(4.5, 4.5), (0, None), (65535, None), (655.35, None), (2**32 - 1, None), (0.25, 0.25)],
+)
+def test_the_distance_at_which_the_camera_focused_is_used_last(
+    tiny_bundle: Path,
+    tmp_path: Path,
+    focus: float,
+    metres: float | None,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for name, gps in (("focus", {}), ("positions", CAMERA | SUBJECT)):
+        exif = Image.Exif()
+        exif.get_ifd(EXIF_IFD)[SUBJECT_DISTANCE] = focus
+        if gps:
+            exif[GPS_IFD] = gps
+        Image.new("RGB", (64, 48), "red").save(tmp_path / f"{name}.jpg", exif=exif)
+    rows = tagged(capsys, tmp_path, "--bundle", tiny_bundle)
+    assert rows["focus.jpg"]["distance"]["metres"] == (metres and pytest.approx(metres))
+    assert rows["positions.jpg"]["distance"]["basis"] == "positions"
+
+
+def test_problems_with_exif_are_in_every_output_and_a_filter_of_the_page(
+    tiny_bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "photos"
+    draw(folder / "good.jpg", 1, CAMERA | SUBJECT)
+    bad = {
+        "latitude": (CAMERA | SUBJECT | {2: (93.0, 0.0, 0.0)}, "GPS latitude is out of range"),
+        "direction": (CAMERA | SUBJECT | {1: "X"}, "GPS latitude has no direction"),
+        "unit": ({0x19: "Q", 0x1A: 2.5}, "has the unit 'Q'"),
+        "both": (CAMERA | {1: "X", 0x19: "Q", 0x1A: 2.5}, "; EXIF GPS dest distance"),
+    }
+    for number, (name, (gps, _)) in enumerate(bad.items()):
+        draw(folder / f"{name}.jpg", number, gps)
+    labels = tmp_path / "labels.csv"
+    labels.write_text("photo,distance\nphotos/unit.jpg,\n")
+    common = ["tag", str(folder), "--bundle", str(tiny_bundle)]
+    catalog = tmp_path / "c.catalog"
+    for suffix in ("jsonl", "csv", "parquet"):
+        out, page = tmp_path / f"o.{suffix}", tmp_path / "page.html"
+        command = [*common, "--catalog", str(catalog), "--out", str(out), "--report", str(page)]
+        assert main(command) == 0
+        exported = tmp_path / f"e.{suffix}"
+        assert main(["catalog", "export", str(catalog), "--out", str(exported)]) == 0
+        for file in (out, exported):
+            found = {Path(row["photo"]).stem: row.get("problems") for row in table_rows(file)}
+            assert not found.pop("good")
+            for name, problems in found.items():
+                shown = "; ".join(problems) if isinstance(problems, list) else problems
+                assert bad[name][1] in shown
+    text = page.read_text()
+    assert text.count(" data-problems=") == len(bad)
+    assert '<option value="problems">' in text
+    assert "GPS latitude is out of range" in text
+
+
+def table_rows(path: Path) -> list[dict[str, Any]]:
+    match path.suffix:
+        case ".csv":
+            with path.open(newline="") as stream:
+                return list(csv.DictReader(stream))
+        case ".parquet":
+            return list(pq.read_table(path).to_pylist())
+        case _:
+            return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+NAS = """
+Urlaub/IMG_1.jpg Urlaub/IMG_1.NEF Urlaub/IMG_2.JPG Urlaub/P.RAW-01.COVER.jpg
+Urlaub/P.RAW-02.ORIGINAL.dng Urlaub/@eaDir/IMG_1.jpg/SYNOPHOTO_THUMB_XL.jpg Urlaub/IMG_1.mov
+#recycle/gone.jpg @Recycle/gone.jpg RECYCLER/S-1-5/gone.jpg $RECYCLE.BIN/gone.jpg
+#snapshot/2024/IMG_1.jpg Bilder.photoslibrary/originals/0/a.jpg Bilder.photoslibrary/b.jpg
+.Trashes/501/gone.jpg ._IMG_1.jpg .DS_Store Thumbs.db desktop.ini Urlaub/IMG_1.jpg.xmp
+System~Volume~Information/x.jpg
+"""
+
+
+def test_the_folders_of_a_nas_a_mac_and_windows(
+    tiny_bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "volume"
+    names = [name.replace("~", " ") for name in NAS.split()]
+    private = unicodedata.normalize("NFD", "Priv\N{LATIN SMALL LETTER E WITH ACUTE}")
+    for number, name in enumerate([*names, f"{private}/nude.jpg", f"{private}/hut.JPG"]):
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if Path(name).suffix.casefold() == ".jpg":
+            draw(tmp_path / "drawn.jpg", number).rename(path)
+        else:
+            path.write_bytes(b"something")
+    labels = folder / "labels.csv"
+    labels.write_text(
+        "Photo;Distance;Remark\n"
+        "Urlaub\\IMG_1.jpg;16,5;x\nUrlaub\\IMG_2.JPG;1,2 km;y\nUrlaub\\P.RAW-01.COVER.jpg;3;\n;;\n"
+    )
+    command = ["tag", str(folder), "--bundle", str(tiny_bundle), "--labels", str(labels)]
+    excluded = unicodedata.normalize("NFC", str(folder / private))
+    capsys.readouterr()
+    assert main([*command, "--exclude", excluded]) == 0
+    out, said = capsys.readouterr()
+    rows = {Path(row["photo"]).name: row for row in map(json.loads, out.splitlines())}
+    distances = {name: row["distance"]["metres"] for name, row in rows.items()}
+    assert distances == {"IMG_1.jpg": 16.5, "IMG_2.JPG": 1200, "P.RAW-01.COVER.jpg": 3}
+    for part in (
+        "the column 'remark' of",
+        "8 folders with bins, snapshots, thumbnails or libraries are not searched",
+        "1 .mov",
+        "1 .xmp",
+        "1 .csv",
+        "1 .db",
+        "1 .ini",
+        "2 RAW files beside their photos",
+        "3 hidden",
+    ):
+        assert part in said, said
+    for wrong in ("privat", f"{folder}/none", "./Urlaub/IMG_3.jpg"):
+        assert main([*command, "--exclude", wrong]) == 2
+        assert f"--exclude '{wrong}' fits nothing in" in capsys.readouterr().err
+    assert main([*command, "--include", "*.jpg", "--include", "*.tif"]) == 0
+    assert "there are no photos that fit '*.tif'" in capsys.readouterr().err
 
 
 def test_what_is_passed_over_in_folders(
@@ -265,7 +390,7 @@ def test_patterns_choose_among_a_folders_photos(
         assert " ".join(found) == expected
     command = ["tag", str(folder), "--bundle", str(tiny_bundle), "--include", "*.tif"]
     assert main(command) == 2
-    assert "no photos in" in capsys.readouterr().err
+    assert "no photos that fit '*.tif' in" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("separator", ["\n", "\r\n", "\0"])

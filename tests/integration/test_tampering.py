@@ -106,14 +106,12 @@ def append(folder: Path) -> None:
         stream.write(b"\0")
 
 
-def symbolic(folder: Path) -> None:
+def linked(folder: Path) -> None:
+    """Damage a file elsewhere, to which a link leads."""
     target = folder.parent / "visual"
     (folder / "visual.fp32.onnx").rename(target)
     (folder / "visual.fp32.onnx").symlink_to(target)
-
-
-def hard(folder: Path) -> None:
-    os.link(folder / "head.onnx", folder.parent / "second-name.onnx")
+    flip(target, 1000, 3)
 
 
 def edit(folder: Path, change: Callable[[dict], object]) -> None:
@@ -148,8 +146,7 @@ DAMAGES: dict[str, tuple[Damage, str]] = {
         lambda folder: swap_names(folder, "visual.fp32.onnx", "tagger.fp32.onnx"),
         "bytes instead of",
     ),
-    "symbolic link": (symbolic, "link"),
-    "hard link": (hard, "link"),
+    "damaged behind a link": (linked, "digest"),
     "path out of the folder": (escape, "is not named"),
     "another contract": (contract, "embedding"),
     "another threshold": (threshold, "digest"),

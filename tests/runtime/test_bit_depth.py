@@ -37,7 +37,12 @@ def png16(pixels: NDArray[np.uint16]) -> bytes:
     )
 
 
-def tiff(pixels: NDArray[np.generic], order: str = "<", bits: int | None = None) -> bytes:
+def tiff(
+    pixels: NDArray[np.generic],
+    order: str = "<",
+    bits: int | None = None,
+    white_is_zero: bool = False,
+) -> bytes:
     """Write an uncompressed TIFF of any depth. Source: TIFF 6.0, sections 2, 4 and 19."""
     height, width = pixels.shape[:2]
     channels = pixels.shape[2] if pixels.ndim == 3 else 1
@@ -54,7 +59,7 @@ def tiff(pixels: NDArray[np.generic], order: str = "<", bits: int | None = None)
         (257, LONG, 1, height),
         (258, SHORT, channels, depths if channels > 2 else depth),
         (259, SHORT, 1, 1),
-        (262, SHORT, 1, 2 if channels == 3 else 1),
+        (262, SHORT, 1, 2 if channels == 3 else int(not white_is_zero)),
         (273, LONG, 1, 8),
         (277, SHORT, 1, channels),
         (278, LONG, 1, height),
@@ -124,6 +129,29 @@ def test_levels_below_zero_are_black_at_the_darkest() -> None:
         pixels = np.asarray(open_photo(tiff(ramp.astype(dtype))))
         assert (pixels.min(), pixels.max()) == (0, 255)
         assert abs(int(pixels[24, 0]) - 128) <= 2
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_files_whose_0_is_white_are_turned_round(photograph: NDArray[np.uint8], order: str) -> None:
+    expected = grey(photograph)
+    fine = deep(255 - expected).astype(np.float64)
+    files = {
+        "8 bits": tiff(255 - expected, order, white_is_zero=True),
+        "16 bits": tiff(fine.astype(np.uint16), order, white_is_zero=True),
+        "32 bits": tiff(fine.astype(np.uint32), order, white_is_zero=True),
+        "float": tiff((fine / 65_535).astype(np.float32), order, white_is_zero=True),
+    }
+    if order == "<":
+        files["12 bits"] = tiff((fine / 16).astype(np.uint16), bits=12, white_is_zero=True)
+    for name, data in files.items():
+        try:
+            opened = Image.open(io.BytesIO(data))
+            opened.load()
+        except OSError:
+            continue
+        found = np.asarray(open_photo(data), int)
+        assert np.abs(found - expected).max() <= 1, name
+        assert np.abs(preprocess(opened).astype(int) - preprocess(open_photo(data))).max() <= 2
 
 
 def test_infinite_levels_are_no_photo() -> None:

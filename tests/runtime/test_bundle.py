@@ -85,15 +85,75 @@ def test_files_of_another_size_are_refused(copy: Path) -> None:
     assert f"{len(data) + 1} bytes instead of {len(data)}" in refusal(copy)
 
 
-def test_links_are_refused(copy: Path, tmp_path: Path) -> None:
+def hard_links(folder: Path, copy: Path) -> None:
+    """As `cp -al` copies, and uv installs."""
+    shutil.copytree(folder, copy, copy_function=os.link)
+
+
+def symbolic_links(folder: Path, copy: Path) -> None:
+    """As `cp -rs` copies, and caches keep."""
+    copy.mkdir()
+    for file in folder.iterdir():
+        (copy / file.name).symlink_to(file)
+
+
+def droppings(folder: Path, copy: Path) -> None:
+    shutil.copytree(folder, copy)
+    for name in (".DS_Store", "._head.onnx", "Thumbs.db", "desktop.ini", ".gitattributes"):
+        (copy / name).write_bytes(b"left behind")
+
+
+def archived(folder: Path, copy: Path) -> None:
+    shutil.unpack_archive(shutil.make_archive(str(copy), "zip", folder), copy)
+
+
+COPIES = (hard_links, symbolic_links, droppings, archived)
+
+
+@pytest.mark.parametrize("way", COPIES)
+def test_a_bundle_may_be_copied_in_any_way_and_every_byte_counts(
+    tiny_bundle: Path, tmp_path: Path, way: Callable[[Path, Path], None]
+) -> None:
+    original, copied = tmp_path / "original", tmp_path / "copied"
+    shutil.copytree(tiny_bundle, original)
+    way(original, copied)
+    for folder in (original, copied):
+        tagger = TypeTagger(folder)
+        tagger.bundle.verify()
+        assert tagger.embed_pixels(np.zeros((1, 224, 224, 3), np.uint8)).shape == (1, 512)
+    for name in sorted(path.name for path in original.iterdir()):
+        good = (copied / name).read_bytes()
+        for place in (0, len(good) // 2, len(good) - 1):
+            (copied / name).write_bytes(good[:place] + bytes([good[place] ^ 1]) + good[place + 1 :])
+            with pytest.raises(BundleError):
+                Bundle.open(copied).verify()
+        (copied / name).write_bytes(good)
+
+
+@pytest.mark.parametrize("name", ["manifest.json", "MODEL_CARD.md"])
+def test_line_ends_changed_by_git_are_named(tiny_bundle: Path, tmp_path: Path, name: str) -> None:
+    folder = Path(shutil.copytree(tiny_bundle, tmp_path / "bundle"))
+    data = (folder / name).read_bytes()
+    (folder / name).write_bytes(data.replace(b"\n", b"\r\n"))
+    with pytest.raises(BundleError, match="its line ends were changed, as git does"):
+        Bundle.open(folder).verify()
+    (folder / name).write_bytes(data.replace(b"\n", b"\r\n").replace(b"e", b"f", 1))
+    with pytest.raises(BundleError) as caught:
+        Bundle.open(folder).verify()
+    assert "line ends" not in str(caught.value)
+
+
+def test_what_is_not_a_file_is_refused_and_not_waited_for(copy: Path, tmp_path: Path) -> None:
     path = copy / "head.onnx"
-    elsewhere = tmp_path / "elsewhere.onnx"
-    path.rename(elsewhere)
-    path.symlink_to(elsewhere)
-    assert "is a link" in refusal(copy)
     path.unlink()
-    os.link(elsewhere, path)
-    assert "is a link" in refusal(copy)
+    os.mkfifo(path)
+    assert "is not a file" in refusal(copy)
+    path.unlink()
+    path.symlink_to(tmp_path / "nowhere")
+    assert "has no head.onnx" in refusal(copy)
+    path.unlink()
+    path.symlink_to("/dev/zero")
+    assert "is not a file" in refusal(copy)
 
 
 def test_a_manifest_that_grew_is_not_read(copy: Path) -> None:
@@ -240,7 +300,7 @@ def test_refusals_name_the_place_the_problem_and_the_next_step(copy: Path, tmp_p
     assert said_of(copy, lambda: bundle.read(file)) == f"has no head.onnx; {AGAIN}"
     head.mkdir()
     assert said_of(head, lambda: Bundle.open(copy)) == (
-        "is a link or no plain file; copy the bundle's files themselves"
+        "is not a file; copy the bundle's files themselves"
     )
     manifest = copy / "manifest.json"
     manifest.write_text("{")

@@ -8,7 +8,7 @@ from urllib.parse import unquote, urlsplit
 
 from geograph_types.archive.items import InputItem, ItemLabels
 from geograph_types.archive.job import InputKind
-from geograph_types.decoding.open import SUFFIXES
+from geograph_types.decoding.formats import SUFFIXES
 from geograph_types.errors import InputError
 from geograph_types.photos.find import find_photos
 from geograph_types.photos.labels import PhotoLabels, label_key

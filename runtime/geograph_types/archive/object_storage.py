@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from geograph_types.archive.items import InputItem
 from geograph_types.archive.job import InputKind
-from geograph_types.decoding.open import SUFFIXES
+from geograph_types.decoding.formats import SUFFIXES
 from geograph_types.errors import InputError, MissingExtraError, PhotoError, PhotoFault
 from geograph_types.photos.find import is_passed_over
 from geograph_types.stored.files import is_row_file

@@ -238,7 +238,7 @@ def _labelled(
     if labels is None:
         return items
     folder = opened.folder if isinstance(opened, InputFolder) else labels.parent
-    return with_labels(items, read_labels(labels), folder)
+    return with_labels(items, read_labels(labels, note), folder)
 
 
 def _engine(

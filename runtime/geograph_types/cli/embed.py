@@ -19,13 +19,13 @@ from geograph_types.cli.options import (
     output_path,
     threads_option,
 )
+from geograph_types.cli.photo_list import photos_of
 from geograph_types.cli.progress import track
 from geograph_types.distance.distance import bucket_text
 from geograph_types.distance.sources import best_distance
 from geograph_types.embedding import EMBEDDING_DIMENSION
 from geograph_types.errors import InputError, PhotoFault, RowFault
 from geograph_types.photos.embed import EmbeddedPhoto, embed_photos
-from geograph_types.photos.find import find_photos
 from geograph_types.photos.labels import PhotoLabels, label_key, read_labels
 from geograph_types.session import Device
 from geograph_types.tagger import TypeTagger
@@ -72,8 +72,8 @@ def embed(
     """
     tagger = TypeTagger.for_many(bundle, device=device, threads=threads)
     warn_of_stand_in(tagger.bundle)
-    known = read_labels(labels)
-    found = list(dict.fromkeys(find_photos(photos)))
+    known = read_labels(labels, note)
+    found = photos_of(photos, (), ())
     check_outputs([out], [*found, labels], bundle)
     paths = [path for path in found if label_key(path) in known]
     if not paths:

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Final
 
 from geograph_types.cli.notices import note
-from geograph_types.decoding.open import RAW_SUFFIXES, SUFFIXES
+from geograph_types.decoding.formats import RAW_SUFFIXES, SUFFIXES
 from geograph_types.errors import InputError
-from geograph_types.photos.find import NameFilter, find_photos
+from geograph_types.photos.find import NameFilter, PassedOver, find_photos
 
 STANDARD_INPUT: Final = Path("-")
 
@@ -25,20 +25,45 @@ def photos_of(given: Iterable[Path], include: Iterable[str], exclude: Iterable[s
         more = f" (and {len(missing) - 1} more)" if len(missing) > 1 else ""
         raise InputError(f"there is no {missing[0]}{more}: check the spelling, or mount the drive")
     paths = named_paths(given)
-    links: list[Path] = []
-    found = find_photos(paths, NameFilter(tuple(include), tuple(exclude)), links.append)
+    names, passed_over = NameFilter(include, exclude), PassedOver()
+    found = find_photos(paths, names, passed_over)
     photos = list({os.path.abspath(path): path for path in found}.values())  # noqa: PTH100
+    _report_passed_over(passed_over)
+    unused_include, unused_exclude = names.unused()
+    if unused_exclude:
+        raise InputError(
+            f"--exclude {unused_exclude[0]!r} fits nothing in {', '.join(map(str, given))}: "
+            "check the spelling, or leave it out"
+        )
+    which = f" that fit {', '.join(map(repr, unused_include))}" if unused_include else ""
+    if not photos:
+        raise InputError(
+            f"no photos{which} in {', '.join(map(str, given))}: name files, or folders with "
+            f"{', '.join(sorted(SUFFIXES))}"
+        )
+    if which:
+        note(f"note: there are no photos{which}")
+    return photos
+
+
+def _report_passed_over(passed_over: PassedOver) -> None:
+    links, folders = passed_over.links, passed_over.folders
     if links:
         note(
             f"note: {len(links)} links to folders are not followed, such as {links[0]}: name those "
             "folders too if their photos are meant"
         )
-    if not photos:
-        raise InputError(
-            f"no photos in {', '.join(map(str, given))}: name files, or folders with "
-            f"{', '.join(sorted(SUFFIXES))}"
+    if folders:
+        note(
+            f"note: {len(folders)} folders with bins, snapshots, thumbnails or libraries are not "
+            f"searched, such as {folders[0]}: name those folders too if their photos are meant"
         )
-    return photos
+    others = [f"{count} {suffix or 'no'}" for suffix, count in passed_over.suffixes.most_common()]
+    counts = [f"{', '.join(others)} by suffix"] if others else []
+    counts += [f"{passed_over.raw} RAW files beside their photos"] * bool(passed_over.raw)
+    counts += [f"{passed_over.hidden} hidden"] * bool(passed_over.hidden)
+    if counts:
+        note(f"note: files that are not photos are passed over: {'; '.join(counts)}")
 
 
 def named_paths(given: Iterable[Path]) -> list[Path]:

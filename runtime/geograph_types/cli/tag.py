@@ -1,15 +1,12 @@
 """The command `tag`."""
 
-import sys
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import click
 
-from geograph_types.cli.notices import failures, note, warn_of_stand_in
+from geograph_types.cli.notices import note, warn_of_stand_in
 from geograph_types.cli.options import (
     FiniteRange,
     any_path,
@@ -22,13 +19,13 @@ from geograph_types.cli.options import (
 )
 from geograph_types.cli.photo_list import photos_of
 from geograph_types.cli.progress import track
+from geograph_types.cli.tag_results import TagSummary, result_output
 from geograph_types.cli.tag_sidecars import SidecarOutput
-from geograph_types.errors import InputError, OutputError
-from geograph_types.files.text import displayable
-from geograph_types.photos.catalog import Catalog, open_catalog
+from geograph_types.errors import InputError
+from geograph_types.photos.catalog import Catalog, FileStamp, PendingPhoto, open_catalog
 from geograph_types.photos.embed import EmbeddedPhoto, embed_photos
 from geograph_types.photos.labels import PhotoLabels, label_key, read_labels
-from geograph_types.photos.outputs import check_suffix, json_line, new_results
+from geograph_types.photos.outputs import check_suffix
 from geograph_types.photos.result import PhotoResult
 from geograph_types.photos.tag import embed_into, encoding_of, keep_results, tag_photos
 from geograph_types.report.write import write_report
@@ -48,6 +45,7 @@ from geograph_types.tagger import TypeTagger
     metavar="FILE",
     help="Keep embeddings and results here, and open only photos that are new or changed.",
 )
+@click.option("--reread", is_flag=True, help="With --catalog: open all photos again.")
 @click.option(
     "--labels",
     type=any_path,
@@ -98,6 +96,7 @@ def tag(
     photos: tuple[Path, ...],
     bundle: Path,
     catalog: Path | None,
+    reread: bool,
     labels: Path | None,
     include: tuple[str, ...],
     exclude: tuple[str, ...],
@@ -121,6 +120,8 @@ def tag(
     """
     if dry_run and not xmp:
         raise InputError("--dry-run shows what --xmp would do: give both")
+    if reread and not catalog:
+        raise InputError("--reread opens again what --catalog has: give both")
     tagger = TypeTagger.for_many(bundle, device=device, threads=threads)
     tagger.bundle.find("head")
     warn_of_stand_in(tagger.bundle)
@@ -132,17 +133,19 @@ def tag(
     known = _known(labels, paths) if labels else {}
     summary = TagSummary()
     shown: list[PhotoResult] = []
+    thumbnails: dict[Path, bytes] | None = {} if report else None
     with ExitStack() as stack:
         opened = stack.enter_context(open_catalog(catalog)) if catalog else None
         if opened is not None:
-            _open_new(opened, tagger, paths, exact, jobs)
+            _open_new(opened, tagger, paths, exact, jobs, reread, thumbnails)
             embedded: Iterable[EmbeddedPhoto] = opened.photos(paths)
         else:
-            embedded = embed_photos(tagger, paths, jobs, exact)
+            embedded = embed_photos(tagger, paths, jobs, exact, thumbnails=bool(report))
+            embedded = _keep_thumbnails(embedded, thumbnails)
         results = tag_photos(tagger, embedded, known, threshold)
         if opened is not None:
             results = keep_results(opened, results, tagger.bundle)
-        write = stack.enter_context(_output(out, quiet=dry_run))
+        write = stack.enter_context(result_output(out, quiet=dry_run))
         for result in track(results, "photos", len(paths), failed=has_failed):
             summary.add(result)
             write(result)
@@ -152,7 +155,7 @@ def tag(
                 shown.append(result)
     if report:
         pictured = track(shown, "thumbnails", len(shown))
-        write_report(report, pictured, tagger.bundle, threshold, jobs)
+        write_report(report, pictured, tagger.bundle, threshold, jobs, thumbnails or {})
     if sidecars:
         sidecars.show()
         summary.failed_sidecars = sidecars.failed
@@ -160,18 +163,38 @@ def tag(
 
 
 def _open_new(
-    catalog: Catalog, tagger: TypeTagger, paths: list[Path], exact: bool, jobs: int | None
+    catalog: Catalog,
+    tagger: TypeTagger,
+    paths: list[Path],
+    exact: bool,
+    jobs: int | None,
+    reread: bool,
+    thumbnails: dict[Path, bytes] | None,
 ) -> None:
-    """Open the photos that the catalogue does not know as they are."""
+    """Open the photos that the catalogue does not know as they are, or all of them."""
     encoding = encoding_of(tagger, exact)
-    changed = catalog.pending(paths, encoding)
-    compared = track(changed, "photos compared", len(changed))
-    pending = [photo for photo in compared if not catalog.take_over(photo, encoding)]
-    opened = embed_into(catalog, tagger, pending, exact, jobs)
+    if reread:
+        pending = [PendingPhoto(path, FileStamp.of(path)) for path in dict.fromkeys(paths)]
+    else:
+        changed = catalog.pending(paths, encoding)
+        compared = track(changed, "photos compared", len(changed))
+        pending = [photo for photo in compared if not catalog.take_over(photo, encoding)]
+    embedded = embed_into(catalog, tagger, pending, exact, jobs, thumbnails is not None)
+    opened = _keep_thumbnails(embedded, thumbnails)
     for _ in track(opened, "photos", len(pending), failed=has_failed):
         pass
     known = len(set(paths)) - len(pending)
     note(f"{len(pending)} photos opened, {known} taken from {catalog.path}")
+
+
+def _keep_thumbnails(
+    photos: Iterable[EmbeddedPhoto], thumbnails: dict[Path, bytes] | None
+) -> Iterator[EmbeddedPhoto]:
+    """Note the thumbnails of photos that are opened, so that the report opens none again."""
+    for photo in photos:
+        if thumbnails is not None and photo.thumbnail is not None:
+            thumbnails[photo.path] = photo.thumbnail
+        yield photo
 
 
 def has_failed(photo: EmbeddedPhoto | PhotoResult) -> bool:
@@ -181,7 +204,7 @@ def has_failed(photo: EmbeddedPhoto | PhotoResult) -> bool:
 
 def _known(labels: Path, paths: list[Path]) -> dict[Path, PhotoLabels]:
     """Read what is known of the photos, and report for how many it is nothing."""
-    known = read_labels(labels)
+    known = read_labels(labels, note)
     missing = [path for path in paths if label_key(path) not in known]
     if len(missing) == len(paths):
         raise InputError(
@@ -194,106 +217,3 @@ def _known(labels: Path, paths: list[Path]) -> dict[Path, PhotoLabels]:
             "their distance comes from EXIF alone"
         )
     return known
-
-
-@contextmanager
-def _output(out: Path | None, quiet: bool) -> Iterator[Callable[[PhotoResult], None]]:
-    """Write to a file; or on standard output a table on a terminal, JSON Lines elsewhere."""
-    if out:
-        with new_results(out) as write:
-            yield write
-    elif quiet:
-        yield lambda _: None
-    elif sys.stdout.isatty():
-        table = ResultTable()
-        yield table.add
-        table.show()
-    else:
-        yield lambda result: _print(json_line(result))
-        with _standard_output():
-            sys.stdout.buffer.flush()
-
-
-def _print(line: bytes) -> None:
-    with _standard_output():
-        sys.stdout.buffer.write(line)
-
-
-@contextmanager
-def _standard_output() -> Iterator[None]:
-    try:
-        yield
-    except BrokenPipeError:  # whoever read it has left
-        raise
-    except OSError as error:
-        raise OutputError(Path("standard output"), error.strerror or str(error)) from None
-
-
-@dataclass(slots=True)
-class TagSummary:
-    """Counts of a run."""
-
-    photos: int = 0
-    faults: Counter[str] = field(default_factory=Counter)  # by reason
-    failed_sidecars: int = 0
-    problems: Counter[str] = field(default_factory=Counter)  # with EXIF positions, by kind
-    examples: dict[str, str] = field(default_factory=dict)  # a photo of each kind
-
-    def add(self, result: PhotoResult) -> None:
-        """Count a photo, and report why it failed."""
-        self.photos += 1
-        if result.error is not None:
-            self.faults[result.error.fault.value] += 1
-            note(f"error: {result.error}")
-        for problem in result.problems:
-            # What stands in brackets differs from photo to photo.
-            kind = problem.partition(" (")[0]
-            self.problems[kind] += 1
-            self.examples.setdefault(kind, f"{result.path}: {problem}")
-
-    def show(self) -> int:
-        """Report the counts, and return the exit status."""
-        for kind, number in self.problems.most_common():
-            more = f" (and {number - 1} more photos)" if number > 1 else ""
-            note(f"note: {self.examples[kind]}{more}; not used for the distance")
-        failed = self.faults.total()
-        note(f"{self.photos - failed} photos tagged{failures(self.faults)}")
-        return 1 if failed or self.failed_sidecars else 0
-
-
-BAR_WIDTH = 10
-
-
-class ResultTable:
-    """Photos with their tags, best probability and distance."""
-
-    def __init__(self) -> None:
-        """Start an empty table."""
-        from rich.table import Table
-
-        self._table = Table(box=None, pad_edge=False)
-        for heading in ("photo", "tags", "most probable", "", "distance"):
-            self._table.add_column(heading, overflow="fold")
-
-    def add(self, result: PhotoResult) -> None:
-        """Add a photo's line."""
-        from rich.markup import escape
-
-        name = escape(displayable(str(result.path)))
-        if result.prediction is None:
-            self._table.add_row(name, f"[red]{result.error.fault if result.error else ''}[/red]")
-            return
-        prediction = result.prediction
-        best = max(prediction.probabilities, key=prediction.probabilities.__getitem__)
-        probability = prediction.probabilities[best]
-        tags = ", ".join(prediction.tags) + (" ?" if prediction.low_confidence else "")
-        metres = prediction.distance.metres
-        far = prediction.distance.basis.value if metres is None else f"{metres:.0f} m"
-        bar = "█" * round(probability * BAR_WIDTH)
-        self._table.add_row(name, tags, f"{best} {probability:.2f}", bar, far)
-
-    def show(self) -> None:
-        """Print the table on standard output."""
-        from rich.console import Console
-
-        Console().print(self._table)

@@ -1,18 +1,34 @@
 """What only JPEG offers: decoding at a fraction of the size, and the rest of a cut-off file."""
 
 import io
-from typing import BinaryIO, Final
+import re
+from collections.abc import Callable
+from itertools import pairwise
+from typing import BinaryIO, Final, TypeAlias
 
+import numpy as np
 from PIL import Image
 
 from geograph_types.preprocess import CROP
+
+Decode: TypeAlias = Callable[[BinaryIO], Image.Image]
 
 END_OF_IMAGE: Final = b"\xff\xd9"
 
 HEADERS: Final = (b"\xff\xc4", b"\xff\xda")
 """Markers of a Huffman table and of a scan; two length bytes follow. Source: ITU-T T.81, B.1.1."""
 
-NOT_DECODED: Final = frozenset({127, 128})
+MARKER: Final = re.compile(rb"\xff[\x01-\xfe]")
+FIRST_RESTART, RESTARTS = 0xD0, 8
+"""Their number is in their last three bits. Source: ITU-T T.81, B.1.1.3."""
+
+SECTOR: Final = 512
+SECTOR_SLACK: Final = 4
+"""Bytes beside a hole that may be zero as well."""
+
+MORE_DATA: Final = bytes(range(1, 201)) * 4
+
+NOT_DECODED: Final = (127, 128)
 """Levels of blocks that libjpeg had no data for: mid-grey, and the same inverted (CMYK)."""
 
 MISSING_LIMIT: Final = 0.25
@@ -59,15 +75,56 @@ def complete_jpeg(file: BinaryIO) -> BinaryIO:
 
 
 def missing_share(image: Image.Image) -> float:
-    """Measure the share of rows, from the bottom, that a completed photo has no data for."""
+    """Compute the share of rows that look as if the decoder had no data for them."""
     width, height = image.size
-    for missing in range(height):
-        bottom = height - missing
-        colours = image.crop((0, bottom - 1, width, bottom)).getcolors(maxcolors=1)
-        if not colours or not NOT_DECODED.issuperset(_channels(colours[0][1])):
-            return missing / height
-    return 1.0
+    edge = np.asarray(image.crop((0, 0, 1, height))).reshape(height, -1)
+    grey = (edge == NOT_DECODED[0]) | (edge == NOT_DECODED[1])
+    candidates = np.flatnonzero(grey.all(axis=1)).tolist()
+    rows = (image.crop((0, row, width, row + 1)) for row in candidates)
+    return sum(row.getcolors(maxcolors=1) is not None for row in rows) / height
 
 
-def _channels(colour: float | tuple[int, ...]) -> tuple[float, ...]:
-    return colour if isinstance(colour, tuple) else (colour,)
+def has_hole(file: BinaryIO) -> bool:
+    """Check whether sectors of a file's picture are zero, as where a copy was interrupted.
+
+    Flat pictures may have as many zeros, but not from the start of a sector to the end of one.
+    """
+    file.seek(0)
+    data = file.read()
+    start = _first_scan(data)
+    first = data.find(bytes(SECTOR), start)
+    while 0 <= first < data.find(END_OF_IMAGE, start):
+        last = len(data) - len(data[first:].lstrip(b"\0"))
+        if -first % SECTOR < SECTOR_SLACK and last % SECTOR < SECTOR_SLACK:
+            return True
+        first = data.find(bytes(SECTOR), last)
+    return False
+
+
+def lacks_data(file: BinaryIO, image: Image.Image, decode: Decode) -> bool:
+    """Check whether a file has less data than its picture needs, where some of its rows are grey.
+
+    It does if restart markers, which are numbered, leave a number out; or if more data before the
+    end marker change the picture: what follows the last block of a whole one is passed over.
+    """
+    file.seek(0)
+    data = file.read()
+    start = _first_scan(data)
+    restarts = []
+    for marker in MARKER.finditer(data, start):
+        number = marker[0][1] - FIRST_RESTART
+        if not 0 <= number < RESTARTS:
+            break
+        restarts.append(number)
+    if any((later - earlier) % RESTARTS != 1 for earlier, later in pairwise(restarts)):
+        return True
+    end = data.find(END_OF_IMAGE, start)
+    return decode(io.BytesIO(data[:end] + MORE_DATA + data[end:])).tobytes() != image.tobytes()
+
+
+def _first_scan(data: bytes) -> int:
+    """Find the first scan of the picture itself: a thumbnail lies within a segment."""
+    place = 2
+    while place + 4 <= len(data) and data[place : place + 2] != HEADERS[1]:
+        place += 2 + int.from_bytes(data[place + 2 : place + 4])
+    return place + 2

@@ -2,65 +2,53 @@
 
 import io
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
 from os import PathLike
 from pathlib import Path
 from typing import BinaryIO, Final, TypeAlias
 
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps
 
+from geograph_types.decoding.formats import OPENERS, RAW_SUFFIXES, format_of
 from geograph_types.decoding.jpeg import (
     MISSING_LIMIT,
     complete_jpeg,
+    has_hole,
+    lacks_data,
     missing_share,
     progressive_memory,
     reduce_jpeg,
 )
+from geograph_types.decoding.png import without_extras
 from geograph_types.distance.exif import NO_EXIF, ExifPlaces, read_exif_places
 from geograph_types.errors import InputError, MissingExtraError, PhotoError, PhotoFault
 from geograph_types.preprocess import to_8_bits
 
-SUFFIXES: Final = frozenset(
-    {
-        *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".tif", ".tiff", ".avif"),
-        *(".heic", ".heif", ".hif"),
-    }
-)
-"""Of the photos in a folder; a file that is named itself may have any suffix."""
-
-RAW_SUFFIXES: Final = frozenset(
-    {
-        *(".3fr", ".arw", ".cr2", ".cr3", ".crw", ".dcr", ".dng", ".erf", ".iiq", ".kdc"),
-        *(".mef", ".mos", ".mrw", ".nef", ".nrw", ".orf", ".pef", ".raf", ".rw2", ".rwl"),
-        *(".sr2", ".srf", ".srw", ".x3f"),
-    }
-)
-"""Of sensor data, which cameras write instead of a photo or beside it."""
-
-FORMATS: Final = ("JPEG", "PNG", "WEBP", "TIFF", "AVIF")
-"""Decoders that may see the bytes; HEIC's is one more if the extra is installed."""
-
-HEIC_BRANDS: Final = frozenset(
-    {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"}
-)
-"""Of the file type box. Source: ISO/IEC 23008-12, annex B.4."""
-
-BRANDS_READ: Final = 128
-"""Bytes of the file type box that are looked at: 28 brands, where cameras write a few."""
+DECODER_VERSION: Final = 2
+"""Changes when the same file gives other pixels, or is no longer refused: what a catalogue knows
+of it then holds no longer."""
 
 READ_AT_ONCE: Final = 1 << 20
 
 PIXEL_LIMIT: Final = 120_000_000
-"""Above medium format (102 MP), below what would take over half a gigabyte to decode. The pictures
-of 200 MP that some telephones can take are refused."""
+"""Above medium format (102 MP), below what would take over half a gigabyte to decode."""
+
+REDUCED_PIXEL_LIMIT: Final = 500_000_000
+"""Of JPEG files that are decoded at a fraction of their size, as panoramas and the pictures of
+200 MP that telephones take; but for progressive ones, whose decoder holds them whole."""
+
+NOT_READ: Final = frozenset({"unknown pixel mode", "unknown data organization"})
+"""What Pillow says of TIFF files with floats in colour, 16-bit LAB and the like."""
 
 PIXEL_BYTES: Final = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2, "I;16L": 2}
 """What Pillow keeps of a pixel; of all other modes four bytes."""
 
-DECODER_BYTES: Final = {"WEBP": 16, "AVIF": 12, "HEIF": 12}
+DECODER_BYTES: Final = {"WebP": 16, "AVIF": 12, "HEIC": 12, "JPEG 2000": 24}
 """What a pixel takes with decoders that hold whole pictures of their own: WebP's holds two, and
-returns a third, which Pillow copies; AVIF's holds planes. HEIC is taken to be like AVIF."""
+returns a third, which Pillow copies; AVIF's holds planes, JPEG 2000's of 32 bits. HEIC is taken to
+be like AVIF."""
 
 PhotoLike: TypeAlias = str | PathLike[str] | bytes | Image.Image
 """A path, an encoded file's bytes, or an image that Pillow opened."""
@@ -124,51 +112,60 @@ def decoding_memory(data: bytes) -> int:
     """
     if not data:
         raise PhotoError("image", PhotoFault.EMPTY, "the file has no bytes")
-    try:
-        image = _open(io.BytesIO(data), "image", exact=True)
-        coefficients = 0
-        if image.format in ("JPEG", "MPO"):
-            coefficients = progressive_memory(image)
-            reduce_jpeg(image)
+    file = io.BytesIO(data)
+    with _named_faults(file, len(data), "image"):
+        kind = _readable_format(file)
+        image = _open(file, kind, exact=False)
         width, height = image.size
         a_pixel = 2 * PIXEL_BYTES.get(image.mode, 4) + image.mode.startswith(("I", "F"))
-        a_pixel = max(a_pixel, DECODER_BYTES.get(image.format or "", 0))
+        a_pixel = max(a_pixel, DECODER_BYTES.get(kind, 0))
+        coefficients = progressive_memory(OPENERS[kind](io.BytesIO(data))) if kind == "JPEG" else 0
         return width * height * a_pixel + coefficients
-    except PhotoError:
-        raise
-    except Exception as error:  # as in `_decode`
-        detail = " ".join(str(error).split()) or type(error).__name__
-        raise PhotoError("image", PhotoFault.DAMAGED, detail) from None
 
 
 def _decode(file: BinaryIO, size: int, name: str, exact: bool) -> DecodedPhoto:
     if size == 0:
         raise PhotoError(name, PhotoFault.EMPTY, "the file has no bytes")
-    try:
-        image = _open(file, name, exact)
-        try:
-            image.load()
-        except OSError as error:
-            if error.errno is not None or image.format not in ("JPEG", "MPO"):
-                raise
-            image = _rest_of_jpeg(file, name, exact)
-            exif = _exif_places(image)
-            return DecodedPhoto(_upright(image, in_place=True), truncated=True, exif=exif)
+    with _named_faults(file, size, name):
+        kind = _readable_format(file)
+        truncated = False
+        if kind == "JPEG":
+            image, truncated = _load_jpeg(file, exact)
+        elif kind == "PNG":
+            image = _load_png(file)
+        else:
+            image = _load(file, kind, exact)
         exif = _exif_places(image)
-        return DecodedPhoto(to_8_bits(_upright(image, in_place=True)), exif=exif)
+        return DecodedPhoto(to_8_bits(_upright(image, in_place=True)), truncated, exif)
+
+
+@contextmanager
+def _named_faults(file: BinaryIO, size: int, name: str) -> Iterator[None]:
+    """Raise whatever a decoder raises as a `PhotoError` with the photo's name."""
+    try:
+        yield
     except PhotoError as error:
         raise PhotoError(name, error.fault, error.detail) from None
+    except MissingExtraError as error:
+        raise PhotoError(name, PhotoFault.UNSUPPORTED, f"HEIC: {error}") from None
     except MemoryError:
         raise PhotoError(
             name, PhotoFault.TOO_MUCH_MEMORY, "decoding takes too much memory: export it smaller"
         ) from None
+    except Image.DecompressionBombError as error:
+        raise PhotoError(name, PhotoFault.TOO_MANY_PIXELS, str(error)) from None
     except Exception as error:  # decoders raise a dozen unrelated classes on damaged files
         if isinstance(error, OSError) and error.errno is not None:
             # The system's, where decoders' own have no number: the next reading may go well.
             raise PhotoError(name, PhotoFault.UNREADABLE, error.strerror or str(error)) from None
         _read_through(file, size, name)
+        file.seek(0)
+        kind = format_of(file)
         detail = " ".join(str(error).split()) or type(error).__name__
-        raise PhotoError(name, PhotoFault.DAMAGED, detail) from None
+        if kind == "TIFF" and detail in NOT_READ:
+            advice = f"a TIFF file with an {detail}: export it as JPEG"
+            raise PhotoError(name, PhotoFault.UNSUPPORTED, advice) from None
+        raise PhotoError(name, PhotoFault.DAMAGED, f"a {kind} file: {detail}") from None
 
 
 def _read_through(file: BinaryIO, size: int, name: str) -> None:
@@ -189,65 +186,67 @@ def _read_through(file: BinaryIO, size: int, name: str) -> None:
         raise PhotoError(name, PhotoFault.UNREADABLE, detail)
 
 
-def _open(file: BinaryIO, name: str, exact: bool) -> Image.Image:
-    """Read the header, check the size, and choose the size at which to decode."""
-    try:
-        image = Image.open(file, formats=_formats(file, name))
-    except UnidentifiedImageError:
-        raise PhotoError(
-            name, PhotoFault.NOT_AN_IMAGE, f"no image of the formats {', '.join(FORMATS)}"
-        ) from None
-    except Image.DecompressionBombError as error:
-        raise PhotoError(name, PhotoFault.TOO_MANY_PIXELS, str(error)) from None
-    width, height = image.size
-    if width * height > PIXEL_LIMIT:
-        raise PhotoError(
-            name,
-            PhotoFault.TOO_MANY_PIXELS,
-            f"{width}x{height} is over the limit of {PIXEL_LIMIT / 1e6:.0f} megapixels",
-        )
-    if not exact and image.format in ("JPEG", "MPO"):
-        reduce_jpeg(image)
-    return image
+def _readable_format(file: BinaryIO) -> str:
+    kind = format_of(file)
+    if kind is None:
+        formats = ", ".join(OPENERS)
+        detail = f"not an image in one of the formats {formats}"
+        raise PhotoError("image", PhotoFault.NOT_AN_IMAGE, detail)
+    if kind not in OPENERS:
+        raise PhotoError("image", PhotoFault.UNSUPPORTED, f"a {kind} file: export it as JPEG")
+    return kind
 
 
-def _formats(file: BinaryIO, name: str) -> tuple[str, ...]:
-    """Recognise HEIC by its header, and register its decoder only then."""
-    head = file.read(BRANDS_READ)
+def _open(file: BinaryIO, kind: str, exact: bool) -> Image.Image:
+    """Read the header, choose the size at which to decode, and check it."""
     file.seek(0)
-    length = min(int.from_bytes(head[:4]), len(head))
-    brands = {head[start : start + 4] for start in range(8, length, 4)}
-    if head[4:8] != b"ftyp" or not brands & HEIC_BRANDS:
-        return FORMATS
-    try:
-        _register_heif()
-    except MissingExtraError as error:
-        raise PhotoError(name, PhotoFault.UNSUPPORTED, f"HEIC: {error}") from None
-    return ("HEIF",)
-
-
-@cache
-def _register_heif() -> None:
-    """Register HEIC, as telephones write it, with Pillow."""
-    try:
-        import pi_heif
-    except ModuleNotFoundError:
-        raise MissingExtraError("pi-heif", "heif") from None
-    # One thread: photos are decoded beside one another already.
-    pi_heif.register_heif_opener(
-        thumbnails=False, depth_images=False, aux_images=False, decode_threads=1
-    )
-
-
-def _rest_of_jpeg(file: BinaryIO, name: str, exact: bool) -> Image.Image:
-    image = _open(complete_jpeg(file), name, exact)
-    image.load()
-    missing = missing_share(image)
-    if missing > MISSING_LIMIT:
+    image = OPENERS[kind](file)
+    width, height = image.size
+    limit = PIXEL_LIMIT
+    if kind == "JPEG" and not exact:
+        limit = PIXEL_LIMIT if progressive_memory(image) else REDUCED_PIXEL_LIMIT
+        reduce_jpeg(image)
+    if width * height > limit or image.width * image.height > PIXEL_LIMIT:
         raise PhotoError(
-            name, PhotoFault.DAMAGED, f"the file is cut off: {missing:.0%} of the rows are missing"
+            "image",
+            PhotoFault.TOO_MANY_PIXELS,
+            f"{width}x{height} is over the limit of {limit / 1e6:.0f} megapixels",
         )
     return image
+
+
+def _load(file: BinaryIO, kind: str, exact: bool = True) -> Image.Image:
+    image = _open(file, kind, exact)
+    image.load()
+    return image
+
+
+def _load_jpeg(file: BinaryIO, exact: bool) -> tuple[Image.Image, bool]:
+    """Load a photo as far as its file goes, and report whether it was cut off."""
+    image = _open(file, "JPEG", exact)
+    cut_off = False
+    try:
+        image.load()
+    except OSError as error:
+        if error.errno is not None:
+            raise
+        cut_off = True
+        image = _load(complete_jpeg(file), "JPEG", exact)
+    missing = missing_share(image)
+    cut_off = cut_off or has_hole(file)
+    if missing and not cut_off:
+        cut_off = lacks_data(file, image, lambda longer: _load(longer, "JPEG", exact))
+    if cut_off and missing > MISSING_LIMIT:
+        detail = f"the file is cut off: {missing:.0%} of the rows are missing"
+        raise PhotoError("image", PhotoFault.DAMAGED, detail)
+    return image, cut_off
+
+
+def _load_png(file: BinaryIO) -> Image.Image:
+    try:
+        return _load(file, "PNG")
+    except (SyntaxError, ValueError):  # of what is not needed for the pixels, perhaps
+        return _load(without_extras(file), "PNG")
 
 
 def _exif_places(image: Image.Image) -> ExifPlaces:

@@ -18,7 +18,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from geograph_types.decoding.process import READY, Refusal, Reply
+from geograph_types.decoding.process import READY, Options, Refusal, Reply
 from geograph_types.distance.exif import ExifPlaces
 from geograph_types.errors import DecoderError, PhotoError, PhotoFault
 from geograph_types.preprocess import CROP
@@ -30,6 +30,8 @@ START_LIMIT: Final = 60.0
 
 REAP_LIMIT: Final = 1.0
 """Seconds to wait for a killed process: one that hangs in the kernel may never end."""
+
+DEFAULTS: Final = Options()
 
 ENVIRONMENT: Final = {
     # Resizing and decoding use one thread here, and need no memory for more.
@@ -50,6 +52,7 @@ class PhotoPixels:
     truncated: bool
     exif: ExifPlaces
     sha256: bytes | None  # of the file, if asked for
+    thumbnail: bytes | None  # if asked for
 
 
 class DecoderPool:
@@ -62,12 +65,11 @@ class DecoderPool:
     def __init__(
         self,
         jobs: int,
-        exact: bool = False,
+        options: Options = DEFAULTS,
         time_limit: float = TIME_LIMIT,
-        digest: bool = False,
     ) -> None:
         """Prepare the pool; nothing is started yet."""
-        self._decoders = [_Decoder(exact, time_limit, digest) for _ in range(jobs)]
+        self._decoders = [_Decoder(options, time_limit) for _ in range(jobs)]
         # The last one that was used is the next: few photos start few processes.
         self._idle: LifoQueue[_Decoder] = LifoQueue()
         for decoder in self._decoders:
@@ -98,8 +100,8 @@ class DecoderPool:
 class _Decoder:
     """One process, started again when it was lost."""
 
-    def __init__(self, exact: bool, time_limit: float, digest: bool) -> None:
-        self._options = ["exact"] * exact + ["digest"] * digest
+    def __init__(self, options: Options, time_limit: float) -> None:
+        self._options = msgspec.json.encode(options).decode()
         self._time_limit = time_limit
         self._running: tuple[subprocess.Popen[bytes], Connection] | None = None
         self._closed = False
@@ -126,7 +128,7 @@ class _Decoder:
         if isinstance(reply, Refusal):
             raise PhotoError(str(path), reply.fault, reply.detail)
         pixels = np.frombuffer(reply.data, np.uint8).reshape(CROP, CROP, 3)
-        return PhotoPixels(pixels, reply.truncated, reply.exif, reply.sha256)
+        return PhotoPixels(pixels, reply.truncated, reply.exif, reply.sha256, reply.thumbnail)
 
     def kill(self) -> None:
         """End the process for good, from any thread; `decode` then fails."""
@@ -149,7 +151,7 @@ class _Decoder:
         ours, theirs = Pipe()
         # -P: a module in the current folder, where strangers' photos may lie, is never imported.
         command = [sys.executable, "-P", "-m", "geograph_types.decoding.process"]
-        command += [str(theirs.fileno()), str(self._time_limit), *self._options]
+        command += [str(theirs.fileno()), str(self._time_limit), self._options]
         search_path = os.pathsep.join(filter(None, sys.path))
         with self._lock, theirs:
             if self._closed:

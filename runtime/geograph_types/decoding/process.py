@@ -19,6 +19,7 @@ import msgspec
 from PIL import AvifImagePlugin
 
 from geograph_types.decoding.open import decode_photo
+from geograph_types.decoding.thumbnail import thumbnail
 from geograph_types.distance.exif import ExifPlaces
 from geograph_types.errors import PhotoError, PhotoFault
 from geograph_types.files.text import as_utf_8
@@ -38,6 +39,7 @@ class Pixels(msgspec.Struct, frozen=True, tag=True):
     truncated: bool
     exif: ExifPlaces
     sha256: bytes | None  # if it was asked for and the file stayed as it was meanwhile
+    thumbnail: bytes | None
 
 
 class Refusal(msgspec.Struct, frozen=True, tag=True):
@@ -50,7 +52,15 @@ class Refusal(msgspec.Struct, frozen=True, tag=True):
 Reply: TypeAlias = Pixels | Refusal
 
 
-def main(descriptor: int, time_limit: float, exact: bool, digest: bool) -> None:
+class Options(msgspec.Struct, frozen=True):
+    """How photos are decoded, and what is made of them beside their pixels."""
+
+    exact: bool = False  # large JPEG files in full
+    digest: bool = False  # the SHA-256 of the file
+    thumbnail: bool = False  # a WebP file
+
+
+def main(descriptor: int, time_limit: float, options: Options) -> None:
     """Answer until the other side closes the connection."""
     # They reach the whole group: a decoder that ended by itself would fail its photo.
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -67,7 +77,7 @@ def main(descriptor: int, time_limit: float, exact: bool, digest: bool) -> None:
             path = Path(os.fsdecode(connection.recv_bytes()))
             # The parent keeps the time; this ends a hanging decoder whose parent is gone.
             signal.setitimer(signal.ITIMER_REAL, 2 * time_limit + 1)
-            connection.send_bytes(msgspec.msgpack.encode(_reply(path, exact, digest)))
+            connection.send_bytes(msgspec.msgpack.encode(_reply(path, options)))
             signal.setitimer(signal.ITIMER_REAL, 0)
         except (EOFError, OSError):
             return
@@ -81,18 +91,19 @@ def _limit_memory() -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
-def _reply(path: Path, exact: bool, digest: bool) -> Reply:
+def _reply(path: Path, options: Options) -> Reply:
     try:
         before = _state(path)
-        photo = decode_photo(path, exact)
-        pixels = preprocess(photo.image).tobytes()
-        sha256 = _sha256(path) if digest else None
+        photo = decode_photo(path, options.exact)
+        pixels = preprocess(photo.image)
+        picture = thumbnail(pixels) if options.thumbnail else None
+        sha256 = _sha256(path) if options.digest else None
         if _state(path) != before:
             # What was hashed may be another photo than what was decoded.
             sha256 = None
         # What problems quote may be anything.
         exif = replace(photo.exif, problems=tuple(map(as_utf_8, photo.exif.problems)))
-        return Pixels(pixels, photo.truncated, exif, sha256)
+        return Pixels(pixels.tobytes(), photo.truncated, exif, sha256, picture)
     except PhotoError as error:
         return Refusal(error.fault, as_utf_8(error.detail))
     except MemoryError:
@@ -119,4 +130,4 @@ def _sha256(path: Path) -> bytes:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), float(sys.argv[2]), "exact" in sys.argv[3:], "digest" in sys.argv[3:])
+    main(int(sys.argv[1]), float(sys.argv[2]), msgspec.json.decode(sys.argv[3], type=Options))

@@ -8,6 +8,7 @@ the way to it. All are unsigned rationals, with their direction or unit in a `Re
 import math
 import struct
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, Final
@@ -18,12 +19,25 @@ from geograph_types.distance.coordinates import Coordinates
 from geograph_types.distance.sources import Places
 
 GPS_IFD: Final = 0x8825
+EXIF_IFD: Final = 0x8769
+SUBJECT_DISTANCE: Final = 0x9206
+"""Metres at which the camera focused."""
+
+DAMAGE: Final = (OSError, ValueError, TypeError, KeyError, SyntaxError, struct.error)
+"""What Pillow raises for damaged EXIF."""
+
+NO_FOCUS: Final = frozenset({0.0, 65.535, 655.35, 6553.5, 65535.0})
+"""What cameras write as unknown and as infinite, the latter 16 bits with all of them set."""
 
 GPS_METRES: Final = 10.0
 """How far off a camera or telephone is taken to be if it does not say."""
 
 UNIT_METRES: Final = {"K": 1000.0, "M": 1609.344, "N": 1852.0}
 """Units of `GPSDestDistanceRef`: kilometres, miles, nautical miles; K if there is none."""
+
+
+FOCUS_LIMIT: Final = 10_000.0
+"""Metres: no lens focuses beyond, so that more, as 2^32 - 1, is infinity."""
 
 
 class GpsTag(IntEnum):
@@ -49,12 +63,13 @@ class ExifPlaces:
     camera: Coordinates | None = None
     subject: Coordinates | None = None
     metres: float | None = None
+    focus_metres: float | None = None
     problems: tuple[str, ...] = ()  # a line for each field that cannot be used
 
     @property
     def places(self) -> Places:
         """All that can be used."""
-        return Places(self.camera, self.subject, self.metres)
+        return Places(self.camera, self.subject, self.metres, self.focus_metres)
 
 
 NO_EXIF: Final = ExifPlaces()
@@ -62,15 +77,19 @@ NO_EXIF: Final = ExifPlaces()
 
 
 def read_exif_places(exif: Image.Exif) -> ExifPlaces:
-    """Read the GPS directory of `image.getexif()`.
+    """Read the positions and distances in `image.getexif()`.
 
     Damaged fields never raise: they count as missing and are listed. A place at exactly 0, 0, which
     devices without a fix write, counts as missing too.
     """
+    focus = None
+    with suppress(*DAMAGE):
+        focus = _focus_metres(exif.get_ifd(EXIF_IFD).get(SUBJECT_DISTANCE))
     try:
         gps = exif.get_ifd(GPS_IFD)
-    except (OSError, ValueError, TypeError, KeyError, SyntaxError, struct.error) as error:
-        return ExifPlaces(problems=(f"EXIF's GPS directory cannot be read ({error})",))
+    except DAMAGE as error:
+        problem = f"EXIF's GPS directory cannot be read ({error})"
+        return ExifPlaces(focus_metres=focus, problems=(problem,))
     problems: list[str] = []
 
     def place(latitude: GpsTag, longitude: GpsTag, accuracy: float) -> Coordinates | None:
@@ -93,7 +112,7 @@ def read_exif_places(exif: Image.Exif) -> ExifPlaces:
             metres = _metres(gps)
         except ValueError as error:
             problems.append(f"EXIF {error}")
-    return ExifPlaces(camera, subject, metres, tuple(problems))
+    return ExifPlaces(camera, subject, metres, focus, tuple(problems))
 
 
 def _degrees(gps: Mapping[int, Any], tag: GpsTag, directions: str, limit: int) -> float:
@@ -122,6 +141,11 @@ def _metres(gps: Mapping[int, Any]) -> float:
     if not (math.isfinite(metres) and metres >= 0):
         raise ValueError(f"GPS dest distance is out of range ({metres:g} m)")
     return metres
+
+
+def _focus_metres(value: object) -> float | None:
+    metres = round(_number(value), 3)
+    return metres if 0 < metres < FOCUS_LIMIT and metres not in NO_FOCUS else None
 
 
 def _letter(value: object) -> str:

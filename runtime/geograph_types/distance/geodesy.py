@@ -54,6 +54,22 @@ Ireland, and the Smalls, Bardsey, the Isle of Man, the Rhins of Galloway and Kin
 """
 
 
+def is_on_a_grid(place: Coordinates) -> bool:
+    """Check whether a place is on or near these islands."""
+    return SOUTH <= place.latitude <= NORTH and WEST <= place.longitude <= EAST
+
+
+def geodesic_metres(first: Coordinates, second: Coordinates) -> float:
+    """Compute the distance along the ellipsoid of WGS84."""
+    metres = _ellipsoid().inv(first.longitude, first.latitude, second.longitude, second.latitude)[2]
+    return float(metres)
+
+
+@cache
+def _ellipsoid() -> pyproj.Geod:
+    return pyproj.Geod(ellps="WGS84")
+
+
 def grid_at(place: Coordinates) -> Grid:
     """Choose the grid on which Geograph files a place.
 
@@ -61,7 +77,7 @@ def grid_at(place: Coordinates) -> Grid:
     of the Irish Sea and the North Channel. All else is Britain, the Isle of Man with it. In the
     open sea, where either grid would do, the same line decides.
     """
-    if not (SOUTH <= place.latitude <= NORTH and WEST <= place.longitude <= EAST):
+    if not is_on_a_grid(place):
         raise GridError(
             f"the place is on neither grid, British or Irish (latitude {place.latitude}, longitude "
             f"{place.longitude}): give the distance in metres"

@@ -14,6 +14,23 @@ class Grid(StrEnum):
     OSGB36 = "osgb"
     IRISH = "irish"
 
+    @classmethod
+    def named(cls, name: str) -> "Grid":
+        """Return the grid that a name in any usual spelling stands for."""
+        plain = "".join(filter(str.isalnum, name.casefold())).removesuffix("grid")
+        for grid, names in GRID_NAMES.items():
+            if plain in names:
+                return grid
+        raise GridError(f"{name!r} is not the name of a grid: write osgb or irish")
+
+
+GRID_NAMES: Final[dict[Grid, frozenset[str]]] = {
+    Grid.OSGB36: frozenset(
+        {"osgb", "osgb36", "osgb1936", "bng", "british", "britishnational", "gb"}
+    ),
+    Grid.IRISH: frozenset({"irish", "ireland", "ie", "irishnational", "tm65", "tm75"}),
+}
+
 
 EXTENT_METRES: Final[dict[Grid, tuple[int, int]]] = {
     Grid.OSGB36: (700_000, 1_300_000),
@@ -92,7 +109,7 @@ LETTERED_METRES: Final = 100_000
 SQUARE_FIGURES: Final = 5
 """Figures of an easting within its lettered square, in full metres."""
 
-REFERENCE: Final = re.compile(r"([A-Za-z]+)\s*([0-9]+)?(?:\s+([0-9]+))?")
+REFERENCE: Final = re.compile(r"([A-Za-z]+)\s*([0-9]+)?(?:[\s,]\s*([0-9]+))?")
 EXAMPLE: Final = "write it as TQ 299 804 or O 159 340"
 
 

@@ -7,9 +7,9 @@ system lifts the lock of a run that dies; readers are not kept out.
 import fcntl
 import os
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote
@@ -44,6 +44,7 @@ class DatabaseKind:
     missing: str  # advice if a file that is to be read is not there
     anew: str  # advice if it is damaged
     mode: int = 0o666  # permissions of a new file, less the umask's; 0o600 also for an old one
+    upgrades: Mapping[int, str] = field(default_factory=dict)  # SQL by version, to the newest
 
 
 @contextmanager
@@ -87,15 +88,18 @@ def open_database(
         if not path.is_file():
             raise kind.error(path, kind.missing)
         with closing(_connect(path, kind, _reading_mode(path))) as connection:
-            _check(path, kind, connection)
+            if _changes(path, kind, connection) not in ("", kind.schema):
+                problem = "it was made by an earlier version: run the command that writes it once"
+                raise kind.error(path, problem)
             yield connection
         return
     # Closed last: with any other order, closing would lift SQLite's own locks.
     with _lock(path, kind), closing(_connect(path, kind, "mode=rw")) as connection:
-        if _check(path, kind, connection):
+        change = _changes(path, kind, connection)
+        if change:
             with reported(path, kind):
                 connection.executescript(
-                    f"BEGIN; {kind.schema} PRAGMA application_id = {kind.application_id}; "
+                    f"BEGIN; {change} PRAGMA application_id = {kind.application_id}; "
                     f"PRAGMA user_version = {kind.version}; COMMIT;"
                 )
         with reported(path, kind):
@@ -144,25 +148,24 @@ def _reading_mode(path: Path) -> str:
     return "mode=ro&immutable=1"
 
 
-def _check(path: Path, kind: DatabaseKind, connection: sqlite3.Connection) -> bool:
-    """Refuse what is of another kind; return whether the file is new and has no tables yet."""
-    with reported(path, kind):
-        application, version, tables = (
-            int(connection.execute(query).fetchone()[0])
-            for query in (
-                "PRAGMA application_id",
-                "PRAGMA user_version",
-                "SELECT count(*) FROM sqlite_master",
-            )
-        )
+def _changes(path: Path, kind: DatabaseKind, connection: sqlite3.Connection) -> str:
+    """Refuse what is of another kind; return the SQL that makes the tables of a file current."""
+    application = _number(path, kind, connection, "PRAGMA application_id")
+    version = _number(path, kind, connection, "PRAGMA user_version")
+    tables = _number(path, kind, connection, "SELECT count(*) FROM sqlite_master")
     if (application, version, tables) == (0, 0, 0):
-        return True
+        return kind.schema
     if application != kind.application_id:
         raise kind.error(path, "it is a database of another program: name another file")
-    if version != kind.version:
+    if version != kind.version and version not in kind.upgrades:
         raise kind.error(
             path,
             f"it has version {version}, and this is for version {kind.version}: "
             "update geograph-types, or name another file",
         )
-    return False
+    return kind.upgrades.get(version, "")
+
+
+def _number(path: Path, kind: DatabaseKind, connection: sqlite3.Connection, query: str) -> int:
+    with reported(path, kind):
+        return int(connection.execute(query).fetchone()[0])

@@ -18,6 +18,7 @@ import msgspec
 import numpy as np
 
 from geograph_types.bundle import Bundle
+from geograph_types.decoding.open import DECODER_VERSION
 from geograph_types.distance.distance import Distance
 from geograph_types.distance.exif import ExifPlaces
 from geograph_types.embedding import as_embeddings
@@ -36,7 +37,7 @@ class CatalogError(GeographTypesError):
         self.path = path
 
 
-def is_gone(path: bytes) -> bool:
+def is_gone(path: Path | bytes) -> bool:
     """Check that there is no such file, or a folder; one that cannot be looked at may be there."""
     try:
         return stat.S_ISDIR(os.lstat(path).st_mode)
@@ -44,7 +45,7 @@ def is_gone(path: bytes) -> bool:
         return isinstance(error, FileNotFoundError | NotADirectoryError)
 
 
-def was_moved(path: bytes) -> bool:
+def was_moved(path: Path | bytes) -> bool:
     """Check that a file has gone and its drive has not: other things are beside its place."""
     try:
         return is_gone(path) and bool(os.listdir(os.path.dirname(path)))  # noqa: PTH120, PTH208
@@ -58,6 +59,7 @@ class FileStamp:
 
     size: int
     mtime_ns: int
+    ctime_ns: int  # later where a program has put the time of writing back
 
     @classmethod
     def of(cls, path: Path) -> "FileStamp | None":
@@ -66,7 +68,7 @@ class FileStamp:
             status = path.stat()
         except (OSError, ValueError):
             return None
-        return cls(status.st_size, status.st_mtime_ns)
+        return cls(status.st_size, status.st_mtime_ns, status.st_ctime_ns)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +77,7 @@ class Encoding:
 
     encoder: str  # sha256 of the encoder's file
     exact: bool  # large JPEG files were decoded in full
+    decoder: int = DECODER_VERSION
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,9 +121,11 @@ CREATE TABLE photos (
     path BLOB PRIMARY KEY,         -- absolute, in the system's own bytes
     size INTEGER,                  -- bytes; NULL where there was no file
     mtime_ns INTEGER,              -- nanoseconds since 1970
+    ctime_ns INTEGER,
     sha256 BLOB,                   -- of the content; NULL where it could not be used
     encoder TEXT NOT NULL,         -- sha256 of the encoder's file
     exact INTEGER NOT NULL,        -- 1: a large JPEG was decoded in full
+    decoder INTEGER NOT NULL,      -- version of the decoder
     embedding BLOB,                -- 512 little-endian float32; NULL where it could not be used
     truncated INTEGER NOT NULL,    -- 1: the file was cut off, and used as far as it goes
     exif TEXT NOT NULL,            -- JSON: camera, subject, metres, problems
@@ -133,6 +138,7 @@ CREATE TABLE results (
     path BLOB PRIMARY KEY,
     types TEXT NOT NULL,           -- the moderators' raw tags
     truncated INTEGER NOT NULL,
+    problems TEXT NOT NULL,        -- JSON list: why positions in EXIF were not used
     fault TEXT,                    -- why there is no prediction
     detail TEXT,
     tags TEXT,                     -- JSON list
@@ -145,11 +151,29 @@ CREATE TABLE results (
 );
 """
 
+UPGRADE: Final = f"""
+ALTER TABLE photos RENAME TO earlier;
+ALTER TABLE results RENAME TO earlier_results;
+DROP INDEX photos_by_content;
+{SCHEMA}
+INSERT INTO results SELECT
+    path, types, truncated, '[]', fault, detail, tags, low_confidence, probabilities, distance,
+    model, stand_in, bundle
+    FROM earlier_results;
+INSERT INTO photos SELECT
+    path, size, mtime_ns, NULL, sha256, encoder, exact, 1, embedding, truncated, exif, fault, detail
+    FROM earlier;
+DROP TABLE earlier;
+DROP TABLE earlier_results;
+"""
+"""From version 1; its photos are opened again, since decoding has changed."""
+
 CATALOG: Final = DatabaseKind(
     name="catalogue",
     application_id=0x47655479,
-    version=1,
+    version=2,
     schema=SCHEMA,
+    upgrades={1: UPGRADE},
     error=CatalogError,
     missing="there is no such file: 'geograph-types tag PHOTOS --catalog FILE' makes one",
     anew="remove it, and tag the photos again",
@@ -202,29 +226,31 @@ class Catalog:
     def pending(self, paths: Iterable[Path], encoding: Encoding) -> list[PendingPhoto]:
         """List the photos that have to be opened, each once.
 
-        Those are the ones that are new, have changed, or have an embedding that was made otherwise,
-        in the order given; and behind them those that failed for a reason that may have passed.
-        Of what could not be reached and is there again, as it was, the embedding holds.
+        Those are the ones that are new, have changed, or were opened otherwise, in the order given;
+        and behind them those that failed for a reason that may have passed. Of what could not be
+        reached and is there again, as it was, the embedding holds.
         """
-        current = (encoding.encoder, encoding.exact)
+        current = (encoding.encoder, encoding.exact, encoding.decoder)
         new: list[PendingPhoto] = []
         again: list[PendingPhoto] = []
         back: list[tuple[bytes]] = []
         for path in dict.fromkeys(paths):
             stamp = FileStamp.of(path)
             row = self._row(
-                "SELECT size, mtime_ns, encoder, exact, embedding IS NOT NULL, fault FROM photos "
-                "WHERE path = ?",
+                "SELECT size, mtime_ns, ctime_ns, encoder, exact, decoder, embedding IS NOT NULL, "
+                "fault FROM photos WHERE path = ?",
                 path,
             )
-            if row is None or row[:2] != _columns(stamp):
+            if row is None or row[:3] != _columns(stamp):
                 new.append(PendingPhoto(path, stamp))
-            elif row[4] and row[2:4] == current:
-                if row[5] is not None:
+                continue
+            made, (embedded, fault) = row[3:6], row[6:]
+            if embedded and made == current:
+                if fault is not None:
                     back.append((_key(path),))
-            elif row[5] is None:
+            elif fault is None or (fault in LASTING_FAULTS and made[2] != encoding.decoder):
                 new.append(PendingPhoto(path, stamp))
-            elif row[5] not in LASTING_FAULTS:
+            elif fault not in LASTING_FAULTS:
                 again.append(PendingPhoto(path, stamp))
         if back:
             self._hold_again(back)
@@ -242,8 +268,9 @@ class Catalog:
         folder is there and whose file is not, it was moved, and that path is forgotten. If the
         folder is away too, its drive may be.
         """
-        alike = "size = ? AND encoder = ? AND exact = ? AND embedding IS NOT NULL"
-        values = (_columns(photo.stamp)[0], encoding.encoder, encoding.exact)
+        alike = "size = ? AND encoder = ? AND exact = ? AND decoder = ? AND embedding NOT NULL"
+        made = (encoding.encoder, encoding.exact, encoding.decoder)
+        values = (_columns(photo.stamp)[0], *made)
         with reported(self.path, CATALOG):
             query = f"SELECT 1 FROM photos WHERE {alike} LIMIT 1"
             known = self._connection.execute(query, values).fetchone()
@@ -256,23 +283,25 @@ class Catalog:
         gone = [path for (path,) in found if path != key and was_moved(path)]
         with transaction(self.path, CATALOG, self._connection):
             self._connection.execute(
-                "INSERT OR REPLACE INTO photos SELECT ?, ?, ?, sha256, encoder, exact, embedding, "
-                f"truncated, exif, NULL, NULL FROM photos WHERE {alike} AND sha256 = ? LIMIT 1",
+                "INSERT OR REPLACE INTO photos SELECT ?, ?, ?, ?, sha256, encoder, exact, decoder, "
+                "embedding, truncated, exif, NULL, NULL "
+                f"FROM photos WHERE {alike} AND sha256 = ? LIMIT 1",
                 (key, *_columns(photo.stamp), *values, digest),
             )
             self._forget([key], ["results"])
             self._forget(gone)
         return True
 
-    def prune(self) -> int:
-        """Forget the photos whose files are gone; return how many there were."""
+    def paths(self) -> list[Path]:
+        """List all photos that are known."""
         with reported(self.path, CATALOG):
             query = "SELECT path FROM photos UNION SELECT path FROM results"
-            paths = [row[0] for row in self._connection.execute(query)]
-        gone = [path for path in paths if is_gone(path)]
+            return [Path(os.fsdecode(row[0])) for row in self._connection.execute(query)]
+
+    def forget(self, paths: Iterable[Path]) -> None:
+        """Forget photos, all of them or none."""
         with transaction(self.path, CATALOG, self._connection):
-            self._forget(gone)
-        return len(gone)
+            self._forget(map(_key, paths))
 
     def _forget(self, keys: Iterable[bytes], tables: Iterable[str] = ("photos", "results")) -> None:
         rows = [(key,) for key in keys]
@@ -293,6 +322,7 @@ class Catalog:
                 photo.sha256,
                 encoding.encoder,
                 encoding.exact,
+                encoding.decoder,
                 None if photo.embedding is None else photo.embedding.astype("<f4").tobytes(),
                 photo.truncated,
                 msgspec.json.encode(photo.exif).decode(),
@@ -306,13 +336,13 @@ class Catalog:
             self._forget((row[0] for row in rows), ["results"])
 
     def _store(self, row: tuple[Any, ...]) -> None:
-        key, (fault, detail) = row[0], row[9:]
+        key, (fault, detail) = row[0], row[-2:]
         if fault is not None and fault not in LASTING_FAULTS:
             mark = "UPDATE photos SET fault = ?, detail = ? WHERE path = ? AND embedding NOT NULL"
             if self._connection.execute(mark, (fault, detail, key)).rowcount:
                 return
         self._connection.execute(
-            f"INSERT OR REPLACE INTO photos VALUES ({', '.join('?' * 11)})", row
+            f"INSERT OR REPLACE INTO photos VALUES ({', '.join('?' * len(row))})", row
         )
 
     def photos(self, paths: Iterable[Path]) -> Iterator[EmbeddedPhoto]:
@@ -335,6 +365,7 @@ class Catalog:
                 _key(result.path),
                 result.types,
                 result.truncated,
+                msgspec.json.encode(result.problems).decode(),
                 *_failure(result.error),
                 *prediction_columns(result.prediction),
                 bundle.manifest.sha256,
@@ -343,21 +374,21 @@ class Catalog:
         ]
         with transaction(self.path, CATALOG, self._connection):
             self._connection.executemany(
-                f"INSERT OR REPLACE INTO results VALUES ({', '.join('?' * 12)})", rows
+                f"INSERT OR REPLACE INTO results VALUES ({', '.join('?' * 13)})", rows
             )
 
     def results(self) -> Iterator[PhotoResult]:
         """Read the last result of each photo, by absolute path."""
         with reported(self.path, CATALOG):
             for row in self._connection.execute(
-                "SELECT path, types, truncated, fault, detail, tags, low_confidence, "
+                "SELECT path, types, truncated, problems, fault, detail, tags, low_confidence, "
                 "probabilities, distance, model, stand_in FROM results ORDER BY path"
             ):
                 path = Path(os.fsdecode(row[0]))
-                error = _error(path, row[3], row[4])
-                yield PhotoResult(
-                    path, None if error else read_prediction(row[5:]), error, row[1], bool(row[2])
-                )
+                error = _error(path, row[4], row[5])
+                prediction = None if error else read_prediction(row[6:])
+                problems = msgspec.json.decode(row[3], type=tuple[str, ...])
+                yield PhotoResult(path, prediction, error, row[1], bool(row[2]), problems)
 
     def photo_count(self) -> int:
         """Count the photos that were opened."""
@@ -400,8 +431,8 @@ def _sha256(path: Path) -> bytes | None:
         return None
 
 
-def _columns(stamp: FileStamp | None) -> tuple[int | None, int | None]:
-    return (None, None) if stamp is None else (stamp.size, stamp.mtime_ns)
+def _columns(stamp: FileStamp | None) -> tuple[int | None, int | None, int | None]:
+    return (None,) * 3 if stamp is None else (stamp.size, stamp.mtime_ns, stamp.ctime_ns)
 
 
 def _failure(error: PhotoError | None) -> tuple[str | None, str | None]:

@@ -6,6 +6,7 @@ r"""The columns of results as a table; the CSV and Parquet files of `tag` have e
 | status | text | ok or failed |
 | reason, detail | text | why it failed: one of the closed list `PhotoFault`, and more about it |
 | warning | text | truncated: the file was cut off, and was used as far as it goes |
+| problems | text | why positions in its EXIF were not used, joined with "; " |
 | types | text | the moderators' raw tags, if a labels file has them |
 | tags | list | final tags; in CSV joined with commas |
 | low_confidence | flag | no class reached its threshold: `tags` holds the best guess |
@@ -30,7 +31,9 @@ from geograph_types.prediction import Prediction
 from geograph_types.taxonomy import PROBABILITY_COLUMNS
 
 COLUMNS: Final[dict[str, CellKind]] = {
-    **dict.fromkeys(("photo", "status", "reason", "detail", "warning", "types"), "text"),
+    **dict.fromkeys(
+        ("photo", "status", "reason", "detail", "warning", "problems", "types"), "text"
+    ),
     "tags": "list",
     "low_confidence": "flag",
     **dict.fromkeys(PROBABILITY_COLUMNS.values(), "number"),
@@ -50,6 +53,7 @@ def as_cells(result: PhotoResult) -> dict[str, Cell]:
     if result.prediction is not None:
         cells["status"] = "ok"
         cells["warning"] = "truncated" if result.truncated else None
+        cells["problems"] = displayable("; ".join(result.problems)) or None
         return cells | _of_prediction(result.prediction)
     if result.error is not None:
         cells["status"] = "failed"

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geograph_types.decoding.pool import TIME_LIMIT, DecoderPool, PhotoPixels
+from geograph_types.decoding.process import Options
 from geograph_types.distance.exif import NO_EXIF, ExifPlaces
 from geograph_types.errors import PhotoError
 from geograph_types.system.cpu import usable_cpus
@@ -32,6 +33,7 @@ class EmbeddedPhoto:
     truncated: bool = False  # the file was cut off, and was used as far as it goes
     exif: ExifPlaces = NO_EXIF  # where camera and subject stood, as the file says
     sha256: bytes | None = None  # of the file, if asked for
+    thumbnail: bytes | None = None  # if asked for
 
 
 def embed_photos(
@@ -41,6 +43,7 @@ def embed_photos(
     exact: bool = False,
     time_limit: float = TIME_LIMIT,
     digest: bool = False,
+    thumbnails: bool = False,
 ) -> Generator[EmbeddedPhoto, None, None]:
     """Embed photos in batches, as many at once as the tagger has streams, in their order.
 
@@ -48,8 +51,9 @@ def embed_photos(
     photos. A photo that cannot be used costs itself only, even if it kills its decoder.
     """
     remaining = iter(paths)
+    options = Options(exact, digest, thumbnails)
     with (
-        closing(DecoderPool(jobs or usable_cpus(), exact, time_limit, digest)) as decoders,
+        closing(DecoderPool(jobs or usable_cpus(), options, time_limit)) as decoders,
         ThreadPoolExecutor(tagger.streams, "embed") as runs,
     ):
         waiting: deque[tuple[Path, Future[PhotoPixels]]] = deque()
@@ -87,6 +91,14 @@ def _embed_batch(
     return [
         EmbeddedPhoto(path, None, error)
         if photo is None
-        else EmbeddedPhoto(path, next(vectors), None, photo.truncated, photo.exif, photo.sha256)
+        else EmbeddedPhoto(
+            path,
+            next(vectors),
+            None,
+            photo.truncated,
+            photo.exif,
+            photo.sha256,
+            photo.thumbnail,
+        )
         for path, photo, error in decoded
     ]

@@ -1,11 +1,12 @@
 """What is known of photos beside their pixels: a CSV file with positions, distances and tags."""
 
-import csv
 import hashlib
-import math
+import os
+import re
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Final
 
@@ -13,11 +14,14 @@ from geograph_types.distance.coordinates import Coordinates
 from geograph_types.distance.distance import Distance
 from geograph_types.distance.grid import Grid, GridPosition
 from geograph_types.distance.sources import NOWHERE, Place, Places, best_distance, parse_place
-from geograph_types.errors import DistanceError, GridError, InputError
+from geograph_types.distance.written import parse_metres, parse_number
+from geograph_types.errors import GridError, InputError
+from geograph_types.files.csv_rows import read_rows
 from geograph_types.photos.find import real_path
 
 SPLITS: Final = ("tra", "val", "tes")
 ID_BITS: Final = 63
+WHOLE: Final = re.compile(r"([0-9]{1,20})(?:[.,]0*)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,52 +38,67 @@ class PhotoLabels:
     error: str | None  # why distance or positions cannot be used
 
 
-def read_labels(path: Path) -> dict[Path, PhotoLabels]:
-    """Read a CSV file with a header and a row a photo.
+PAIRS: Final = (("easting", "northing"), ("latitude", "longitude"))
+
+COLUMNS: Final = (
+    *("photo", "gridimage_id", "types", "distance", "grid", "figures", "weight", "split"),
+    *(
+        f"{who}{part}"
+        for who in ("camera", "subject")
+        for part in ("", "_easting", "_northing", "_figures", "_latitude", "_longitude")
+    ),
+)
+
+
+def read_labels(
+    path: Path, note: Callable[[str], object] = lambda _: None
+) -> dict[Path, PhotoLabels]:
+    """Read a CSV file with a header and a row a photo; the rows by `label_key` of their photos.
 
     The column `photo` (relative to the file's folder) is required. Camera and subject are in
     any of these columns; the first that is filled is taken, for each of the two:
 
-    - `camera`, `subject`: a grid reference ("TQ 299 804", "O 159 340"), or "latitude, longitude" in
-      decimal degrees;
+    - `camera`, `subject`: a grid reference ("TQ 299 804", "O 159 340"), a latitude and longitude,
+      or an easting and northing in metres;
     - `grid` (osgb or irish) with `camera_easting`, `camera_northing`, `subject_easting`,
       `subject_northing` (metres, empty or 0 for unknown), and `camera_figures`, `subject_figures`
       or `figures` for both (4, 6, 8 or 10; 10 if left out);
     - `camera_latitude`, `camera_longitude`, `subject_latitude`, `subject_longitude`.
 
-    A column `distance` (metres; empty or Unknown if it is not known) goes before what is
-    measured between the two. Further columns: `gridimage_id`, `types`, `weight`, `split`.
+    A column `distance` (metres, or with its unit; empty or Unknown if it is not known) goes before
+    what is measured between the two. Further columns: `gridimage_id`, `types`, `weight`, `split`.
+    `note` is told of the columns that are not used.
     """
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as stream:
-            reader = csv.DictReader(stream, strict=True)
-            if "photo" not in (reader.fieldnames or ()):
-                raise InputError(
-                    f"{path} has no column 'photo' in its first line: {_advice(reader.fieldnames)}"
-                )
-            labels: dict[Path, PhotoLabels] = {}
-            for row in reader:
-                where = f"{path}, line {reader.line_num}"
-                if None in row:
-                    raise InputError(f"{where} has more cells than the first line has columns")
-                found = _labels({k: v or "" for k, v in row.items()}, path.parent, where)
-                if found.photo in labels:
-                    raise InputError(f"{where}: {row['photo']} is named a second time")
-                labels[found.photo] = found
-    except OSError as error:
-        raise InputError(f"{path} cannot be read ({error.strerror})") from None
-    except (csv.Error, UnicodeDecodeError) as error:
-        raise InputError(f"{path} is not a CSV file in UTF-8 ({error})") from None
+    names, rows = read_rows(path)
+    if "photo" not in names:
+        raise InputError(
+            f"{path} has no column 'photo' in its first line: add a line with the columns' names, "
+            "one of them photo"
+        )
+    _check_columns(path, names, note)
+    labels: dict[Path, PhotoLabels] = {}
+    for where, row in rows:
+        found = _labels(row, path.parent, where)
+        if found.photo in labels:
+            raise InputError(f"{where}: {row['photo']} is named a second time")
+        labels[found.photo] = found
     return labels
 
 
-def _advice(names: Sequence[str] | None) -> str:
-    """Return how to mend a first line without the column that is required."""
-    first = ",".join(names or ())
-    for mark, name in ((";", "semicolons"), ("\t", "tabs")):
-        if mark in first:
-            return f"it has {name} between its columns, so save it with commas"
-    return "add a line with the columns' names, one of them photo"
+def _check_columns(path: Path, names: Sequence[str], note: Callable[[str], object]) -> None:
+    """Refuse half a pair of columns, and report those that are not known."""
+    for pair in PAIRS:
+        for who in ("camera", "subject"):
+            halves = {f"{who}_{half}" for half in pair}
+            missing = halves.difference(names)
+            if len(missing) == 1:
+                (there,), (other,) = halves - missing, missing
+                raise InputError(f"{path} has a column {there} and no {other}: add it")
+    for name in names:
+        if name not in COLUMNS:
+            alike = get_close_matches(name, COLUMNS, n=1)
+            advice = f"is {alike[0]} meant?" if alike else f"known are {', '.join(COLUMNS)}"
+            note(f"note: the column {name!r} of {path} is not used: {advice}")
 
 
 def label_key(photo: Path) -> Path:
@@ -92,67 +111,81 @@ def label_key(photo: Path) -> Path:
 
 
 def _labels(row: Mapping[str, str], folder: Path, where: str) -> PhotoLabels:
-    name = row["photo"].strip()
+    name = _path(row["photo"], folder)
     if not name:
         raise InputError(f"{where}: column photo is empty")
-    split = row.get("split", "").strip() or "tra"
+    split = row.get("split") or "tra"
     if split not in SPLITS:
         raise InputError(f"{where}: split {split!r} is not one of {', '.join(SPLITS)}")
-    number = row.get("gridimage_id", "").strip()
+    identity = _whole(row["gridimage_id"], where) if row.get("gridimage_id") else id_from_name(name)
     try:
-        identity = int(number) if number else id_from_name(name)
-        weight = float(row.get("weight", "").strip() or 1.0)
-    except ValueError as error:
-        raise InputError(f"{where}: {error}") from None
-    if not 0 <= identity < 1 << ID_BITS:
-        raise InputError(
-            f"{where}: gridimage_id {identity} is not a number of up to {ID_BITS} bits"
-        )
-    if not (math.isfinite(weight) and weight >= 0):
+        weight = parse_number(row.get("weight") or "1")
+    except InputError as error:
+        raise InputError(f"{where}: weight {error}") from None
+    if weight < 0:
         raise InputError(f"{where}: weight {weight} is not 0 or more")
     places, distance, problem = NOWHERE, Distance.unknown(), None
     try:
         places = _places(row)
         distance = best_distance(places).distance
-    except (GridError, DistanceError) as error:
+    except InputError as error:
         problem = str(error)
-    types = row.get("types", "").strip()
     photo = label_key(folder / name)
-    return PhotoLabels(photo, identity, types, places, distance, weight, split, problem)
+    return PhotoLabels(
+        photo, identity, row.get("types", ""), places, distance, weight, split, problem
+    )
+
+
+def _path(name: str, folder: Path) -> str:
+    """Read a path with backslashes as Windows means it, unless there is a file of that name."""
+    if "\\" not in name or (folder / name).exists():
+        return name
+    return os.path.normpath(name.replace("\\", "/"))
+
+
+def _whole(text: str, where: str) -> int:
+    """Read an id, which a spreadsheet may have given decimals."""
+    match = WHOLE.fullmatch(text)
+    if not match or int(match[1]) >= 1 << ID_BITS:
+        raise InputError(f"{where}: gridimage_id {text!r} is not a number of up to {ID_BITS} bits")
+    return int(match[1])
 
 
 def _places(row: Mapping[str, str]) -> Places:
     """Read what a row says of camera, subject and distance."""
-    text = row.get("distance", "").strip()
-    metres = Distance.parse(text).metres if text else None
+    text = row.get("distance", "")
+    stated = text and text.casefold() != "unknown"
+    metres = Distance.from_metres(parse_metres(text)).metres if stated else None
     return Places(_place(row, "camera"), _place(row, "subject"), metres)
 
 
 def _place(row: Mapping[str, str], who: str) -> Place | None:
     """Read a place from whichever columns have it; in the order of `read_labels`' docstring."""
-
-    def cell(column: str) -> str:
-        return row.get(f"{who}{column}", "").strip()
-
-    if place := parse_place(cell("")):
+    grid = Grid.named(row["grid"]) if row.get("grid") else None
+    if place := parse_place(row.get(who, ""), grid):
         return place
-    if cell("_easting") and cell("_northing"):
-        grid = row.get("grid", "").strip().casefold()
-        figures = cell("_figures") or row.get("figures", "").strip() or "10"
-        return _position(who, grid, cell("_easting"), cell("_northing"), figures)
-    if cell("_latitude") and cell("_longitude"):
-        return Coordinates.parse(cell("_latitude"), cell("_longitude"))
-    return None
+    for pair in PAIRS:
+        cells = [row.get(f"{who}_{half}", "") for half in pair]
+        if any(cells) and not all(cells):
+            raise GridError(f"the {who} has {pair[0]} or {pair[1]} and not both: add the other")
+    easting, northing = (row.get(f"{who}_{half}", "") for half in PAIRS[0])
+    if easting:
+        figures = row.get(f"{who}_figures") or row.get("figures") or "10"
+        return _position(who, grid, easting, northing, figures)
+    latitude, longitude = (row.get(f"{who}_{half}", "") for half in PAIRS[1])
+    return Coordinates.parse(latitude, longitude) if latitude else None
 
 
 def _position(
-    who: str, grid: str, easting: str, northing: str, figures: str
+    who: str, grid: Grid | None, easting: str, northing: str, figures: str
 ) -> GridPosition | None:
+    if grid is None:
+        raise GridError(f"the {who}'s position cannot be read: add a column 'grid', osgb or irish")
     try:
-        numbers = Grid(grid), int(easting), int(northing), int(figures)
-    except ValueError as error:
-        raise GridError(f"the {who}'s position cannot be read ({error})") from None
-    return GridPosition.if_known(*numbers)
+        numbers = [int(parse_number(text)) for text in (easting, northing, figures)]
+    except InputError as error:
+        raise GridError(f"the {who}'s position cannot be read: {error}") from None
+    return GridPosition.if_known(grid, *numbers)
 
 
 def id_from_name(name: str) -> int:

@@ -35,6 +35,8 @@ class PhotoResult:
             row["status"] = "ok"
             if self.truncated:
                 row["warning"] = "truncated"
+            if self.problems:
+                row["problems"] = list(self.problems)
             return row | self.prediction.as_dict()
         if self.error is not None:
             row |= {"status": "failed", "reason": self.error.fault.value}

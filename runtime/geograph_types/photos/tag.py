@@ -9,13 +9,14 @@ from typing import Final, TypeVar
 import numpy as np
 
 from geograph_types.bundle import Bundle
-from geograph_types.distance.distance import DistanceSource
+from geograph_types.distance.distance import Distance, DistanceSource
 from geograph_types.distance.sources import NOWHERE, BestDistance, best_distance
-from geograph_types.errors import PhotoError, PhotoFault
+from geograph_types.errors import EmbeddingError, InputError, PhotoError, PhotoFault
 from geograph_types.photos.catalog import Catalog, Encoding, PendingPhoto
 from geograph_types.photos.embed import EmbeddedPhoto, embed_photos
 from geograph_types.photos.labels import PhotoLabels, label_key
 from geograph_types.photos.result import PhotoResult
+from geograph_types.prediction import Prediction
 from geograph_types.tagger import TypeTagger
 
 T = TypeVar("T")
@@ -35,6 +36,7 @@ def embed_into(
     pending: Sequence[PendingPhoto],
     exact: bool = False,
     jobs: int | None = None,
+    thumbnails: bool = False,
 ) -> Iterator[EmbeddedPhoto]:
     """Open photos, and write what comes of them into a catalogue before it is passed on.
 
@@ -43,7 +45,8 @@ def embed_into(
     """
     encoding = encoding_of(tagger, exact)
     paths = [photo.path for photo in pending]
-    with closing(embed_photos(tagger, paths, jobs, exact, digest=True)) as embedded:
+    opened = embed_photos(tagger, paths, jobs, exact, digest=True, thumbnails=thumbnails)
+    with closing(opened) as embedded:
         for batch in _batches(zip(pending, embedded, strict=True), tagger.batch):
             catalog.store_photos(batch, encoding)
             yield from (photo for _, photo in batch)
@@ -76,32 +79,42 @@ def _tag_batch(
     threshold: float | None,
 ) -> Iterator[PhotoResult]:
     rows = [(photo, labels.get(label_key(photo.path))) for photo in photos]
-    good = [
-        (embedding, _distance(photo, row).distance)
-        for photo, row in rows
-        if (embedding := photo.embedding) is not None and _error(photo, row) is None
+    errors = [_error(photo, row) for photo, row in rows]
+    found = [
+        best_distance(row.places if row else NOWHERE, photo.exif.places) if error is None else None
+        for (photo, row), error in zip(rows, errors, strict=True)
     ]
-    vectors, distances = [vector for vector, _ in good], [distance for _, distance in good]
-    predictions = iter(tagger.predict(np.stack(vectors), distances, threshold) if good else ())
-    for photo, row in rows:
+    good = [
+        (photo, best.distance)
+        for photo, best in zip(photos, found, strict=True)
+        if best is not None
+    ]
+    predictions = iter(_predict(tagger, good, threshold))
+    for (photo, row), error, best in zip(rows, errors, found, strict=True):
         types = row.types if row else ""
-        error = _error(photo, row)
-        if error is not None:
+        if best is None:
             yield PhotoResult(photo.path, None, error, types)
         else:
-            problems = _problems(photo, _distance(photo, row))
-            prediction = next(predictions)
+            prediction, problems = next(predictions), _problems(photo, best)
             yield PhotoResult(photo.path, prediction, None, types, photo.truncated, problems)
+
+
+def _predict(
+    tagger: TypeTagger, photos: Sequence[tuple[EmbeddedPhoto, Distance]], threshold: float | None
+) -> Sequence[Prediction]:
+    if not photos:
+        return ()
+    vectors = np.stack([photo.embedding for photo, _ in photos if photo.embedding is not None])
+    try:
+        return tagger.predict(vectors, [distance for _, distance in photos], threshold)
+    except EmbeddingError as error:
+        raise InputError(f"{photos[error.row][0].path}: {error}") from None
 
 
 def _error(photo: EmbeddedPhoto, row: PhotoLabels | None) -> PhotoError | None:
     if photo.error is None and row and row.error:
         return PhotoError(str(photo.path), PhotoFault.BAD_DISTANCE, row.error)
     return photo.error
-
-
-def _distance(photo: EmbeddedPhoto, row: PhotoLabels | None) -> BestDistance:
-    return best_distance(row.places if row else NOWHERE, photo.exif.places)
 
 
 def _problems(photo: EmbeddedPhoto, best: BestDistance) -> tuple[str, ...]:

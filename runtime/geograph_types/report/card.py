@@ -6,12 +6,12 @@ from html import escape
 from pathlib import Path
 from typing import Final
 
+from geograph_types.decoding.thumbnail import SIDE
 from geograph_types.distance.crossing import Crossing
 from geograph_types.distance.distance import Distance, DistanceBasis, DistanceSource
 from geograph_types.files.text import without_surrogates
 from geograph_types.photos.result import PhotoResult
 from geograph_types.prediction import Prediction
-from geograph_types.report.thumbnails import SIDE
 from geograph_types.tags import same_tags
 from geograph_types.taxonomy import CLASSES
 
@@ -81,6 +81,9 @@ def _tagged(
     if result.truncated:
         data["truncated"] = ""
         parts.append("<p class=warn>file is cut off</p>")
+    if result.problems:
+        data["problems"] = ""
+        parts += [f"<p class=warn>{escape(problem)}</p>" for problem in result.problems]
     parts += ["<ul>", *_bars(prediction, thresholds), "</ul>"]
     parts.append(f"<p>{_distance(prediction.distance)}</p>")
     return parts, data

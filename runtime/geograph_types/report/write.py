@@ -8,6 +8,7 @@ from html import escape
 from importlib.resources import files
 from pathlib import Path
 from string import Template
+from types import MappingProxyType
 from typing import Final
 
 from geograph_types.bundle import Bundle
@@ -32,11 +33,12 @@ def write_report(
     bundle: Bundle,
     threshold: float | None = None,
     jobs: int | None = None,
+    thumbnails: Mapping[Path, bytes] = MappingProxyType({}),
 ) -> None:
     """Write the page; it needs nothing from elsewhere, and is there in full or not at all.
 
-    Results are taken one at a time and their photos opened once more, for thumbnails; memory does
-    not grow with their number. A photo that can no longer be opened costs its thumbnail only.
+    Results are taken one at a time, and photos without a thumbnail are opened once more; memory
+    does not grow with their number. A photo that can no longer be opened costs its thumbnail only.
     """
     thresholds = bundle.thresholds(threshold)
     page = PARTS.joinpath("page.html").read_text("utf-8")
@@ -54,7 +56,7 @@ def write_report(
     with (
         _reported(path),
         new_file(path) as stream,
-        closing(with_thumbnails(results, jobs)) as illustrated,
+        closing(with_thumbnails(results, jobs, thumbnails)) as illustrated,
     ):
         stream.write(start.encode())
         for result, picture in illustrated:

@@ -6,7 +6,7 @@ from itertools import product
 from pathlib import Path
 from typing import Final
 
-from geograph_types.decoding.open import RAW_SUFFIXES, SUFFIXES
+from geograph_types.decoding.formats import RAW_SUFFIXES, SUFFIXES
 from geograph_types.errors import InputError
 from geograph_types.sidecars.document import OWN_NAMESPACE
 

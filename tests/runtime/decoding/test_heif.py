@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from geograph_types.decoding import open as opening
+from geograph_types.decoding import formats
 from geograph_types.decoding.open import open_photo
 from geograph_types.errors import PhotoError, PhotoFault
 
@@ -48,7 +48,7 @@ def test_without_the_extra_the_photo_says_which_is_missing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setitem(sys.modules, "pi_heif", None)
-    opening._register_heif.cache_clear()
+    formats._register_heif.cache_clear()
     with pytest.raises(PhotoError, match=r"unsupported_format.*geograph-types\[heif\]") as caught:
         open_photo(DATA / "scene.heic")
     assert caught.value.fault is PhotoFault.UNSUPPORTED

@@ -155,7 +155,7 @@ KINDS: list[tuple[Maker, PhotoFault | None]] = [
     (content(b""), PhotoFault.EMPTY),
     (content(b"", ".heic"), PhotoFault.EMPTY),
     (content(b"just text"), PhotoFault.NOT_AN_IMAGE),
-    (content(b"GIF89a" + bytes(200), ".png"), PhotoFault.NOT_AN_IMAGE),
+    (content(b"GIF89a" + bytes(200), ".png"), PhotoFault.DAMAGED),
     (content(b"%PDF-1.7\n" * 20, ".webp"), PhotoFault.NOT_AN_IMAGE),
     (content(b"\x1f\x8b" + bytes(99), ".tif"), PhotoFault.NOT_AN_IMAGE),
     (content(HEIC.read_bytes()[:700], ".heic"), PhotoFault.DAMAGED),

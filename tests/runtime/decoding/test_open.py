@@ -32,7 +32,7 @@ def noisy_scene(size: tuple[int, int]) -> Image.Image:
     return Image.fromarray((np.asarray(scene(size)) // 2 + noise).astype(np.uint8))
 
 
-@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF", "AVIF"])
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF", "AVIF", "GIF", "BMP", "JPEG2000"])
 def test_known_formats_open_from_bytes_and_files(kind: str, tmp_path: Path) -> None:
     data = encoded(scene(), kind)
     path = tmp_path / "photo.bin"
@@ -82,7 +82,7 @@ def test_what_is_no_photo_is_refused_with_its_reason(tmp_path: Path) -> None:
 
 
 def test_formats_that_are_not_listed_are_not_even_tried() -> None:
-    for kind in ("BMP", "GIF", "PPM", "ICO"):
+    for kind in ("PPM", "ICO", "PCX", "SGI"):
         assert fault_of(encoded(scene(), kind)) is PhotoFault.NOT_AN_IMAGE
 
 

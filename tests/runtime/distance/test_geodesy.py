@@ -205,7 +205,7 @@ def test_decimals_say_how_well_a_place_is_known(texts: tuple[str, str], accuracy
 
 
 @pytest.mark.parametrize(
-    "texts", [("", "1"), ("51.5N", "-1"), ("nan", "1"), ("1e1", "1"), ("91.0", "1"), ("1", "180.1")]
+    "texts", [("", "1"), ("nan", "1"), ("1e1", "1"), ("91.0", "1"), ("1", "180.1")]
 )
 def test_what_is_no_latitude_and_longitude_is_refused(texts: tuple[str, str]) -> None:
     message = r"is not a latitude and longitude|the place is not on Earth"

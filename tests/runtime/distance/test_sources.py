@@ -137,12 +137,44 @@ def test_the_csvs_places_on_two_grids_are_an_error_unless_the_distance_is_stated
     assert (stated.metres, stated.crossing) == (60_000.0, Crossing.UNKNOWN)
 
 
-@pytest.mark.parametrize("exif", [Places(PARIS, PARIS), Places(PARIS, LONDON)])
-def test_exif_from_abroad_is_a_problem_that_is_said_and_costs_nothing(exif: Places) -> None:
-    best = best_distance(NOWHERE, exif)
+@pytest.mark.parametrize(
+    ("camera", "subject", "metres"),
+    [
+        (PARIS, PARIS, 0),
+        (PARIS, LONDON, 344_500),
+        # As GeographicLib's GeodSolve gives it: Sydney's Opera House to the Harbour Bridge.
+        (Coordinates(-33.8568, 151.2153, 10), Coordinates(-33.8523, 151.2108, 10), 649),
+        (Coordinates(0.001, 179.999, 10), Coordinates(-0.001, -179.999, 10), 313),
+        (Coordinates(48.9, 2.3, 600), Coordinates(48.8, 2.3, 600), None),
+    ],
+)
+def test_positions_abroad_have_a_distance_and_no_square(
+    camera: Coordinates, subject: Coordinates, metres: int | None
+) -> None:
+    for best in (
+        best_distance(NOWHERE, Places(camera, subject)),
+        best_distance(Places(camera, subject)),
+        best_distance(Places(camera), Places(subject=subject)),
+    ):
+        assert best.problem is None
+        assert best.distance.metres == (metres and pytest.approx(metres, rel=0.003))
+        assert best.distance.crossing is Crossing.UNKNOWN
+    assert best_distance(Places(metres=5.0), Places(camera, subject)).distance.metres == 5.0
+
+
+def test_a_reference_and_a_place_abroad_are_a_problem() -> None:
+    best = best_distance(Places(HERE), Places(subject=PARIS))
     assert best.distance == Distance.unknown()
     assert "on neither grid" in (best.problem or "")
-    assert best_distance(Places(metres=5.0), exif).distance.metres == 5.0
+
+
+def test_the_focus_is_a_distance_where_nothing_better_is_there() -> None:
+    exif = Places(focus_metres=4.0)
+    assert outcome(best_distance(NOWHERE, exif)) == (4, "metres", "exif", "unknown")
+    assert best_distance(Places(HERE, THERE), exif).distance.metres == 1000
+    assert best_distance(Places(metres=7.0), exif).distance.metres == 7
+    for better in (Places(LONDON, LONDON_TOO, None, 4.0), Places(None, None, 90.0, 4.0)):
+        assert best_distance(NOWHERE, better).distance.metres != 4
 
 
 def test_without_pyproj_grid_references_work_and_the_rest_names_the_extra(
@@ -213,7 +245,7 @@ def test_places_come_from_any_columns(
         ("somewhere,TQ 302 808", "SOMEWHERE is too long"),
         ('"51.5,",TQ 302 808', "is not a latitude and longitude"),
         ("TQ 299 804,O 159 340", "osgb grid, subject on the irish"),
-        ('"48.85,2.35","51.5,-0.12"', "on neither grid"),
+        ('"48.85,2.35",TQ 302 808', "on neither grid"),
     ],
 )
 def test_a_place_that_cannot_be_read_costs_its_photo_only(

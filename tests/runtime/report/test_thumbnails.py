@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from geograph_types.decoding.thumbnail import SIDE
 from geograph_types.distance.distance import Distance
 from geograph_types.errors import PhotoError, PhotoFault
 from geograph_types.photos.result import PhotoResult
 from geograph_types.prediction import Prediction
-from geograph_types.report.thumbnails import SIDE, with_thumbnails
+from geograph_types.report.thumbnails import with_thumbnails
 
 PREDICTION = Prediction({}, ("Inside",), False, Distance.unknown(), "test 1", False)
 
@@ -42,6 +43,12 @@ def test_each_result_gets_its_own_thumbnail(greys: list[PhotoResult], jobs: int)
             image = Image.open(io.BytesIO(file))
             assert (image.format, image.size) == ("WEBP", (SIDE, SIDE))
             assert abs(np.asarray(image.convert("L")).mean() - 20 * number) < 4
+
+
+def test_known_thumbnails_are_used_and_their_photos_not_opened(greys: list[PhotoResult]) -> None:
+    known = {result.path: str(result.path).encode() for result in greys if result.prediction}
+    for result, file in with_thumbnails(greys, 1, known):
+        assert file == known.get(result.path)
 
 
 def test_results_are_taken_as_they_are_needed(greys: list[PhotoResult]) -> None:

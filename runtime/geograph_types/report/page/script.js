@@ -13,6 +13,7 @@ const cards = Array.from(main.children, (element, place) => {
     moderators: data.moderators ?? "",
     low: "low" in data,
     truncated: "truncated" in data,
+    problems: "problems" in data,
     failed: "failed" in data,
     name: fold(`${text(element, ".folder")}/${text(element, ".name")}`),
   };

@@ -1,0 +1,117 @@
+"""What `tag` prints of its results: lines, a table, and a summary."""
+
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from geograph_types.cli.notices import failures, note
+from geograph_types.errors import OutputError
+from geograph_types.files.text import displayable
+from geograph_types.photos.outputs import json_line, new_results
+from geograph_types.photos.result import PhotoResult
+
+
+@contextmanager
+def result_output(out: Path | None, quiet: bool) -> Iterator[Callable[[PhotoResult], None]]:
+    """Write to a file; or on standard output a table on a terminal, JSON Lines elsewhere."""
+    if out:
+        with new_results(out) as write:
+            yield write
+    elif quiet:
+        yield lambda _: None
+    elif sys.stdout.isatty():
+        table = ResultTable()
+        yield table.add
+        table.show()
+    else:
+        yield lambda result: _print(json_line(result))
+        with _standard_output():
+            sys.stdout.buffer.flush()
+
+
+def _print(line: bytes) -> None:
+    with _standard_output():
+        sys.stdout.buffer.write(line)
+
+
+@contextmanager
+def _standard_output() -> Iterator[None]:
+    try:
+        yield
+    except BrokenPipeError:  # whoever read it has left
+        raise
+    except OSError as error:
+        raise OutputError(Path("standard output"), error.strerror or str(error)) from None
+
+
+@dataclass(slots=True)
+class TagSummary:
+    """Counts of a run."""
+
+    photos: int = 0
+    faults: Counter[str] = field(default_factory=Counter)  # by reason
+    failed_sidecars: int = 0
+    problems: Counter[str] = field(default_factory=Counter)  # with EXIF positions, by kind
+    examples: dict[str, str] = field(default_factory=dict)  # a photo of each kind
+
+    def add(self, result: PhotoResult) -> None:
+        """Count a photo, and report why it failed."""
+        self.photos += 1
+        if result.error is not None:
+            self.faults[result.error.fault.value] += 1
+            note(f"error: {result.error}")
+        for problem in result.problems:
+            # What stands in brackets differs from photo to photo.
+            kind = problem.partition(" (")[0]
+            self.problems[kind] += 1
+            self.examples.setdefault(kind, f"{result.path}: {problem}")
+
+    def show(self) -> int:
+        """Report the counts, and return the exit status."""
+        for kind, number in self.problems.most_common():
+            more = f" (and {number - 1} more photos)" if number > 1 else ""
+            note(f"note: {self.examples[kind]}{more}; not used for the distance")
+        failed = self.faults.total()
+        note(f"{self.photos - failed} photos tagged{failures(self.faults)}")
+        return 1 if failed or self.failed_sidecars else 0
+
+
+BAR_WIDTH = 10
+
+
+class ResultTable:
+    """Photos with their tags, best probability and distance."""
+
+    def __init__(self) -> None:
+        """Start an empty table."""
+        from rich.table import Table
+
+        self._table = Table(box=None, pad_edge=False)
+        for heading in ("photo", "tags", "most probable", "", "distance"):
+            self._table.add_column(heading, overflow="fold")
+
+    def add(self, result: PhotoResult) -> None:
+        """Add a photo's line."""
+        from rich.markup import escape
+
+        name = escape(displayable(str(result.path)))
+        if result.prediction is None:
+            self._table.add_row(name, f"[red]{result.error.fault if result.error else ''}[/red]")
+            return
+        prediction = result.prediction
+        best = max(prediction.probabilities, key=prediction.probabilities.__getitem__)
+        probability = prediction.probabilities[best]
+        tags = ", ".join(prediction.tags) + (" ?" if prediction.low_confidence else "")
+        metres = prediction.distance.metres
+        far = prediction.distance.basis.value if metres is None else f"{metres:.0f} m"
+        bar = "█" * round(probability * BAR_WIDTH)
+        self._table.add_row(name, tags, f"{best} {probability:.2f}", bar, far)
+
+    def show(self) -> None:
+        """Print the table on standard output."""
+        from rich.console import Console
+
+        Console().print(self._table)

@@ -1,0 +1,144 @@
+"""Which files of a folder are photos, which are passed over, and what patterns mean."""
+
+import unicodedata
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from geograph_types.photos.find import NameFilter, PassedOver, find_photos
+
+
+def touch(folder: Path, *names: str) -> None:
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).touch()
+
+
+def found(folder: Path, names: NameFilter | None = None) -> list[str]:
+    return [path.relative_to(folder).as_posix() for path in find_photos([folder], names)]
+
+
+@pytest.mark.parametrize(
+    "folder",
+    [
+        *("#recycle", "@Recycle", "RECYCLER", "Recycled", "$RECYCLE.BIN", "LOST.DIR", "found.000"),
+        *("#snapshot", "@snapshots", "@Recently-Snapshot", "@GMT-2024.01.01-00.00.00"),
+        *("@eaDir", "@tmp", "__MACOSX", "Photos.photoslibrary", "Old.aplibrary", "Cat.lrdata"),
+        *("System Volume Information", "lost+found", "Network Trash Folder"),
+    ],
+)
+def test_bins_snapshots_thumbnails_and_libraries_are_passed_over(
+    tmp_path: Path, folder: str
+) -> None:
+    touch(tmp_path, "a.jpg", f"{folder}/b.jpg", f"2024/{folder}/deep/c.jpg", "recycle/d.jpg")
+    passed_over = PassedOver()
+    listed = [path.name for path in find_photos([tmp_path], None, passed_over)]
+    assert listed == ["a.jpg", "d.jpg"]
+    assert {path.name for path in passed_over.folders} == {folder}
+    assert len(passed_over.folders) == 2
+    # One that is named itself is meant.
+    assert found(tmp_path / folder) == ["b.jpg"]
+
+
+def test_what_is_not_a_photo_is_counted_by_suffix(tmp_path: Path) -> None:
+    touch(tmp_path, "a.jpg", "a.jpg.xmp", "b.XMP", "c.mov", "README", "._a.jpg", "a.nef", "e/d.mp4")
+    touch(tmp_path, ".thumbnails/a.jpg")
+    passed_over = PassedOver()
+    assert len(list(find_photos([tmp_path], None, passed_over))) == 1
+    assert passed_over.suffixes == Counter({".xmp": 2, ".mov": 1, "": 1, ".mp4": 1})
+    assert (passed_over.hidden, passed_over.raw) == (2, 1)
+
+
+def test_formats_of_old_archives_and_of_stereo_cameras_are_photos(tmp_path: Path) -> None:
+    names = ["a.gif", "b.BMP", "c.jp2", "d.j2k", "e.mpo", "f.JPS"]
+    touch(tmp_path, *names)
+    assert found(tmp_path) == names
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        (("P.RAW-01.COVER.jpg", "P.RAW-02.ORIGINAL.dng"), ["P.RAW-01.COVER.jpg"]),
+        (("P.RAW-01.MP.COVER.jpg", "P.RAW-02.ORIGINAL.dng"), ["P.RAW-01.MP.COVER.jpg"]),
+        (("P.raw-01.cover.JPG", "P.raw-02.original.DNG"), ["P.raw-01.cover.JPG"]),
+        (("P.RAW-02.ORIGINAL.dng",), ["P.RAW-02.ORIGINAL.dng"]),
+        (("P.jpg", "P.RAW-02.ORIGINAL.dng"), ["P.jpg"]),
+        (("P.1.jpg", "P.2.dng"), ["P.1.jpg", "P.2.dng"]),
+    ],
+)
+def test_a_pixels_raw_file_and_its_photo_are_one(
+    tmp_path: Path, names: tuple[str, ...], expected: list[str]
+) -> None:
+    touch(tmp_path, *names)
+    assert found(tmp_path) == expected
+
+
+PRIVATE = unicodedata.normalize("NFD", "Priv\N{LATIN SMALL LETTER E WITH ACUTE}")
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        "private",
+        "private/",
+        "./private",
+        "./private/",
+        "PRIVATE",
+        "{folder}/private",
+        "{folder}/private/",
+        "{folder}/private/*",
+        "{absolute}/private",
+        "{folder}/../{folder}/private",
+        "priv*",
+        "private/*.jpg",
+        "[pq]rivate",
+    ],
+)
+def test_a_folder_is_left_out_however_it_is_written(
+    tmp_path: Path, pattern: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    touch(tmp_path, "h/a.jpg", "h/private/b.jpg", "h/privateer.jpg")
+    given = Path("h")
+    names = NameFilter(exclude=[pattern.format(folder=given, absolute=tmp_path / "h")])
+    left = [path.name for path in find_photos([given], names)]
+    assert left == (["a.jpg"] if pattern == "priv*" else ["a.jpg", "privateer.jpg"])
+    assert names.unused() == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("pattern", "left"), [("private", 1), ("private/", 1), ("./private", 2), ("*/private", 2)]
+)
+def test_a_name_fits_at_any_depth_and_a_path_where_it_says(
+    tmp_path: Path, pattern: str, left: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    touch(tmp_path, "a.jpg", "private/b.jpg", "deep/private/c.jpg")
+    assert len(list(find_photos([Path()], NameFilter(exclude=[pattern])))) == left
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+@pytest.mark.parametrize("pattern", ["{}", "./{}", "{}/*"])
+def test_names_are_compared_in_one_normal_form(tmp_path: Path, form: str, pattern: str) -> None:
+    touch(tmp_path, "a.jpg", f"{PRIVATE}/b.jpg")
+    written = unicodedata.normalize(form, pattern.format(PRIVATE))
+    assert found(tmp_path, NameFilter(exclude=[written])) == ["a.jpg"]
+
+
+@pytest.mark.parametrize("pattern", ["privat", "./b", "h/private", "*.png", "private/c.jpg"])
+def test_a_pattern_that_fits_nothing_is_known(tmp_path: Path, pattern: str) -> None:
+    touch(tmp_path, "a.jpg", "private/b.jpg")
+    names = NameFilter(include=["*.jpg", pattern], exclude=[pattern])
+    assert len(found(tmp_path, names)) == 2
+    assert names.unused() == ([pattern], [pattern])
+
+
+@pytest.mark.parametrize("pattern", ["*.mov", ".hidden", "#recycle", "*.jpg", "._*"])
+def test_a_pattern_that_fits_what_is_passed_over_is_not_a_mistake(
+    tmp_path: Path, pattern: str
+) -> None:
+    touch(tmp_path, "a.jpg", "b.mov", ".hidden/c.jpg", "#recycle/d.jpg", "._a.jpg")
+    names = NameFilter(exclude=[pattern])
+    found(tmp_path, names)
+    assert names.unused() == ([], [])
