@@ -1,8 +1,9 @@
 """A dataset in memory, as training and evaluation need it: one contiguous array a column."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,6 +42,8 @@ class TrainingData:
     pseudo_drone: NDArray[np.bool_]
     sha256: str  # of the file, in hexadecimal
     bad_rows: dict[str, int]  # rows of the file that could not be used, by reason
+    # What Parquet says of its origin; `dataset sample` writes `kept`, see there.
+    metadata: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def load(
