@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 DEMO ?= demo
 # Scenes of each class: to train on, and to judge by.
-SCENES ?= 40
+SCENES ?= 60
 UNSEEN ?= 12
 TORCH ?= torch
 
@@ -66,7 +66,7 @@ acceptance: $(INSTALLED)
 		GEOGRAPH_TYPES_FULL_DISK=20 GEOGRAPH_TYPES_WORKER_ROWS=5000 \
 		GEOGRAPH_TYPES_WORKER_KILLS=10 GEOGRAPH_TYPES_FUZZ_SECONDS=600 \
 		GEOGRAPH_TYPES_FUZZ_PHOTOS=2000 GEOGRAPH_TYPES_SOAK_SECONDS=1800 \
-		GEOGRAPH_TYPES_DEMO_SCENES=40 GEOGRAPH_TYPES_RAY_PHOTOS=5000 GEOGRAPH_TYPES_RAY_KILLS=10 \
+		GEOGRAPH_TYPES_DEMO_SCENES=60 GEOGRAPH_TYPES_RAY_PHOTOS=5000 GEOGRAPH_TYPES_RAY_KILLS=10 \
 		$(BIN)/python -m pytest --durations=3 -rP \
 		tests/trainer/training/test_training.py::test_kill_and_resume tests/runtime/sidecars/test_sidecars.py \
 		tests/integration/test_tampering.py tests/runtime/decoding/test_hostile.py \
