@@ -30,6 +30,7 @@ from geograph_types_trainer.metrics import (
     macro_rates,
     micro_rates,
     samples_rates,
+    sigmoid,
     weighted_rates,
 )
 
@@ -106,6 +107,44 @@ def test_thresholds_are_the_best_there_are(case: tuple[Labels, Probabilities]) -
         assert reached == pytest.approx(best, abs=1e-12)
 
 
+@pytest.mark.parametrize("shift", [-60.0, -30.0, -12.0, -3.0, 0.0, 5.0])
+@pytest.mark.parametrize("scale", [0.5, 1.0, 1.5])
+def test_thresholds_do_not_depend_on_where_the_logits_lie(shift: float, scale: float) -> None:
+    labels, unseen = (drawn(3000, seed)[0] for seed in (10, 11))
+    generator = np.random.default_rng(12)
+    known, other = (
+        3.0 * rows - 2.0 + generator.normal(0, 1.5, rows.shape) for rows in (labels, unseen)
+    )
+
+    def fitted_f1(move: float, stretch: float) -> NDArray[np.float64]:
+        thresholds = best_thresholds(labels, sigmoid(known * stretch + move).astype(np.float32))
+        tags = sigmoid(other * stretch + move).astype(np.float32) >= thresholds
+        return count(unseen, tags).rates().f1
+
+    np.testing.assert_allclose(fitted_f1(shift, scale), fitted_f1(0.0, 1.0), atol=2e-3)
+
+
+@pytest.mark.parametrize(
+    ("scores", "held", "low", "high"),
+    [
+        ([0.9, 0.1], [1, 0], 0.1, 0.9),
+        ([1.0, 0.0], [1, 0], 0.0, 1.0),
+        ([1.0, 1 - 2**-24], [1, 0], 1 - 2**-24, 1.0),
+        ([1e-30, 1e-32], [1, 0], 1e-32, 1e-30),
+        ([0.3, 0.2], [1, 1], 0.0, 0.2),
+        ([0.0, 0.0], [1, 0], 0.0, 1.0),
+        ([1.0, 1.0], [1, 1], 0.0, 1.0),
+    ],
+)
+def test_a_threshold_lies_between_what_it_keeps_and_what_not(
+    scores: list[float], held: list[int], low: float, high: float
+) -> None:
+    column = np.array(scores, np.float32)[:, None]
+    (found,) = best_thresholds(np.array(held, np.uint8)[:, None], column)
+    assert low < found <= high
+    assert 0 < found < 1
+
+
 def test_a_row_flips_when_any_of_its_tags_does() -> None:
     tags = np.array([[1, 0], [1, 1], [0, 0], [0, 1]], np.uint8)
     others = np.array([[1, 0], [1, 0], [1, 1], [0, 1]], np.uint8)
@@ -135,6 +174,14 @@ def test_bootstrap_follows_its_seed() -> None:
     first, again, other = (bootstrap_f1(labels, probabilities >= 0.5, s) for s in (1, 1, 2))
     np.testing.assert_array_equal(first.classes, again.classes)
     assert not np.array_equal(first.macro, other.macro)
+
+
+def test_bootstrap_counts_draws_without_the_class() -> None:
+    labels, tags = np.zeros((200, 3), np.uint8), np.zeros((200, 3), np.uint8)
+    labels[:1, 1] = labels[:50, 2] = 1
+    absent, rare, common = bootstrap_f1(labels, tags).empty_draws
+    assert (absent, common) == (1000, 0)
+    assert rare / 1000 == pytest.approx(np.exp(-1), abs=0.05)  # (1 - 1/200) ** 200
 
 
 def test_reliability_is_scikit_learns() -> None:

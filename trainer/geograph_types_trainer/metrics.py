@@ -16,8 +16,9 @@ Values: TypeAlias = NDArray[np.float64]
 
 PLAIN_THRESHOLD: Final = 0.5
 """Used if no other threshold was chosen."""
-SHARPEST: Final = 1e-3
-"""Thresholds stay this far from 0 and 1."""
+LOWEST: Final = float(np.finfo(np.float32).tiny)
+HIGHEST: Final = float(np.nextafter(np.float32(1), np.float32(0)))
+"""The float32 next to 0 (but for subnormal ones) and to 1."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -134,8 +135,9 @@ def _steps(held: NDArray[np.bool_], scores: Floats) -> Counts:
 def best_thresholds(labels: Flags, probabilities: Floats) -> Values:
     """Choose each class's threshold for the best F1 on these rows, [C].
 
-    A threshold lies midway between the last score that it keeps and the next one; it is 0.5 for a
-    class without support. Choose it on validation rows, never on those that it is scored on.
+    A threshold lies midway, in logits, between the last score that it keeps and the next one; so it
+    does not matter where a class's logits lie. It is 0.5 for a class without support. Choose it on
+    validation rows, never on those that it is scored on.
     """
     columns = zip(labels.T.astype(bool), probabilities.T, strict=True)
     return np.array([_best_threshold(held, scores) for held, scores in columns])
@@ -146,5 +148,20 @@ def _best_threshold(held: NDArray[np.bool_], scores: Floats) -> float:
         return PLAIN_THRESHOLD
     best = int(np.argmax(_steps(held, scores).rates().f1))
     distinct = np.unique(scores)[::-1].astype(np.float64)
-    following = distinct[best + 1] if best + 1 < len(distinct) else 0.0
-    return float(np.clip((distinct[best] + following) / 2, SHARPEST, 1 - SHARPEST))
+    if best + 1 == len(distinct):
+        return float(np.clip(distinct[best] / 2, LOWEST, HIGHEST))
+    kept, left_out = distinct[best], distinct[best + 1]
+    middle = sigmoid(logits(distinct[best : best + 2]).mean())
+    # Next to 1, rounding may reach the score that is left out.
+    return float(middle if left_out < middle < kept else (kept + left_out) / 2)
+
+
+def logits(probabilities: Floats) -> Values:
+    """Return the logits of probabilities, finite even at 0 and 1."""
+    inner = np.clip(probabilities.astype(np.float64), LOWEST, HIGHEST)
+    return np.asarray(np.log(inner) - np.log1p(-inner), np.float64)
+
+
+def sigmoid(logits: Values) -> Values:
+    """Return the probabilities of logits, precise near 0 too."""
+    return np.asarray(np.exp(-np.logaddexp(0.0, -logits)), np.float64)

@@ -57,6 +57,7 @@ class RunReport(msgspec.Struct, frozen=True):
     rows: dict[str, int]  # by split
     bad_rows: dict[str, int]  # by reason
     thresholds: dict[str, float]  # by class; a probability at or above it sets the tag
+    tuned_on_sha256: str | None = None  # the dataset behind kept thresholds and calibration
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -86,29 +87,42 @@ class Run:
         configuration = read_configuration(path)
         if not (path / REPORT_FILE).exists():
             raise InputError(f"{path} is an unfinished run: finish it with train --resume {path}")
+        report = _decoded(path / REPORT_FILE, msgspec.json.Decoder(RunReport).decode)
         return cls(
             path,
             read_head(path / HEAD_FILE),
             configuration.recipe,
-            _decoded(path / REPORT_FILE, msgspec.json.Decoder(RunReport).decode),
+            report,
             configuration.dataset.sha256,
             msgspec.to_builtins(configuration.recipe)
             | {
                 "geograph_types": configuration.version,
                 "torch": configuration.torch,
                 "device": configuration.device,
-            },
+            }
+            | ({"tuned_on_sha256": report.tuned_on_sha256} if report.tuned_on_sha256 else {}),
         )
 
-    def keep(self, weights: HeadWeights, thresholds: Mapping[str, float]) -> None:
-        """Replace the run's head and its thresholds, by class: both, or neither."""
+    def keep(
+        self,
+        weights: HeadWeights,
+        thresholds: Mapping[str, float],
+        tuned_on_sha256: str | None = None,
+    ) -> None:
+        """Replace the run's head and its thresholds, by class: both, or neither.
+
+        `tuned_on_sha256` is the digest of the dataset that they were fitted on.
+        """
         if set(thresholds) != set(CLASSES) or not all(0 < t < 1 for t in thresholds.values()):
             raise InputError("thresholds must be one number between 0 and 1 for each class")
         ordered = {name: float(thresholds[name]) for name in CLASSES}
         with new_folder(self.path) as folder:
             shutil.copytree(self.path, folder, dirs_exist_ok=True)
             write_head(folder, weights)
-            write_report(folder, msgspec.structs.replace(self.report, thresholds=ordered))
+            report = msgspec.structs.replace(
+                self.report, thresholds=ordered, tuned_on_sha256=tuned_on_sha256
+            )
+            write_report(folder, report)
 
 
 def read_configuration(run: Path) -> Configuration:

@@ -13,6 +13,7 @@ import torch
 from geograph_types.cli.main import main
 from geograph_types.taxonomy import CLASSES
 from geograph_types_trainer.checkpoint.read import read_checkpoint
+from geograph_types_trainer.checkpoint.write import save_checkpoint
 from geograph_types_trainer.evaluation.calibration import Platt
 from geograph_types_trainer.evaluation.keep import calibrated_head
 from geograph_types_trainer.evaluation.results import Evaluation
@@ -71,6 +72,37 @@ def test_calibration_and_thresholds_can_be_kept_in_the_run(
         assert ours.f1 == pytest.approx(theirs.f1, abs=1e-9)
     for now, then in zip(new.calibration, old.calibration, strict=True):
         assert now.error == pytest.approx(then.error_after, abs=1e-4)
+
+
+@pytest.mark.parametrize("bias", [-30.0, -12.0, -3.0, 0.0])
+def test_what_is_kept_chooses_the_same_tags_wherever_the_logits_lie(
+    bias: float, checkpoint: Path, dataset: Path, tmp_path: Path
+) -> None:
+    head = load_checkpoint(checkpoint).head
+    with torch.no_grad():
+        head.last.bias += bias
+    moved, run, written = tmp_path / "moved.pth", tmp_path / "run", tmp_path / "e.json"
+    save_checkpoint(head, moved, epoch=1, loss=0.5)
+    assert main(["checkpoint", "import", str(moved), "--out", str(run)]) == 0
+    f1 = []
+    for keep in (["--keep"], []):
+        assert main(["evaluate", str(run), str(dataset), "--json", str(written), *keep]) == 0
+        [found] = msgspec.json.decode(written.read_bytes(), type=Evaluation).heads
+        f1.append(found.scores[1].mean("macro").f1)  # validation's, then the run's own
+    assert f1[0] == pytest.approx(f1[1], abs=1e-3)
+
+
+def test_a_kept_run_and_its_bundle_say_that_they_are_tuned(
+    checkpoint: Path, dataset: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run, bundle = tmp_path / "run", tmp_path / "bundle"
+    assert main(["checkpoint", "import", str(checkpoint), "--out", str(run)]) == 0
+    assert main(["evaluate", str(run), str(dataset), "--keep"]) == 0
+    assert main(["export", "head", str(run), "--bundle", str(bundle)]) == 0
+    for head in (run, bundle):
+        capsys.readouterr()
+        assert main(["evaluate", str(head), str(dataset), "--split", "val"]) == 0
+        assert "rows that the head was tuned on" in capsys.readouterr().out.splitlines()[-1]
 
 
 def test_keeping_needs_validation_rows(

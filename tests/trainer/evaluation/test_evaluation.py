@@ -1,5 +1,7 @@
 """Heads are judged on held-out rows: scores, drone, distance honesty, calibration, table, page."""
 
+import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from typing import Any
 
@@ -174,6 +176,90 @@ def test_heads_have_the_shortest_names_that_tell_them_apart(
     shown = capsys.readouterr().out
     assert all(f" rows: {label}, threshold" in shown for label in labels)
     assert "…" not in shown
+
+
+def shown(evaluation: Evaluation, capsys: pytest.CaptureFixture[str]) -> str:
+    show_evaluation(evaluation)
+    return capsys.readouterr().out
+
+
+SAME, OTHER = "0" * 64, "1" * 64
+
+
+@pytest.mark.parametrize(
+    ("split", "trained_on", "tuned_on", "source", "words"),
+    [
+        ("tes", SAME, SAME, None, None),
+        ("all", SAME, None, None, "some of which the head was trained on"),
+        ("val", SAME, None, None, "rows that the head was tuned on"),
+        ("val", OTHER, SAME, None, "rows that the head was tuned on"),
+        ("all", OTHER, SAME, None, "rows that the head was tuned on"),
+        ("all", "2" * 64, None, "2" * 64, "some of which the head was trained on"),
+        ("all", OTHER, OTHER, "2" * 64, None),
+        ("all", None, None, None, None),
+        ("val", "not recorded", None, None, None),
+    ],
+)
+def test_the_headline_says_what_the_rows_served_for_before(
+    split: Any,
+    trained_on: str | None,
+    tuned_on: str | None,
+    source: str | None,
+    words: str | None,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    data = replace(drawn_data(), metadata={"source_sha256": source} if source else {})
+    head = replace(predictor(), trained_on=trained_on, tuned_on=tuned_on)
+    found = evaluate([head], data, "rows", split)
+    headline, page = shown(found, capsys).splitlines()[-1], evaluation_page(found)
+    if words:
+        assert words in headline and words in page
+    else:
+        assert "the head was" not in headline + page
+
+
+@pytest.mark.parametrize(
+    ("kept", "split", "words"),
+    [
+        ({"tes": {"rows": (60, 600), "From Drone": (6, 60)}}, "tes", "10% of the rows, every"),
+        (
+            {"tes": {"rows": (60, 600), "From Drone": (60, 60)}},
+            "tes",
+            "10% of the rows but 100% of From Drone, so",
+        ),
+        ({"tra": {"rows": (9, 99)}, "val": {"rows": (1, 1)}}, "all", "10% of the rows, every"),
+        ({"tra": {"rows": (60, 600), "Inside": (9, 9)}}, "tes", None),
+        ({"tes": "many"}, "tes", None),
+        (None, "tes", None),
+    ],
+)
+def test_a_sample_says_that_it_is_one(
+    kept: Any, split: Any, words: str | None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = replace(drawn_data(), metadata={"kept": kept} if kept else {})
+    found = evaluate([predictor()], data, "rows", split)
+    table, page = shown(found, capsys), evaluation_page(found)
+    if words:
+        assert f"a sample of {words}" in table and f"a sample of {words}" in page
+    else:
+        assert "sample of" not in table + page
+
+
+def test_a_class_without_rows_and_one_with_few_say_so(capsys: pytest.CaptureFixture[str]) -> None:
+    data = drawn_data()
+    data.labels[:, DRONE] = 0
+    rows = data.rows_of("tes")
+    data.labels[rows, 0] = 0
+    data.labels[rows[:2], 0] = 1
+    found = evaluate([predictor()], data, "rows")
+    drawn = found.heads[0].quoted.classes[0].empty_draws
+    assert 80 < drawn < 200  # of 1,000; exp(-2) of them are expected
+    table, page = shown(found, capsys), evaluation_page(found)
+    for text in (table, page):
+        assert "No rows, and so 0 in the mean: From Drone." in text
+        assert f"Aerial {drawn}" in text
+    assert re.search(r"^From Drone +no rows", table, re.MULTILINE)
+    assert "no rows" in page
 
 
 def test_the_table_ends_with_macro_f1(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,3 +1,4 @@
+import math
 import os
 import random
 import signal
@@ -226,6 +227,44 @@ def test_a_training_that_diverges_says_so(dataset: Path, tmp_path: Path, rate: f
     recipe = Recipe(learning_rate=rate, epochs=2)
     with pytest.raises(InputError, match=r"diverged in epoch 1: set a learning_rate below"):
         start_run(dataset, tmp_path / "run", recipe, "cpu", ignore)
+
+
+@pytest.mark.parametrize(
+    "settings", [{"weight_decay": 2000.0}, {"weight_decay": 1e9, "averaging": 0}]
+)
+def test_a_later_divergence_ends_the_run_too(
+    dataset: Path, tmp_path: Path, settings: dict[str, Any]
+) -> None:
+    out, seen = tmp_path / "run", list[Any]()
+    recipe = Recipe(epochs=6).with_settings(settings, "test")
+    with pytest.raises(InputError, match=r"diverged in epoch \d: set a learning_rate below 0.004"):
+        start_run(dataset, out, recipe, "cpu", seen.append)
+    assert all(math.isfinite(record.validation.loss) for record in seen)
+    with pytest.raises(InputError, match="diverged in epoch"):  # and what is saved is sound
+        resume_run(out, ignore)
+
+
+@pytest.mark.parametrize("split", ["tra", "val"])
+def test_weights_that_sum_to_0_are_refused(
+    split: str, tmp_path: Path, rows_of: Callable[..., Any], write_lines: Callable[..., Path]
+) -> None:
+    rows = [row | {"weight": float(row["split"] != split)} for row in rows_of(200)]
+    source = write_lines(tmp_path / "rows.jsonl", rows)
+    with pytest.raises(InputError, match=f"weights of split '{split}' sum to 0.*set weights"):
+        start_run(source, tmp_path / "run", QUICK, "cpu", ignore)
+    assert not (tmp_path / "run").exists()
+
+
+def test_weights_of_0_in_the_test_split_or_in_some_rows_do_no_harm(
+    tmp_path: Path, rows_of: Callable[..., Any], write_lines: Callable[..., Path]
+) -> None:
+    rows = [
+        row | {"weight": float(row["split"] != "tes" and number % 2)}
+        for number, row in enumerate(rows_of(400))
+    ]
+    source = write_lines(tmp_path / "rows.jsonl", rows)
+    run = start_run(source, tmp_path / "run", QUICK, "cpu", ignore)
+    assert run.metrics["validation_loss"] > 0
 
 
 def test_a_run_is_never_written_over(finished: Path, dataset: Path, tmp_path: Path) -> None:

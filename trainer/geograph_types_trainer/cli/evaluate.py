@@ -84,6 +84,6 @@ def evaluate(
         from geograph_types_trainer.evaluation.keep import keep_fitted
         from geograph_types_trainer.run import Run
 
-        keep_fitted(Run.load(head), evaluation.heads[0])
+        keep_fitted(Run.load(head), evaluation.heads[0], evaluation.data_sha256)
         note(f"calibration and thresholds stored: {head}")
     return status_of_bad_rows(evaluation.bad_rows, data)

@@ -17,6 +17,7 @@ class F1Intervals:
     """Lower and upper ends of 95 % intervals."""
 
     classes: NDArray[np.float64]  # [2, C]
+    empty_draws: NDArray[np.int64]  # [C], draws without a row of the class, whose F1 counts as 0
     micro: NDArray[np.float64]  # [2]
     macro: NDArray[np.float64]  # [2]
 
@@ -36,6 +37,7 @@ def bootstrap_f1(labels: Flags, tags: Flags, seed: int = 0, draws: int = DRAWS) 
     ends = [(1 - COVERAGE) / 2, (1 + COVERAGE) / 2]
     return F1Intervals(
         np.quantile(redrawn.rates().f1, ends, axis=0),
+        (redrawn.labelled == 0).sum(axis=0),
         np.quantile(micro_rates(redrawn).f1, ends),
         np.quantile(macro_rates(redrawn).f1, ends),
     )

@@ -6,13 +6,11 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from geograph_types_trainer.metrics import Flags, Floats, Values
+from geograph_types_trainer.metrics import Flags, Floats, Values, logits, sigmoid
 
 BINS: Final = 10
 NEWTON_STEPS: Final = 50
 CLOSE_ENOUGH: Final = 1e-10
-NEAREST: Final = 1e-7
-"""Probabilities closer than this to 0 or 1 are moved to it: float32 cannot tell them apart."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -33,7 +31,7 @@ class Platt:
 
     def apply(self, probabilities: Floats) -> Values:
         """Calibrate probabilities, [N, C]."""
-        return _sigmoid(_logits(probabilities) * self.scale + self.shift)
+        return sigmoid(logits(probabilities) * self.scale + self.shift)
 
 
 def reliability(labels: Flags, probabilities: Floats, bins: int = BINS) -> Reliability:
@@ -70,20 +68,20 @@ def fit_platt(labels: Flags, probabilities: Floats) -> Platt:
     Source: Platt, "Probabilistic Outputs for Support Vector Machines", 1999; the prior is ours.
     """
     fitted = [
-        _fit_line(held, logits)
-        for held, logits in zip(labels.T.astype(float), _logits(probabilities).T, strict=True)
+        _fit_line(held, column)
+        for held, column in zip(labels.T.astype(float), logits(probabilities).T, strict=True)
     ]
     scale, shift = np.array(fitted).T
     return Platt(scale, shift)
 
 
-def _fit_line(held: Values, logits: Values) -> Values:
+def _fit_line(held: Values, column: Values) -> Values:
     prior = np.array([1.0, 0.0])
     line = prior
-    inputs = np.column_stack([logits, np.ones_like(logits)])
+    inputs = np.column_stack([column, np.ones_like(column)])
     loss = _loss(line, prior, inputs, held)
     for _ in range(NEWTON_STEPS):
-        sure = _sigmoid(inputs @ line)
+        sure = sigmoid(inputs @ line)
         slope = inputs.T @ (sure - held) + (line - prior)
         curvature = (inputs * (sure * (1 - sure))[:, None]).T @ inputs + np.eye(2)
         step = np.linalg.solve(curvature, slope)
@@ -96,15 +94,6 @@ def _fit_line(held: Values, logits: Values) -> Values:
 
 
 def _loss(line: Values, prior: Values, inputs: Values, held: Values) -> float:
-    logits = inputs @ line
-    likelihood = np.logaddexp(0.0, logits) - held * logits
+    found = inputs @ line
+    likelihood = np.logaddexp(0.0, found) - held * found
     return float(likelihood.sum() + 0.5 * np.sum((line - prior) ** 2))
-
-
-def _logits(probabilities: Floats) -> Values:
-    kept = np.clip(probabilities.astype(np.float64), NEAREST, 1 - NEAREST)
-    return np.asarray(np.log(kept) - np.log1p(-kept), np.float64)
-
-
-def _sigmoid(logits: Values) -> Values:
-    return np.asarray(0.5 * (1 + np.tanh(0.5 * logits)), np.float64)

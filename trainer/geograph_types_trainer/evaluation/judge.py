@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -30,6 +31,7 @@ from geograph_types_trainer.evaluation.results import (
     MeanScore,
     ReliabilityBin,
     Scores,
+    Seen,
     Split,
     ThresholdRule,
 )
@@ -102,13 +104,44 @@ def evaluate(
         data_sha256=data.sha256,
         split=split,
         rows=len(chosen),
+        sampled=_sampled(data, split),
         validation_rows=len(held_out),
         bad_rows=data.bad_rows,
-        heads=tuple(_judge(predictor, rows, validation) for predictor in predictors),
+        heads=tuple(
+            _judge(predictor, rows, validation, _seen(predictor, data, split))
+            for predictor in predictors
+        ),
     )
 
 
-def _judge(predictor: Predictor, rows: _Rows, validation: _Rows | None) -> HeadEvaluation:
+def _seen(predictor: Predictor, data: TrainingData, split: Split) -> Seen:
+    """Return what the rows of a split served this head for; test rows serve for nothing."""
+    if split == "tes":
+        return None
+    files = (data.sha256, data.metadata.get("source_sha256"))
+    if predictor.trained_on and predictor.trained_on in files:
+        return "trained" if split == "all" else "tuned"  # validation chose the epoch
+    return "tuned" if predictor.tuned_on and predictor.tuned_on in files else None
+
+
+def _sampled(data: TrainingData, split: Split) -> dict[str, tuple[int, int]]:
+    """Return how many rows of a split a sample kept, of how many, in all and by class."""
+    try:
+        kept = msgspec.convert(data.metadata.get("kept", {}), dict[str, dict[str, tuple[int, int]]])
+    except msgspec.ValidationError:
+        return {}
+    total: dict[str, tuple[int, int]] = {}
+    for name, counts in kept.items():
+        if split in ("all", name):
+            for key, (found, there) in counts.items():
+                before = total.get(key, (0, 0))
+                total[key] = (before[0] + found, before[1] + there)
+    return total if "rows" in total else {}
+
+
+def _judge(
+    predictor: Predictor, rows: _Rows, validation: _Rows | None, seen: Seen
+) -> HeadEvaluation:
     probabilities = rows.predict(predictor)
     thresholds: dict[ThresholdRule, Values] = {"0.5": PLAIN}
     if predictor.thresholds is not None:
@@ -125,6 +158,7 @@ def _judge(predictor: Predictor, rows: _Rows, validation: _Rows | None) -> HeadE
     return HeadEvaluation(
         name=predictor.name,
         kind=predictor.kind,
+        seen=seen,
         scores=tuple(scores),
         drone=tuple(_drone(rows, probabilities, quoted, kind) for kind in ("true", "pseudo")),
         distances=_distances(predictor, rows, probabilities),
@@ -149,6 +183,7 @@ def _scores(
             f1=float(rates.f1[i]),
             f1_low=float(spread.classes[0, i]),
             f1_high=float(spread.classes[1, i]),
+            empty_draws=int(spread.empty_draws[i]),
             average_precision=_or_none(precisions[i]),
         )
         for i, name in enumerate(CLASSES)

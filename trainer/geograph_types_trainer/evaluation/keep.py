@@ -10,6 +10,7 @@ from geograph_types.taxonomy import CLASSES
 from geograph_types_trainer.evaluation.calibration import Platt
 from geograph_types_trainer.evaluation.results import HeadEvaluation
 from geograph_types_trainer.head import TypeHead
+from geograph_types_trainer.metrics import HIGHEST, LOWEST
 from geograph_types_trainer.run import Run
 
 
@@ -23,7 +24,7 @@ def calibrated_head(head: TypeHead, platt: Platt) -> TypeHead:
     return folded
 
 
-def keep_fitted(run: Run, found: HeadEvaluation) -> None:
+def keep_fitted(run: Run, found: HeadEvaluation, data_sha256: str) -> None:
     """Store an evaluation's calibration and thresholds in the run that was scored.
 
     The thresholds move with the probabilities, so that they choose the same tags as before.
@@ -34,6 +35,6 @@ def keep_fitted(run: Run, found: HeadEvaluation) -> None:
         raise InputError(f"{run.path} has no calibration to keep: its data needs val and tes rows")
     platt = Platt(scale, shift)
     thresholds = np.array([[one.threshold for one in found.quoted.classes]])
-    moved = platt.apply(thresholds)[0].tolist()
+    moved = np.clip(platt.apply(thresholds)[0], LOWEST, HIGHEST).tolist()
     head = calibrated_head(TypeHead.from_weights(run.weights), platt)
-    run.keep(head.weights(), dict(zip(CLASSES, moved, strict=True)))
+    run.keep(head.weights(), dict(zip(CLASSES, moved, strict=True)), data_sha256)

@@ -1,13 +1,13 @@
 """An evaluation as one self-contained HTML page."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from html import escape
 from importlib.resources import files
 
 from geograph_types.taxonomy import CLASSES
 from geograph_types_trainer.evaluation.plots import Mark, colour, reliability_plot, scale_row, track
 from geograph_types_trainer.evaluation.results import Evaluation, HeadEvaluation
-from geograph_types_trainer.evaluation.table import RULES
+from geograph_types_trainer.evaluation.table import RULES, SEEN, Figures, tables
 
 DISTANCES = {
     "recorded": "as recorded",
@@ -21,22 +21,15 @@ SPLITS = {"tes": "the test split", "val": "the validation split", "all": "all sp
 def evaluation_page(evaluation: Evaluation) -> str:
     """Return an evaluation as HTML, with style and plots inside; no script, nothing fetched."""
     style = files("geograph_types_trainer").joinpath("evaluation", "page.css").read_text("utf-8")
-    sections = (
-        _summary,
-        _class_section,
-        _distance_section,
-        _calibration_section,
-        _drone_section,
-        _means_section,
-        _detail_section,
-    )
+    sections = (_summary, _class_section, _distance_section, _calibration_section)
     body = "\n".join(part for section in sections for part in section(evaluation))
+    numbers = "\n".join(map(_table, tables(evaluation)))
     title = f"Evaluation of {', '.join(evaluation.labels)}"
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f"<title>{escape(title)}</title>\n<style>\n{style}</style>\n</head>\n<body>\n<main>\n"
-        f"{body}\n</main>\n</body>\n</html>\n"
+        f"{body}\n<h2>All numbers</h2>\n{numbers}\n</main>\n</body>\n</html>\n"
     )
 
 
@@ -53,18 +46,20 @@ def _summary(evaluation: Evaluation) -> Iterator[str]:
         else "Nothing was fitted for this evaluation."
     )
     bad = sum(evaluation.bad_rows.values())
-    left_out = f" {bad:,} damaged rows took no part." if bad else ""
+    left_out = f" {bad:,} damaged rows were left out." if bad else ""
+    sample = f" The file is {evaluation.sample_remark}." if evaluation.sample_remark else ""
     yield (
         f"<p>{evaluation.rows:,} rows of {escape(evaluation.data)}, {SPLITS[evaluation.split]}. "
-        f"{fitted}{left_out} Intervals are 95 % bootstrap intervals.</p>"
+        f"{fitted}{left_out}{sample} Intervals are 95 % bootstrap intervals.</p>"
     )
     yield '<div class="cards">'
     for i, label, head in _heads(evaluation):
         macro, micro = head.quoted.mean("macro"), head.quoted.mean("micro")
+        seen = f"<span>on rows{SEEN[head.seen]}</span>" if head.seen else ""
         yield (
             f'<div class="card {colour(i)}"><span>{escape(label)}</span>'
             f"<b>{macro.f1:.3f}</b><span>macro-F1, {macro.f1_low:.3f} to {macro.f1_high:.3f}</span>"
-            f"<span>micro-F1 {micro.f1:.3f}, {micro.f1_low:.3f} to {micro.f1_high:.3f}</span>"
+            f"<span>micro-F1 {micro.f1:.3f}, {micro.f1_low:.3f} to {micro.f1_high:.3f}</span>{seen}"
             f'<span class="quiet">{escape(RULES[head.quoted.rule])}</span></div>'
         )
     yield "</div>"
@@ -72,14 +67,19 @@ def _summary(evaluation: Evaluation) -> Iterator[str]:
 
 def _class_section(evaluation: Evaluation) -> Iterator[str]:
     yield "<h2>F1 of each class</h2>"
-    yield "<p>Dots are F1, lines its interval; one line a head, in the order and colours above.</p>"
-    support = evaluation.heads[0].quoted.classes
+    yield (
+        "<p>Dots are F1, lines its interval; one line for each head, in the order and colours "
+        "above.</p>"
+    )
     yield '<div class="chart">'
     for k, name in enumerate(CLASSES):
         found = [head.quoted.classes[k] for head in evaluation.heads]
-        marks = [Mark(i, one.f1, one.f1_low, one.f1_high) for i, one in enumerate(found)]
-        label = f"{escape(name)} <span class=quiet>({support[k].support:,})</span>"
-        yield _row(label, marks, f"F1 of {name}", [f"{one.f1:.3f}" for one in found])
+        label = f"{escape(name)} <span class=quiet>({found[0].support:,})</span>"
+        if found[0].support:
+            marks = [Mark(i, one.f1, one.f1_low, one.f1_high) for i, one in enumerate(found)]
+            yield _row(label, marks, f"F1 of {name}", [f"{one.f1:.3f}" for one in found])
+        else:
+            yield _row(label, [], f"F1 of {name}", ["no rows"])
     yield f"{AXIS}</div>"
 
 
@@ -94,10 +94,8 @@ def _distance_section(evaluation: Evaluation) -> Iterator[str]:
     for k, (key, text) in enumerate(DISTANCES.items()):
         found = [head.distances[k] for head in evaluation.heads]
         marks = [Mark(i, one.micro_f1) for i, one in enumerate(found)]
-        values = [
-            f"{one.micro_f1:.3f}" + f", {one.flipped:.0%} flip" * (key != "recorded")
-            for one in found
-        ]
+        flips = ["" if key == "recorded" else f", {one.flipped:.0%} flip" for one in found]
+        values = [f"{one.micro_f1:.3f}{flip}" for one, flip in zip(found, flips, strict=True)]
         yield _row(text, marks, f"micro-F1, distance {key}", values)
     yield f"{AXIS}</div>"
 
@@ -113,12 +111,11 @@ def _row(label: str, marks: Sequence[Mark], name: str, values: Sequence[str]) ->
 
 def _calibration_section(evaluation: Evaluation) -> Iterator[str]:
     yield "<h2>Calibration</h2>"
-    scaled = " The dashed line is after scaling on validation rows." * bool(
-        evaluation.validation_rows
-    )
+    fitted = bool(evaluation.validation_rows)
+    scaled = " The dashed line is after scaling on validation rows." if fitted else ""
     yield (
         "<p>Across: the probability that a head gives. Up: the share of those rows that have the "
-        f"class; large dots stand for many rows. On the diagonal, 0.8 comes true 8 times in 10."
+        "class; large dots stand for many rows. On the diagonal, 0.8 comes true 8 times in 10."
         f"{scaled}</p>"
     )
     for i, label, head in _heads(evaluation):
@@ -133,66 +130,18 @@ def _calibration_section(evaluation: Evaluation) -> Iterator[str]:
         yield "</div>"
 
 
-def _drone_section(evaluation: Evaluation) -> Iterator[str]:
-    yield "<h2>True and pseudo drone</h2>"
-    yield (
-        "<p>From Drone scored on the rows where a moderator set it, and on those where it rests on "
-        "the tag From Above; the other kind is left out each time.</p>"
-    )
-    headings = ("From Drone", "F1", "precision", "recall", "average precision", "rows")
-    for _, label, head in _heads(evaluation):
-        rows = [
-            [
-                found.kind,
-                *map(_share, (found.f1, found.precision, found.recall, found.average_precision)),
-                f"{found.support:,}",
-            ]
-            for found in head.drone
-        ]
-        yield _table(f"{label}, {RULES[head.quoted.rule]}", headings, rows)
-
-
-def _means_section(evaluation: Evaluation) -> Iterator[str]:
-    yield "<h2>Means</h2>"
-    headings = ("F1", "micro", "macro", "weighted", "samples")
-    for _, label, head in _heads(evaluation):
-        rows = [
-            [RULES[scores.rule], *(_share(mean.f1) for mean in scores.means)]
-            for scores in head.scores
-        ]
-        yield _table(label, headings, rows)
-
-
-def _detail_section(evaluation: Evaluation) -> Iterator[str]:
-    yield "<h2>Every class in numbers</h2>"
-    headings = ("class", "F1", "precision", "recall", "average precision", "threshold", "rows")
-    for _, label, head in _heads(evaluation):
-        rows = [
-            [
-                found.name,
-                *map(_share, (found.f1, found.precision, found.recall, found.average_precision)),
-                _share(found.threshold),
-                f"{found.support:,}",
-            ]
-            for found in head.quoted.classes
-        ]
-        yield _table(f"{label}, {RULES[head.quoted.rule]}", headings, rows)
-
-
-def _table(caption: str, headings: Iterable[str], rows: Iterable[Sequence[str]]) -> str:
-    top = "".join(f'<th scope="col">{escape(text)}</th>' for text in headings)
+def _table(figures: Figures) -> str:
+    top = "".join(f'<th scope="col">{escape(text)}</th>' for text in figures.columns)
     body = "".join(
         f'<tr><th scope="row">{escape(row[0])}</th>'
         + "".join(f"<td>{escape(text)}</td>" for text in row[1:])
         + "</tr>"
-        for row in rows
+        for row in figures.rows
     )
+    title = escape(figures.title)
+    note = f"<p>{escape(figures.note)}</p>" if figures.note else ""
     return (
-        f'<div class="scroll" tabindex="0" role="region" aria-label="{escape(caption)}"><table>'
-        f"<caption>{escape(caption)}</caption><thead><tr>{top}</tr></thead>"
-        f"<tbody>{body}</tbody></table></div>"
+        f'<div class="scroll" tabindex="0" role="region" aria-label="{title}"><table>'
+        f"<caption>{title}</caption><thead><tr>{top}</tr></thead>"
+        f"<tbody>{body}</tbody></table></div>{note}"
     )
-
-
-def _share(value: float | None) -> str:
-    return "none" if value is None else f"{value:.3f}"

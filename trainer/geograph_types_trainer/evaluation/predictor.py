@@ -30,6 +30,9 @@ class Predictor:
     thresholds: Mapping[str, float] | None  # its own, by class
     predict: Predict
     bundle: Bundle | None = None
+    # Digests of the datasets that it was trained on and tuned on, where known.
+    trained_on: str | None = None
+    tuned_on: str | None = None
 
 
 def open_predictor(path: Path) -> Predictor:
@@ -46,15 +49,31 @@ def open_predictor(path: Path) -> Predictor:
 def _from_bundle(path: Path) -> Predictor:
     tagger = TypeTagger(path)
     tagger.bundle.find("head")
-    thresholds = tagger.bundle.manifest.thresholds
-    return Predictor(str(path), "bundle", thresholds, tagger.score_buckets, tagger.bundle)
+    manifest = tagger.bundle.manifest
+    source = manifest.head
+    return Predictor(
+        str(path),
+        "bundle",
+        manifest.thresholds,
+        tagger.score_buckets,
+        tagger.bundle,
+        trained_on=source.dataset_sha256 if source else None,
+        tuned_on=str(source.configuration.get("tuned_on_sha256", "")) if source else None,
+    )
 
 
 def _from_run(path: Path) -> Predictor:
     from geograph_types_trainer.run import Run
 
     run = Run.load(path)
-    return Predictor(str(path), "run", run.thresholds, _predict_with(run.weights))
+    return Predictor(
+        str(path),
+        "run",
+        run.thresholds,
+        _predict_with(run.weights),
+        trained_on=run.dataset_sha256,
+        tuned_on=run.report.tuned_on_sha256,
+    )
 
 
 def _from_checkpoint(path: Path) -> Predictor:

@@ -13,6 +13,10 @@ ThresholdRule: TypeAlias = Literal["0.5", "own", "validation"]
 """Where thresholds come from: 0.5 for all, the head's own, or fitted on the validation rows."""
 
 
+Seen: TypeAlias = Literal["trained", "tuned"] | None
+"""What rows served a head for before they are scored: some to train it, or all to tune it."""
+
+
 class ClassScore(msgspec.Struct, frozen=True):
     """Scores of one class."""
 
@@ -24,6 +28,7 @@ class ClassScore(msgspec.Struct, frozen=True):
     f1: float
     f1_low: float  # ends of the 95 % interval
     f1_high: float
+    empty_draws: int  # of the 1,000 behind the interval, those without a row of the class
     average_precision: float | None  # None without support
 
 
@@ -99,6 +104,7 @@ class HeadEvaluation(msgspec.Struct, frozen=True):
 
     name: str  # its path, as it was given
     kind: PredictorKind
+    seen: Seen
     scores: tuple[Scores, ...]  # the first at 0.5, the last is the one to quote
     drone: tuple[DroneScore, ...]  # with the thresholds to quote
     distances: tuple[DistanceScore, ...]
@@ -117,9 +123,31 @@ class Evaluation(msgspec.Struct, frozen=True):
     data_sha256: str
     split: Split
     rows: int
+    # Of a sample's rows that are scored, and of those of each class: how many were kept, of how
+    # many. Empty if the file is not a sample, or does not say.
+    sampled: dict[str, tuple[int, int]]
     validation_rows: int  # on which thresholds and calibration were fitted; 0 if they were not
     bad_rows: dict[str, int]  # left out, by reason
     heads: tuple[HeadEvaluation, ...]
+
+    @property
+    def sample_remark(self) -> str:
+        """How the file's rows that are scored were sampled; empty if they were not."""
+        if not self.sampled:
+            return ""
+        kept, whole = self.sampled["rows"]
+        share = kept / max(whole, 1)
+        uneven = [
+            f"{found / there:.0%} of {name}"
+            for name, (found, there) in self.sampled.items()
+            if abs(found - share * there) > max(2.0, 0.1 * share * there)
+        ]
+        if not uneven:
+            return f"a sample of {share:.0%} of the rows, every class in proportion"
+        return (
+            f"a sample of {share:.0%} of the rows but {', '.join(uneven)}, so its scores are not "
+            "those of the whole"
+        )
 
     @property
     def labels(self) -> tuple[str, ...]:

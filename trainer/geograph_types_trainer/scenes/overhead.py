@@ -5,7 +5,7 @@ from PIL import Image
 
 from geograph_types_trainer.scenes.camera import haze
 from geograph_types_trainer.scenes.canvas import HEIGHT, WIDTH, Canvas, surface
-from geograph_types_trainer.scenes.palette import RGB, mix, shade, vary
+from geograph_types_trainer.scenes.palette import mix, shade, vary
 from geograph_types_trainer.scenes.view import View, house, rectangle
 
 
@@ -13,8 +13,7 @@ def aerial(canvas: Canvas) -> Image.Image:
     """Paint a patchwork of fields, woods, a river, lanes and hamlets from high above."""
     rng = canvas.rng
     view = View.down(canvas, 10.0)
-    crops = [*canvas.grass, canvas.earth, (176, 166, 92)]
-    _patchwork(canvas, view, rng.uniform(1.4, 2.2), crops, 4)
+    _fields(canvas, view)
     speckle = canvas.clouds(8, 2)
     for _ in canvas.several(2, 7):
         wood = canvas.blob((rng.uniform(-7, 7), rng.uniform(-7, 7)), (1.0, 0.6), 0.35)
@@ -30,12 +29,13 @@ def aerial(canvas: Canvas) -> Image.Image:
     return haze(canvas.picture, canvas.haze, rng.uniform(0.05, 0.5), rng.uniform(0.0, 0.2))
 
 
-def _patchwork(canvas: Canvas, view: View, pitch: float, crops: list[RGB], hedge: int) -> None:
-    """Paint fields or gardens between bent rows of corners, most of them hedged."""
-    rng, count = canvas.rng, 13
+def _fields(canvas: Canvas, view: View) -> None:
+    """Paint fields between bent rows of corners, most of them hedged."""
+    rng, count, hedge = canvas.rng, 13, shade(canvas.foliage[0], 0.75)
     grid = np.stack(np.meshgrid(np.arange(count), np.arange(count)), axis=-1) - (count - 1) / 2
-    grid = (grid + rng.uniform(-0.36, 0.36, grid.shape)) * pitch
+    grid = (grid + rng.uniform(-0.36, 0.36, grid.shape)) * rng.uniform(1.4, 2.2)
     mottle = canvas.clouds(24)
+    crops = (*canvas.grass, canvas.earth, (176, 166, 92))
     surfaces = [surface(mottle, crop, 0.78, 1.12) for crop in crops]
     canvas.picture.paste(surfaces[0])
     for row, column in np.ndindex(count - 1, count - 1):
@@ -45,15 +45,15 @@ def _patchwork(canvas: Canvas, view: View, pitch: float, crops: list[RGB], hedge
         if max(xs) > 0 and min(xs) < WIDTH and max(ys) > 0 and min(ys) < HEIGHT:
             canvas.fill(outline, canvas.choose(*surfaces))
             if canvas.chance(0.8):
-                green, width = shade(canvas.foliage[0], 0.75), int(rng.integers(1, hedge))
-                canvas.draw.line([*outline, outline[0]], fill=green, width=width)
+                canvas.draw.line([*outline, outline[0]], fill=hedge, width=int(rng.integers(1, 4)))
 
 
 def from_drone(canvas: Canvas) -> Image.Image:
-    """Paint roofs, gardens, a road with cars and crowns from low above; units are metres."""
+    """Paint roofs, lawns, a road with cars and crowns from low above; units are metres."""
     rng = canvas.rng
     view = View.down(canvas, rng.uniform(32.0, 60.0))
-    _patchwork(canvas, view, rng.uniform(14, 20), [*canvas.grass, canvas.earth], 6)
+    lawn = canvas.choose(*canvas.grass)
+    canvas.picture.paste(surface(canvas.clouds(30, 5), lawn, 0.72, 1.15))
     lane = rng.uniform(-14, 14)
     _street(canvas, view, lane)
     houses = [

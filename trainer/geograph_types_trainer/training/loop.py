@@ -101,6 +101,11 @@ class Training:
                 raise InputError(
                     f"the dataset has no row in split {split!r}, and training needs one"
                 )
+            if not data.weights[rows].sum() > 0:
+                raise InputError(
+                    f"the weights of split {split!r} sum to 0, so nothing can be learned or "
+                    "compared: set weights above 0 for some of its rows, or leave them out (1.0)"
+                )
         self._batch = min(
             recipe.batch_size, max(SMALLEST_BATCH, len(self._rows["tra"]) // STEPS_PER_EPOCH)
         )
@@ -136,10 +141,10 @@ class Training:
         with seeded(self._device, self._recipe.seed, number):
             training_loss = self._train(number)
         scores = self._validate()
-        if not (math.isfinite(scores.loss) or self.best_epoch):
+        if not (math.isfinite(training_loss) and math.isfinite(scores.loss)):
             raise InputError(
                 f"the training diverged in epoch {number}: set a learning_rate below "
-                f"{self._recipe.learning_rate:g}"
+                f"{self._recipe.learning_rate:g} in a new run"
             )
         lowest = min((record.validation.loss for record in self.history), default=math.inf)
         record = EpochRecord(number, training_loss, scores, scores.loss < lowest)
