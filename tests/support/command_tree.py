@@ -10,7 +10,7 @@ __all__ = ["every_command"]
 
 
 def every_command() -> dict[str, click.Command]:
-    """Give all commands by what is typed for them, groups and what is in them too."""
+    """Return all commands by what is typed for them, groups and their commands too."""
     entries = installed_commands()
     loaded = {name: load_command(entries, name) for name in entries if " " not in name}
     return {

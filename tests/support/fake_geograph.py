@@ -87,7 +87,7 @@ class FakeGeograph:
             return [commit for commit in self.commits if commit.is_labels]
 
     def labels(self) -> dict[int, list[tuple[str, float]]]:
-        """Give the last labels of each photo."""
+        """Return the last labels of each photo."""
         return {
             number: [(entry["label"], entry["score"]) for entry in entries]
             for commit in self.label_commits()
@@ -241,7 +241,7 @@ class Server(ThreadingHTTPServer):
     daemon_threads = True
 
     def handle_error(self, *_: object) -> None:
-        """Say nothing of clients that were killed."""
+        """Be quiet about clients that were killed."""
 
 
 @contextmanager
