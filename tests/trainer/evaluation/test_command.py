@@ -78,7 +78,7 @@ def test_calibration_and_thresholds_can_be_kept_in_the_run(
 def test_what_is_kept_chooses_the_same_tags_wherever_the_logits_lie(
     bias: float, checkpoint: Path, dataset: Path, tmp_path: Path
 ) -> None:
-    head = load_checkpoint(checkpoint).head
+    head = TypeHead.from_weights(read_checkpoint(checkpoint).weights)
     with torch.no_grad():
         head.last.bias += bias
     moved, run, written = tmp_path / "moved.pth", tmp_path / "run", tmp_path / "e.json"
