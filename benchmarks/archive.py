@@ -117,7 +117,7 @@ def measure(folder: Path, rows: int, line_count: int, rounds: int) -> Results:
         ours = name.startswith("score")
         if group:
             rates = [count / one["seconds"] / 1000 for one in found[name]]
-            unit = "thousand rows a second"
+            unit = "thousand rows per second"
             results.add(group, name, unit, rates, more_is_better=True, ours=ours)
         if name != UNZIP:
             megabytes = [one["megabytes"] for one in found[name]]

@@ -88,13 +88,13 @@ def measure(folder: Path, bundle: Path, photos: int, shard_photos: int, rounds: 
         measured[name].append(run([*command, *options], output, shard_photos))
     for name, values in measured.items():
         rates, seconds = zip(*values, strict=True)
-        results.add("engines", name, "photos a second", rates, more_is_better=True, ours=True)
+        results.add("engines", name, "photos per second", rates, more_is_better=True, ours=True)
         results.add("whole process", name, "s", seconds, ours=True)
     return results
 
 
 def run(command: list[str], output: Path, shard_photos: int) -> tuple[float, float]:
-    """Run to the end; return photos a second from the first shard on, and all seconds."""
+    """Run to the end; return photos per second from the first shard on, and all seconds."""
     started = time.perf_counter()
     done = subprocess.run(command, stderr=subprocess.PIPE, text=True)
     seconds = time.perf_counter() - started

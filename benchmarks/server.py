@@ -98,13 +98,13 @@ def measure(results: Results, bench: Bench, rounds: int) -> None:
             loads["ours, 8 clients"].append(load.served)
             loads["ours, in process"].append(library_rate(bench))
     for name, served in loads.items():
-        results.add("clients that wait", name, "photos a second", served, more_is_better=True)
+        results.add("clients that wait", name, "photos per second", served, more_is_better=True)
 
 
 def add_search(results: Results, name: str, search: Search, megabytes: float) -> None:
     """Add the highest rate that a service sustained, and what it took."""
     best = search.best
-    unit = "photos a second"
+    unit = "photos per second"
     results.add("highest sustained rate", name, unit, [best.asked], more_is_better=True)
     if best.accepted is not None:
         results.add("median latency at that rate", name, "ms", [1000 * best.accepted.median])
@@ -131,7 +131,7 @@ def measure_starts(results: Results, bench: Bench, rounds: int) -> None:
 
 
 def library_rate(bench: Bench) -> float:
-    """Return photos a second from files to tags in process, models loaded and warm."""
+    """Return photos per second from files to tags in process, models loaded and warm."""
     listed = list_photos(bench.photos, LIBRARY_PHOTOS, bench.given.work)
     script = str(HERE / "whole_way" / "ours.py")
     printed, _ = run_watched([sys.executable, script, str(bench.given.bundle), str(listed)])
@@ -147,18 +147,18 @@ def measure_overload(results: Results, bench: Bench, seconds: float) -> None:
         search = search_together(services, bench.requests, bench.steps, bench.seconds)[OURS]
         capacity, idle = search.best.asked, ours.weigh()
         rate = OVERLOAD_TIMES * capacity
-        say(f"{rate:.0f} photos a second for {seconds:.0f} s")
+        say(f"{rate:.0f} photos per second for {seconds:.0f} s")
         load, megabytes = ours.load(bench.requests, seconds, rate=rate)
         after = ours.weigh()
     quarter = len(megabytes) // 4
     early, late = megabytes[:quarter], megabytes[-quarter:]
     for name, served in (("highest sustained", capacity), ("served in overload", load.served)):
-        results.add("overload", f"ours, {name}", "photos a second", [served], more_is_better=True)
+        results.add("overload", f"ours, {name}", "photos per second", [served], more_is_better=True)
     for kind, times in (("accepted", load.accepted), ("refused", load.refused)):
         milliseconds = f"{times.text()} ms" if times else "none"
         results.notes.append(f"{kind}, median / p99: {milliseconds}")
     results.notes += [
-        f"sent {load.asked:.1f} a second for {load.seconds:.0f} s, "
+        f"sent {load.asked:.1f} per second for {load.seconds:.0f} s, "
         f"99 % less than {1000 * load.late:.0f} ms late",
         f"{load.refusals} refused; neither served nor refused {load.lost}: {load.counts}",
         f"MB before {idle:.0f}, most in the first quarter {max(early, default=0):.0f} and in the "

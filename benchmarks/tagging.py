@@ -1,4 +1,4 @@
-"""How many photos a second, from files to tags, against the plain way, in one alternating run.
+"""How many photos per second, from files to tags, against the plain way, in one alternating run.
 
     python benchmarks/tagging.py [--bundle DIR] [--photos 96] [--rounds 5] [--json FILE]
 
@@ -95,7 +95,7 @@ def measure(results: Results, given: Given, size: str, photos: int, rounds: int)
         memory[name] = max(memory[name], peak)
     for name, values in rates.items():
         group = f"photos of {size}"
-        results.add(group, name, "photos a second", values, more_is_better=True)
+        results.add(group, name, "photos per second", values, more_is_better=True)
         results.add(f"memory at most, {size}", name, "MB", [memory[name]])
 
 
