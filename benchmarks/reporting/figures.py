@@ -99,7 +99,7 @@ def tables(figures: Sequence[Figure], notes: Iterable[str]) -> Iterator[str]:
             f"{NOISY_SHARE:.0%} apart, {worst.name} in '{worst.group}' {worst.spread.share:.0%}"
         )
     for group, panel in panels(figures):
-        ours = next((figure for figure in panel if figure.ours), None)
+        ours = next((one for one in figures if one.ours and one.group == group), None)
         rows = [
             [figure.name, figure.spread.text(), ours.better_than(figure).text() if ours else ""]
             for figure in panel
