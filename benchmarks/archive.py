@@ -17,7 +17,6 @@ are written first: 1.1 kB a row, 4.4 GB for 4 million.
 """
 
 import json
-import random
 import shutil
 import sys
 import time
@@ -32,26 +31,23 @@ from measuring.child import run_child
 from measuring.command_line import (
     json_option,
     own_work_option,
-    report,
     rounds_option,
     say,
     work_folder,
 )
 from measuring.machine import this_machine
-from reporting.archive import (
-    JSON,
-    LOOP,
-    PARQUET,
-    SCRIPT,
-    SMALL,
-    UNZIP,
-    ArchiveResults,
-    markdown,
-    rates_ratio,
-    summary,
-)
+from measuring.rounds import turns
+from reporting.figures import Results, report
 from train import DISTANCES, peak_megabytes, seconds_to_unzip, write_rows
 
+PARQUET: Final = "score, Parquet"
+SMALL: Final = "score, Parquet, a tenth"
+LOOP: Final = "torch, one at a time"
+SCRIPT: Final = "released scripts, .jsonl.gz line by line"
+JSON: Final = "score, .jsonl.gz"
+UNZIP: Final = "gzip -dc"
+IN_PARQUET: Final = "embeddings in Parquet"
+IN_LINES: Final = "gzipped JSON Lines"
 BYTES_A_ROW: Final = 1100
 BATCH_ROWS: Final = 8192
 POOL_BATCHES: Final = 8
@@ -89,10 +85,10 @@ def main(rows: int, lines: int, rounds: int, work: Path | None, out: Path | None
                 f"{folder} has less than {needed / 1e9:.1f} GB free: give --work or fewer --rows"
             )
         results = measure(folder, rows, lines, rounds)
-    report(markdown(results), results, out)
+    report(results, out)
 
 
-def measure(folder: Path, rows: int, line_count: int, rounds: int) -> ArchiveResults:
+def measure(folder: Path, rows: int, line_count: int, rounds: int) -> Results:
     """Write what is missing, and give every contender a turn a round."""
     checkpoint, bundle = make_head(folder)
     large, small = (make_parquet(folder, count) for count in (rows, rows // SMALL_SHARE))
@@ -100,31 +96,36 @@ def measure(folder: Path, rows: int, line_count: int, rounds: int) -> ArchiveRes
     if not lines.exists():
         say(f"writing {lines.name} ...")
         write_rows(lines, line_count)
-    turns: dict[str, tuple[int, Callable[[], tuple[float, float]]]] = {
-        PARQUET: (rows, lambda: in_child(__file__, "score", large, bundle)),
-        SMALL: (rows // SMALL_SHARE, lambda: in_child(__file__, "score", small, bundle)),
-        LOOP: (LOOP_ROWS, lambda: in_child(__file__, "loop", large, checkpoint)),
-        SCRIPT: (LOOP_ROWS, lambda: in_child(RELEASED_WAY, lines, checkpoint, LOOP_ROWS)),
-        JSON: (line_count, lambda: in_child(__file__, "score", lines, bundle)),
-        UNZIP: (line_count, lambda: (seconds_to_unzip(lines), 0.0)),
+    ways: dict[str, tuple[str, int, Callable[[], dict[str, float]]]] = {
+        PARQUET: (IN_PARQUET, rows, lambda: run_child(__file__, "score", large, bundle)),
+        SMALL: ("", rows // SMALL_SHARE, lambda: run_child(__file__, "score", small, bundle)),
+        LOOP: (IN_PARQUET, LOOP_ROWS, lambda: run_child(__file__, "loop", large, checkpoint)),
+        SCRIPT: (
+            IN_LINES,
+            LOOP_ROWS,
+            lambda: run_child(RELEASED_WAY, lines, checkpoint, LOOP_ROWS),
+        ),
+        JSON: (IN_LINES, line_count, lambda: run_child(__file__, "score", lines, bundle)),
+        UNZIP: (IN_LINES, line_count, lambda: {"seconds": seconds_to_unzip(lines)}),
     }
-    measured: dict[str, list[tuple[float, float]]] = {name: [] for name in turns}
-    shuffled = random.Random(0)
-    before = this_machine()
-    for number in range(rounds):
-        say(f"round {number + 1} of {rounds} ...")
-        for name in shuffled.sample(list(turns), len(turns)):
-            measured[name].append(turns[name][1]())
-    contenders = {name: summary(name, turns[name][0], values) for name, values in measured.items()}
-    return ArchiveResults(
-        before=before,
-        after=this_machine(),
-        contenders=list(contenders.values()),
-        of_loop=rates_ratio(contenders[PARQUET], contenders[LOOP]),
-        of_script=rates_ratio(contenders[JSON], contenders[SCRIPT]),
-        of_unzip=rates_ratio(contenders[JSON], contenders[UNZIP]),
-        growth=max(contenders[PARQUET].megabytes) - min(contenders[SMALL].megabytes),
-    )
+    results = Results(before=this_machine())
+    found: dict[str, list[dict[str, float]]] = {name: [] for name in ways}
+    for number, name in turns(ways, rounds):
+        say(f"round {number + 1} of {rounds}: {name}")
+        found[name].append(ways[name][2]())
+    for name, (group, count, _) in ways.items():
+        ours = name.startswith("score")
+        if group:
+            rates = [count / one["seconds"] / 1000 for one in found[name]]
+            unit = "thousand rows per second"
+            results.add(group, name, unit, rates, more_is_better=True, ours=ours)
+        if name != UNZIP:
+            megabytes = [one["megabytes"] for one in found[name]]
+            results.add("memory at most", name, "MB", megabytes, ours=ours)
+    growth = max(one["megabytes"] for one in found[PARQUET])
+    growth -= min(one["megabytes"] for one in found[SMALL])
+    results.notes.append(f"memory at all rows beyond that at a tenth: {growth:.0f} MB")
+    return results
 
 
 def make_head(folder: Path) -> tuple[Path, Path]:
@@ -172,12 +173,6 @@ def make_parquet(folder: Path, rows: int) -> Path:
                 ).columns("float16")
             )
     return path
-
-
-def in_child(script: str | Path, *arguments: object) -> tuple[float, float]:
-    """Give seconds and highest megabytes of a process; the loops tell their own seconds."""
-    told = run_child(script, *arguments)
-    return told["seconds"], told["megabytes"]
 
 
 def run_score(rows: Path, bundle: Path) -> dict[str, float]:

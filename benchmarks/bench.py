@@ -25,7 +25,7 @@ from geograph_types.files.atomic import new_file
 from measuring.command_line import bundle_option, errors_as_lines, say, weights_option, work_option
 from measuring.machine import Machine, this_machine
 from reporting.charts import draw_charts
-from reporting.figures import read_figures
+from reporting.figures import Results, write_json
 from reporting.run import BenchResults, SectionResults, markdown
 from sections import SECTIONS, Section
 
@@ -42,7 +42,7 @@ class _Run:
         self.failed: dict[str, str] = {}
 
     def take(self, section: Section) -> None:
-        """Run a section, or say why not."""
+        """Run a section, or note why not."""
         options = section.quick if self.quick else section.whole
         if options is None:
             self.left_out[section.name] = "it takes too long for a quick run"
@@ -57,20 +57,20 @@ class _Run:
             out = Path(folder) / "results.json"
             command = [sys.executable, "-W", "ignore", str(section.path), *options]
             command += [*self._places(section), "--json", str(out)]
-            done = subprocess.run(command, stdout=subprocess.PIPE, text=True)
+            done = subprocess.run(command, stdout=subprocess.DEVNULL)
             if not out.exists():
                 self.failed[section.name] = f"it ended with status {done.returncode}"
                 say(f"error: {section.name}: {self.failed[section.name]}")
                 return
+            results = msgspec.json.decode(out.read_bytes(), type=Results)
             if done.returncode:
                 self.failed[section.name] = "a part of it failed, as its table says"
             self.sections[section.name] = SectionResults(
                 title=section.title,
                 command=["python", f"benchmarks/{arguments[0]}", *arguments[1:]],
                 minutes=(time.perf_counter() - start) / 60,
-                figures=read_figures(section.name, out),
-                results=msgspec.Raw(out.read_bytes()),
-                text=done.stdout,
+                figures=results.figures,
+                notes=results.notes,
             )
 
     def _places(self, section: Section) -> list[str]:
@@ -84,24 +84,16 @@ class _Run:
 
 
 def write(results: BenchResults, folder: Path) -> Path:
-    """Write results, charts and tables into the machine's folder.
-
-    Returns:
-        The JSON file.
-    """
+    """Write results, charts and tables into the machine's folder, and return the JSON file."""
     day, _, clock = results.before.time.partition("T")
     kind = "-quick" if results.quick else ""
     name = f"{day}-{clock[:5].replace(':', '')}{kind}"
     place = folder / results.before.name
     place.mkdir(parents=True, exist_ok=True)
     pictures = draw_charts(results, place / name)
-    texts = {
-        ".json": msgspec.json.format(msgspec.json.encode(results), indent=1) + b"\n",
-        ".md": ("\n".join(markdown(results, pictures)) + "\n").encode(),
-    }
-    for suffix, data in texts.items():
-        with new_file(place / f"{name}{suffix}") as stream:
-            stream.write(data)
+    write_json(results, place / f"{name}.json")
+    with new_file(place / f"{name}.md") as stream:
+        stream.write("".join(f"{line}\n" for line in markdown(results, pictures)).encode())
     return place / f"{name}.json"
 
 
@@ -152,7 +144,7 @@ def main(
     folder: Path,
     wanted: tuple[str, ...],
 ) -> None:
-    """Run all benchmarks. The exit status is 1 where one failed."""
+    """Run all benchmarks. The exit status is 1 if one failed."""
     with errors_as_lines():
         results = measure(_Run(quick, weights, bundle, work), wanted)
     click.echo(write(results, folder))

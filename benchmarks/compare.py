@@ -1,8 +1,8 @@
-"""Say what became slower or larger from one run of bench.py to another, beyond noise.
+"""Report what became slower or larger from one run of bench.py to another, beyond noise.
 
     python benchmarks/compare.py OLD.json NEW.json
 
-A figure of this project counts as worse where all of this holds:
+A figure of this project counts as worse if all of this holds:
 
 * its quartiles do not overlap with the old ones;
 * its median is worse by the least ratio: 1.1, or 1.3 for a figure of fewer than 5 rounds;
@@ -10,8 +10,8 @@ A figure of this project counts as worse where all of this holds:
   figures, whose code is not ours, moved between the runs (the median), once those of the same
   section and unit, and once those of the same group.
 
-A machine that became faster can hide what became slower by less. The exit status is 1 where
-something became worse, or is no longer measured; 2 where the files cannot be compared.
+A machine that became faster can hide what became slower by less. The exit status is 1 if
+something became worse, or is no longer measured; 2 if the files cannot be compared.
 """
 
 import statistics
@@ -24,8 +24,7 @@ import click
 import msgspec
 
 from geograph_types.errors import InputError
-from measuring.spread import Spread
-from reporting.figure import Figure
+from reporting.figures import Figure
 from reporting.run import BenchResults, read_results
 
 LEAST_RATIO: Final = 1.1
@@ -36,21 +35,13 @@ Key = tuple[str, str, str]
 
 
 class Change(msgspec.Struct, frozen=True):
-    """How one of our figures changed.
-
-    Attributes:
-        section: of the benchmark.
-        old: figure.
-        new: figure.
-        drift: how much the other contenders of the section moved: 1.1 is 10 % worse.
-        group_drift: how much those of its group did.
-    """
+    """How one of our figures changed."""
 
     section: str
     old: Figure
     new: Figure
-    drift: float
-    group_drift: float
+    drift: float  # how much the section's other contenders moved: 1.1 is 10 % worse
+    group_drift: float  # how much those of its group did
 
     @property
     def ratio(self) -> float:
@@ -107,11 +98,7 @@ def _median(moved: Iterable[float]) -> float:
 
 
 def differences(old: BenchResults, new: BenchResults) -> Iterator[str]:
-    """Say what makes two runs hard to compare.
-
-    Raises:
-        InputError: they cannot be compared.
-    """
+    """Report what makes two runs hard to compare."""
     if old.quick != new.quick:
         raise InputError("one is a whole run and the other a quick one: compare like with like")
     if old.before.name != new.before.name:
@@ -137,13 +124,13 @@ def _figures(results: BenchResults) -> dict[Key, Figure]:
 
 
 def _worsening(old: Figure, new: Figure) -> float:
-    """Give how many times as bad the median became."""
+    """Return how many times as bad the median became."""
     quotient = new.spread.median / old.spread.median
     return 1 / quotient if new.more_is_better else quotient
 
 
 def _line(change: Change) -> str:
-    old, new = (_text(one.spread) for one in (change.old, change.new))
+    old, new = change.old.spread.text(), change.new.spread.text()
     figure = change.new
     return (
         f"{change.section}, {figure.group}, {figure.name}: {old} to {new} {figure.unit}, "
@@ -151,15 +138,11 @@ def _line(change: Change) -> str:
     )
 
 
-def _text(values: Spread) -> str:
-    return values.text(0 if values.median >= 100 else 2)
-
-
 @click.command()
 @click.argument("old", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @click.argument("new", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 def main(old: Path, new: Path) -> None:
-    """Say what became worse from OLD to NEW, beyond noise."""
+    """Report what became worse from OLD to NEW, beyond noise."""
     try:
         before, after = read_results(old), read_results(new)
         for difference in differences(before, after):

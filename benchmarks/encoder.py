@@ -5,9 +5,9 @@
 
 `--start` measures time to the first tag and memory instead.
 
-The contenders are the modules of `benchmarks/contenders`: the same weights, photos and threads,
+The contenders are in `benchmarks/contenders`: the same weights, photos and threads,
 from uint8 pixels to embeddings, each in a process of its own of which one computes at a time. They
-take memory all at once, about 7 GB. Those whose libraries are missing are named as left out:
+take memory all at once, about 7 GB. Those whose libraries are missing are left out:
 
     pip install 'geograph-types[bench]'
 """
@@ -23,7 +23,6 @@ from measuring.command_line import (
     bundle_option,
     errors_as_lines,
     json_option,
-    report,
     say,
     weights_option,
     work_option,
@@ -36,7 +35,7 @@ START_ROUNDS = 5
 
 
 def default_threads() -> tuple[int, ...]:
-    """Give one thread, and all."""
+    """Return one thread, and all."""
     return tuple(sorted({1, usable_cpus()}))
 
 
@@ -87,24 +86,23 @@ def main(
 ) -> None:
     """Measure the encoder against the other ways to run it, in one alternating run.
 
-    Tables go to standard output. The exit status is 1 where a contender failed.
+    Tables go to standard output. The exit status is 1 if a contender failed.
     """
     # Contenders' processes import this file: what is heavy would be in all of them.
     from encoder_speed import measure_speed
     from measuring.workspace import make_workspace
-    from reporting.encoder import markdown
-    from start import measure_start, start_markdown
+    from reporting.figures import report
+    from start import measure_start
 
     with errors_as_lines():
         given = make_workspace(weights, bundle, work, say)
         chosen = threads or default_threads()
         if start:
-            started = measure_start(given, max(chosen), rounds or START_ROUNDS, say)
-            report(start_markdown(started), started, out)
-            return
-        speed = measure_speed(given, chosen, batches, rounds or ROUNDS, names, say)
-        report(markdown(speed), speed, out)
-        sys.exit(1 if speed.failed else 0)
+            results = measure_start(given, max(chosen), rounds or START_ROUNDS, say)
+        else:
+            results = measure_speed(given, chosen, batches, rounds or ROUNDS, names, say)
+        report(results, out)
+        sys.exit(1 if results.failed else 0)
 
 
 if __name__ == "__main__":

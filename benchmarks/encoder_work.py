@@ -69,10 +69,6 @@ def bytes_moved(precision: str, batch: int) -> float:
 
     Every weight is read once for the batch, pixels are read, embeddings written; everything between
     stays in the cache.
-
-    Args:
-        precision: of the matrices, "fp32" or "int8"; vectors are float32.
-        batch: photos that share one reading of the weights.
     """
     weights = sum(
         math.prod(shape) * (BYTES_A_WEIGHT[precision] if len(shape) >= MATRIX else 4)

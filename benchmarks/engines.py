@@ -12,51 +12,22 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
 import click
-import msgspec
 
 from geograph_types.archive.measure import draw_sample
 from geograph_types.system.cpu import usable_cpus
-from measuring.command_line import json_option, report, rounds_option, say
-from measuring.machine import Machine, this_machine
-from measuring.spread import Spread, ratio, spread
+from measuring.command_line import json_option, rounds_option, say
+from measuring.machine import this_machine
+from measuring.rounds import turns
+from reporting.figures import Results, report
 
 DRAWN_SHARE: Final = 10
 LOCAL: Final = "local, one worker with all cores"
 SPLIT: Final = "local, a worker a core"
 RAY: Final = "ray, an actor a core"
-
-
-class Engine(msgspec.Struct, frozen=True):
-    """What was measured of one engine.
-
-    Attributes:
-        name: one of those above.
-        rates: photos a second between first and last shard, of each round.
-        seconds: of the whole process, of each round.
-        rate: over the rounds.
-        of_local: the rate as a share of the local engine's in the same round.
-    """
-
-    name: str
-    rates: list[float]
-    seconds: list[float]
-    rate: Spread
-    of_local: Spread
-
-
-class EngineResults(msgspec.Struct, frozen=True):
-    """One run of this benchmark."""
-
-    before: Machine
-    after: Machine
-    photos: int
-    shard_photos: int
-    engines: list[Engine]
 
 
 @click.command(epilog="Example: python benchmarks/engines.py --bundle model")
@@ -85,13 +56,10 @@ class EngineResults(msgspec.Struct, frozen=True):
 def main(bundle: Path, photos: int, shard_photos: int, rounds: int, out: Path | None) -> None:
     """Measure `archive run` with the local engine and with Ray."""
     with tempfile.TemporaryDirectory() as folder:
-        results = measure(Path(folder), bundle, photos, shard_photos, rounds)
-    report(markdown(results), results, out)
+        report(measure(Path(folder), bundle, photos, shard_photos, rounds), out)
 
 
-def measure(
-    folder: Path, bundle: Path, photos: int, shard_photos: int, rounds: int
-) -> EngineResults:
+def measure(folder: Path, bundle: Path, photos: int, shard_photos: int, rounds: int) -> Results:
     """Draw photos, and give every engine a turn a round."""
     drawn = folder / "drawn"
     linked = folder / "photos"
@@ -110,31 +78,23 @@ def measure(
     command = [sys.executable, "-m", "geograph_types.cli", "archive", "run"]
     command += ["--input", str(linked), "--bundle", str(bundle.resolve())]
     command += ["--shard-photos", str(shard_photos)]
+    results = Results(before=this_machine())
+    results.notes.append(f"{photos:,} photos of 640x480 pixels, {shard_photos} a shard")
     measured: dict[str, list[tuple[float, float]]] = {name: [] for name in engines}
-    before = this_machine()
-    for number in range(rounds):
-        # Backwards every other round: what comes first finds another machine than what comes last.
-        for name in list(engines)[:: -1 if number % 2 else 1]:
-            say(f"round {number + 1} of {rounds}: {name} ...")
-            output = folder / f"{number}-{len(measured[name])}-{name[:5]}-{len(engines[name])}"
-            options = [*engines[name], "--output", str(output)]
-            measured[name].append(run([*command, *options], output, shard_photos))
-    local = [rate for rate, _ in measured[LOCAL]]
-    summaries = [
-        Engine(
-            name=name,
-            rates=(rates := [rate for rate, _ in values]),
-            seconds=[seconds for _, seconds in values],
-            rate=spread(rates),
-            of_local=ratio(rates, local),
-        )
-        for name, values in measured.items()
-    ]
-    return EngineResults(before, this_machine(), photos, shard_photos, summaries)
+    for number, name in turns(engines, rounds):
+        say(f"round {number + 1} of {rounds}: {name} ...")
+        output = folder / f"{number}-{list(engines).index(name)}"
+        options = [*engines[name], "--output", str(output)]
+        measured[name].append(run([*command, *options], output, shard_photos))
+    for name, values in measured.items():
+        rates, seconds = zip(*values, strict=True)
+        results.add("engines", name, "photos per second", rates, more_is_better=True, ours=True)
+        results.add("whole process", name, "s", seconds, ours=True)
+    return results
 
 
 def run(command: list[str], output: Path, shard_photos: int) -> tuple[float, float]:
-    """Run to the end, and give photos a second from the first shard on, and all seconds."""
+    """Run to the end; return photos per second from the first shard on, and all seconds."""
     started = time.perf_counter()
     done = subprocess.run(command, stderr=subprocess.PIPE, text=True)
     seconds = time.perf_counter() - started
@@ -142,19 +102,6 @@ def run(command: list[str], output: Path, shard_photos: int) -> tuple[float, flo
         raise click.ClickException(done.stderr)
     ends = sorted(path.stat().st_mtime for path in output.glob("part-*.parquet"))
     return (len(ends) - 1) * shard_photos / (ends[-1] - ends[0]), seconds
-
-
-def markdown(results: EngineResults) -> Iterator[str]:
-    """Show the results, medians with quartiles in brackets."""
-    yield from results.before.markdown(results.after)
-    yield ""
-    yield f"{results.photos:,} photos of 640x480 pixels, {results.shard_photos} a shard"
-    yield ""
-    yield "| engine | photos a second | share of local | whole process, s |"
-    yield "|---|---|---|---|"
-    for one in results.engines:
-        whole = spread(one.seconds).text(1)
-        yield f"| {one.name} | {one.rate.text(1)} | {one.of_local.text(2)} | {whole} |"
 
 
 if __name__ == "__main__":

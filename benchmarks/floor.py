@@ -11,14 +11,11 @@ from measuring.machine_rates import MachineRates, measure_rates
 
 
 def floor_milliseconds(rates: MachineRates, precision: str) -> float | None:
-    """Give the least time for one photo.
+    """Return the least time for one photo, in milliseconds, if the precision's rate is known.
 
     It is the longer of two: all products at the best rate of onnxruntime's own in this precision,
     and all bytes at the machine's rate of copying. Activations, normalisation and attention's
     softmax count nothing, so no encoder of onnxruntime's gets there.
-
-    Returns:
-        Milliseconds; `None` for a precision whose rate onnxruntime cannot measure here.
     """
     rate = rates.products.get(precision)
     if rate is None:

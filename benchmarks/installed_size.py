@@ -13,12 +13,12 @@ from importlib import metadata
 from pathlib import Path
 
 import click
-import msgspec
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from measuring.command_line import json_option, report
-from measuring.machine import Machine, this_machine
+from measuring.command_line import json_option
+from measuring.machine import this_machine
+from reporting.figures import Results, report
 
 DEPLOYMENTS = {
     "ours": ("geograph-types[cpu]",),
@@ -38,54 +38,31 @@ PACKAGES = (
 """What the wheel of a clone would hold, whose editable installation lists no files."""
 
 
-class Deployment(msgspec.Struct, frozen=True):
-    """What one way of running the encoder needs.
-
-    Attributes:
-        name: of the way.
-        megabytes: by distribution, the largest first.
-    """
-
-    name: str
-    megabytes: dict[str, float]
-
-    @property
-    def total(self) -> float:
-        """Megabytes of all."""
-        return sum(self.megabytes.values())
-
-
-class SizeResults(msgspec.Struct, frozen=True):
-    """One run of this benchmark."""
-
-    before: Machine
-    deployments: list[Deployment]
-    left_out: dict[str, str]
-
-
-def measure() -> SizeResults:
+def measure() -> Results:
     """Add up every deployment whose distributions are all installed."""
-    found, left_out = [], {}
+    results = Results(before=this_machine())
     for name, requirements in DEPLOYMENTS.items():
         try:
             sizes = {one: installed_bytes(one) / 1e6 for one in _closure(requirements)}
         except metadata.PackageNotFoundError as error:
-            left_out[name] = f"not installed: {error.name}"
+            results.leave_out(name, f"not installed: {error.name}")
             continue
-        largest = sorted(sizes.items(), key=lambda item: item[1], reverse=True)
-        found.append(Deployment(name, dict(largest)))
-        plain = {one: size for one, size in largest if not one.startswith(CUDA)}
-        if len(plain) < len(largest):
-            found.append(Deployment(f"{name}, without CUDA's libraries", plain))
-    return SizeResults(this_machine(), found, left_out)
+        plain = {one: size for one, size in sizes.items() if not one.startswith(CUDA)}
+        _add(results, name, sizes)
+        if len(plain) < len(sizes):
+            _add(results, f"{name}, without CUDA's libraries", plain)
+    return results
+
+
+def _add(results: Results, name: str, sizes: dict[str, float]) -> None:
+    results.add("installed, without models", name, "MB", [sum(sizes.values())])
+    largest = sorted(sizes, key=lambda one: sizes[one], reverse=True)[:4]
+    named = ", ".join(f"{one} {sizes[one]:.0f}" for one in largest)
+    results.notes.append(f"{name}: {len(sizes)} distributions, the largest {named}")
 
 
 def _closure(requirements: tuple[str, ...]) -> set[str]:
-    """Give the names of all distributions that these bring.
-
-    Raises:
-        PackageNotFoundError: one is not installed.
-    """
+    """Return the names of all distributions that these bring."""
     waiting = [Requirement(text) for text in requirements]
     done: set[tuple[str, str]] = set()
     while waiting:
@@ -121,24 +98,11 @@ def installed_bytes(name: str) -> int:
     return sum(path.stat().st_size for path in kept)
 
 
-def markdown(results: SizeResults) -> Iterator[str]:
-    """Show the results as a table."""
-    yield from results.before.markdown(results.before)
-    yield from (f"* left out: {name}: {why}" for name, why in results.left_out.items())
-    yield ""
-    yield "| deployment | MB | distributions | the largest |"
-    yield "|---|---|---|---|"
-    for one in results.deployments:
-        largest = ", ".join(f"{name} {size:.0f}" for name, size in list(one.megabytes.items())[:4])
-        yield f"| {one.name} | {one.total:.0f} | {len(one.megabytes)} | {largest} |"
-
-
 @click.command()
 @json_option
 def main(out: Path | None) -> None:
     """Measure and print a table."""
-    results = measure()
-    report(markdown(results), results, out)
+    report(measure(), out)
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from geograph_types_trainer.evaluation.results import HeadEvaluation
 from geograph_types_trainer.recipe import RECIPES
 from geograph_types_trainer.run import Run
 from geograph_types_trainer.training.start import start_run
+from reporting.figures import table
 
 VARIANTS = {
     "released, none": ("released", "none"),
@@ -39,7 +40,7 @@ COLUMNS = (
 
 
 def figures(judged: HeadEvaluation) -> list[float]:
-    """Give the columns' values for one head."""
+    """Return the columns' values for one head."""
     recorded, unknown, other = judged.distances
     scores = {scores.rule: scores for scores in judged.scores}
     drone = next(c for c in scores["0.5"].classes if c.name == "From Drone")
@@ -71,14 +72,13 @@ def main() -> None:
     parser.add_argument("--teacher", type=Path, help="a head to judge on the same rows")
     options = parser.parse_args()
     data = TrainingData.load(options.data)
-    print("| recipe, policy |", " | ".join(COLUMNS), "|")
-    print("|---" * (len(COLUMNS) + 1) + "|")
     heads = {"teacher": [options.teacher]} if options.teacher else {}
     for name, (recipe, policy) in VARIANTS.items():
         heads[name] = [
             trained(options.data, options.work, recipe, policy, seed)
             for seed in range(options.seeds)
         ]
+    rows = []
     for name, paths in heads.items():
         found = [
             figures(evaluate([open_predictor(path)], data, "benchmark").heads[0]) for path in paths
@@ -87,7 +87,8 @@ def main() -> None:
             f"{statistics.mean(values):.4f} ± {statistics.pstdev(values):.4f}"
             for values in zip(*found, strict=True)
         ]
-        print(f"| {name} |", " | ".join(cells), "|", flush=True)
+        rows.append([name, *cells])
+    print("\n".join(table(["recipe, policy", *COLUMNS], rows)))
 
 
 if __name__ == "__main__":

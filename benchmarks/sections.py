@@ -15,26 +15,15 @@ QUICK_CONTENDERS: Final = ("ours, fp32", "traced ONNX, fp32")
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """One benchmark, in a process of its own.
+    """One benchmark, in a process of its own."""
 
-    Attributes:
-        name: of the section in results.
-        title: over its tables and charts.
-        script: in this folder.
-        whole: its arguments.
-        quick: its arguments for the quick run; `None` leaves it out there.
-        weights: it takes `--weights` and `--bundle`.
-        folder: in the work folder for its own files, "" for that folder itself; `None` where it
-            writes none.
-    """
-
-    name: str
-    title: str
-    script: str
-    whole: tuple[str, ...] = ()
-    quick: tuple[str, ...] | None = ()
-    weights: bool = False
-    folder: str | None = None
+    name: str  # in results
+    title: str  # over its tables and charts
+    script: str  # in this folder
+    whole: tuple[str, ...] = ()  # arguments
+    quick: tuple[str, ...] | None = ()  # arguments; None leaves it out of the quick run
+    weights: bool = False  # it takes `--weights` and `--bundle`
+    folder: str | None = None  # in the work folder, "" for that itself; None if it writes no files
 
     @property
     def path(self) -> Path:

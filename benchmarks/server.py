@@ -15,7 +15,6 @@ The load comes from a process that shares the processors with the service; its o
 processor is reported. It falls on ours more, which serves more photos.
 """
 
-import random
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -30,18 +29,17 @@ from measuring.command_line import (
     bundle_option,
     errors_as_lines,
     json_option,
-    report,
     say,
     weights_option,
     work_option,
 )
 from measuring.machine import this_machine
 from measuring.memory import run_watched
-from measuring.spread import ratio
+from measuring.rounds import turns
 from measuring.workspace import make_workspace
-from service.results import Overload, OverloadResults, ServerResults, ServiceResults, Starts
+from reporting.figures import Results, report
 from service.running import Running, started, write_requests
-from service.sustained import search_together
+from service.sustained import Search, search_together
 from tagging import SIZES, list_photos, make_photos
 
 HERE: Final = Path(__file__).parent
@@ -55,21 +53,13 @@ OVERLOAD_TIMES: Final = 4
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """What all measurements start from.
-
-    Attributes:
-        given: weights and bundle.
-        photos: of 640 px.
-        requests: that embed them.
-        steps: of the search for the highest rate.
-        seconds: of each load.
-    """
+    """What all measurements start from."""
 
     given: Given
-    photos: list[Path]
-    requests: Path
-    steps: int
-    seconds: float
+    photos: list[Path]  # of 640 px
+    requests: Path  # that embed them
+    steps: int  # of the search for the highest rate
+    seconds: float  # of each load
 
     def start(self, stack: ExitStack, name: str) -> Running:
         """Start a service that ends with the stack."""
@@ -90,95 +80,91 @@ class Bench:
         return [sys.executable, str(script), str(self.given.weights), str(port)]
 
 
-def measure(bench: Bench, rounds: int) -> ServerResults:
-    """Measure all but overload.
-
-    Raises:
-        BackendError: a service or a load fails.
-    """
-    before = this_machine()
-    starts = measure_starts(bench, rounds)
+def measure(results: Results, bench: Bench, rounds: int) -> None:
+    """Measure all but overload."""
+    measure_starts(results, bench, rounds)
     with ExitStack() as stack:
         ours = bench.start(stack, OURS)
         with ExitStack() as others:
             services = {OURS: ours, OTHER: bench.start(others, OTHER)}
             say("searching for the highest sustained rates")
             searches = search_together(services, bench.requests, bench.steps, bench.seconds)
-            after = {name: service.weigh() for name, service in services.items()}
-        clients, library = [], []
+            for name, search in searches.items():
+                add_search(results, name, search, services[name].weigh())
+        loads: dict[str, list[float]] = {"ours, 8 clients": [], "ours, in process": []}
         for number in range(CLIENT_ROUNDS):
             say(f"{CLIENTS} clients, round {number + 1} of {CLIENT_ROUNDS}")
-            clients.append(ours.load(bench.requests, bench.seconds, clients=CLIENTS)[0])
-            library.append(library_rate(bench))
-        after[OURS] = ours.weigh()
-    results = {
-        name: ServiceResults(
-            name,
-            starts[name],
-            tried=search.tried,
-            best=search.best,
-            loaded=search.megabytes,
-            after=after[name],
-        )
-        for name, search in searches.items()
-    }
-    return ServerResults(
-        before=before,
-        after=this_machine(),
-        services=list(results.values()),
-        sooner=ratio(starts[OTHER].ready, starts[OURS].ready),
-        faster=results[OURS].best.asked / results[OTHER].best.asked,
-        clients=clients,
-        library=library,
-        of_library=ratio([load.served for load in clients], library),
+            load, _ = ours.load(bench.requests, bench.seconds, clients=CLIENTS)
+            loads["ours, 8 clients"].append(load.served)
+            loads["ours, in process"].append(library_rate(bench))
+    for name, served in loads.items():
+        results.add("clients that wait", name, "photos per second", served, more_is_better=True)
+
+
+def add_search(results: Results, name: str, search: Search, megabytes: float) -> None:
+    """Add the highest rate that a service sustained, and what it took."""
+    best = search.best
+    unit = "photos per second"
+    results.add("highest sustained rate", name, unit, [best.asked], more_is_better=True)
+    if best.accepted is not None:
+        results.add("median latency at that rate", name, "ms", [1000 * best.accepted.median])
+        results.notes.append(f"{name}: median / p99 at that rate {best.accepted.text()} ms")
+    results.notes.append(
+        f"{name}: {search.megabytes:.0f} MB at most under load, {megabytes:.0f} after it; the load "
+        f"took {best.cpu_seconds / best.seconds:.2f} of a processor"
     )
 
 
-def measure_starts(bench: Bench, rounds: int) -> dict[str, Starts]:
+def measure_starts(results: Results, bench: Bench, rounds: int) -> None:
     """Start each service once a round, in a new order, after one round that is not counted."""
-    found = {name: Starts([], [], []) for name in (OURS, OTHER)}
-    shuffled = random.Random(0)
-    for number in range(rounds + 1):
+    found: dict[str, list[Running]] = {name: [] for name in (OURS, OTHER)}
+    for number, name in turns(found, rounds + 1):
         say(f"starting, round {number} of {rounds}")
-        order = list(found)
-        shuffled.shuffle(order)
-        for name in order:
-            with ExitStack() as stack:
-                service = bench.start(stack, name)
-                if number:
-                    found[name].ready.append(service.ready)
-                    found[name].first.append(service.first)
-                    found[name].idle.append(service.megabytes)
-    return found
+        with ExitStack() as stack:
+            service = bench.start(stack, name)
+            if number:
+                found[name].append(service)
+    for name, services in found.items():
+        results.add("until ready", name, "s", [one.ready for one in services])
+        results.add("until the first photo", name, "s", [one.first for one in services])
+        results.add("memory after a photo", name, "MB", [one.megabytes for one in services])
 
 
 def library_rate(bench: Bench) -> float:
-    """Give photos a second from files to tags in process, models loaded and warm."""
+    """Return photos per second from files to tags in process, models loaded and warm."""
     listed = list_photos(bench.photos, LIBRARY_PHOTOS, bench.given.work)
     script = str(HERE / "whole_way" / "ours.py")
     printed, _ = run_watched([sys.executable, script, str(bench.given.bundle), str(listed)])
     return LIBRARY_PHOTOS / float(printed)
 
 
-def measure_overload(bench: Bench, seconds: float) -> OverloadResults:
-    """Find our capacity, then send four times as much.
-
-    Raises:
-        BackendError: the service or a load fails.
-    """
-    before = this_machine()
+def measure_overload(results: Results, bench: Bench, seconds: float) -> None:
+    """Find our capacity, then send four times as much."""
     with ExitStack() as stack:
         ours = bench.start(stack, OURS)
         say("searching for the highest sustained rate")
         services = {OURS: ours}
         search = search_together(services, bench.requests, bench.steps, bench.seconds)[OURS]
-        capacity = search.best.asked
-        idle = ours.weigh()
+        capacity, idle = search.best.asked, ours.weigh()
         rate = OVERLOAD_TIMES * capacity
-        say(f"{rate:.0f} photos a second for {seconds:.0f} s")
-        load, weights = ours.load(bench.requests, seconds, rate=rate)
-        overload = Overload(capacity, load, idle, weights, ours.weigh())
-    return OverloadResults(before, this_machine(), overload)
+        say(f"{rate:.0f} photos per second for {seconds:.0f} s")
+        load, megabytes = ours.load(bench.requests, seconds, rate=rate)
+        after = ours.weigh()
+    quarter = len(megabytes) // 4
+    early, late = megabytes[:quarter], megabytes[-quarter:]
+    for name, served in (("highest sustained", capacity), ("served in overload", load.served)):
+        results.add("overload", f"ours, {name}", "photos per second", [served], more_is_better=True)
+    for kind, times in (("accepted", load.accepted), ("refused", load.refused)):
+        milliseconds = f"{times.text()} ms" if times else "none"
+        results.notes.append(f"{kind}, median / p99: {milliseconds}")
+    results.notes += [
+        f"sent {load.asked:.1f} per second for {load.seconds:.0f} s, "
+        f"99 % less than {1000 * load.late:.0f} ms late",
+        f"{load.refusals} refused; neither served nor refused {load.lost}: {load.counts}",
+        f"MB before {idle:.0f}, most in the first quarter {max(early, default=0):.0f} and in the "
+        f"last {max(late, default=0):.0f}, after {after:.0f}",
+        f"the load took {load.cpu_seconds / load.seconds:.2f} of a processor",
+    ]
 
 
 @click.command(epilog="Example: python benchmarks/server.py --json server.json")
@@ -222,14 +208,18 @@ def main(
     overload: float | None,
     out: Path | None,
 ) -> None:
-    """Measure and print a table."""
+    """Measure and print tables."""
     with errors_as_lines():
         given = make_workspace(weights, bundle, work, say)
         photos = make_photos(given.work / "640-px", SIZES["640 px"])
         requests = write_requests(photos, given.work / "requests.msgpack")
         bench = Bench(given, photos, requests, steps, seconds)
-        results = measure(bench, rounds) if overload is None else measure_overload(bench, overload)
-    report(results.markdown(), results, out)
+        results = Results(before=this_machine())
+        if overload is None:
+            measure(results, bench, rounds)
+        else:
+            measure_overload(results, bench, overload)
+    report(results, out)
 
 
 if __name__ == "__main__":

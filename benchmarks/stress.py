@@ -30,9 +30,11 @@ from geograph_types_export.int8.gate import Sample, TagDecider, find_accepted
 from geograph_types_export.int8.photos import drawn_photos
 from geograph_types_export.int8.tower import quantise_tower
 from geograph_types_export.weights.stand_in import stand_in_tower
-from measuring.command_line import errors_as_lines, json_option, write_json
+from measuring.command_line import errors_as_lines, json_option
+from reporting.figures import table, write_json
 
 State = dict[str, NDArray[np.float32]]
+HEADINGS: Final = ("layout", "channels", "gate", "in float32", "MB", "int8 / fp32, ms", "export")
 BATCH: Final = 8
 ROUNDS: Final = 9
 
@@ -160,7 +162,7 @@ def judge(layout: str, seed: int, tags: TagDecider | None) -> Row:
 
 
 def _speeds(int8: bytes, fp32: bytes, pixels: np.ndarray) -> tuple[float, float]:
-    """Give milliseconds an image on one thread, the two alternating."""
+    """Return milliseconds an image on one thread, the two alternating."""
     sessions = [Session(model, "cpu", threads=1) for model in (int8, fp32)]
     seconds: list[list[float]] = [[], []]
     for number in range(ROUNDS + 1):
@@ -171,6 +173,19 @@ def _speeds(int8: bytes, fp32: bytes, pixels: np.ndarray) -> tuple[float, float]
                 times.append(time.perf_counter() - start)
     first, second = (statistics.median(times) * 1000 / len(pixels) for times in seconds)
     return first, second
+
+
+def _cells(row: Row) -> list[str]:
+    kept = ", ".join(name.removeprefix("visual.transformer.resblocks.") for name in row.kept)
+    return [
+        row.layout,
+        row.channels,
+        f"{'' if row.passed else 'FAILED: '}{row.figures}",
+        kept or "none",
+        f"{row.megabytes:.1f}",
+        f"{row.int8_ms:.1f} / {row.fp32_ms:.1f}",
+        f"{row.export_seconds:.0f} s",
+    ]
 
 
 @click.command()
@@ -192,21 +207,11 @@ def main(layouts: tuple[str, ...], seed: int, head: Path | None, out: Path | Non
     """Export each layout and print a table."""
     with errors_as_lines():
         tags = export_head(load_head(head)).tags if head else None
-    click.echo(
-        "| layout | outlier channels | gate | kept in float32 | MB | int8 / fp32, ms | export"
-    )
-    click.echo("|---|---|---|---|---|---|---|")
-    rows = []
-    for layout in layouts or LAYOUTS:
-        row = judge(layout, seed, tags)
-        rows.append(row)
-        kept = ", ".join(name.removeprefix("visual.transformer.resblocks.") for name in row.kept)
-        click.echo(
-            f"| {row.layout} | {row.channels} | {'' if row.passed else 'FAILED: '}{row.figures} | "
-            f"{kept or 'none'} | {row.megabytes:.1f} | {row.int8_ms:.1f} / {row.fp32_ms:.1f} | "
-            f"{row.export_seconds:.0f} s |"
-        )
-    write_json(rows, out)
+    rows = [judge(layout, seed, tags) for layout in layouts or LAYOUTS]
+    for line in table(HEADINGS, map(_cells, rows)):
+        click.echo(line)
+    if out is not None:
+        write_json(rows, out)
     if not all(row.passed for row in rows):
         raise SystemExit(1)
 

@@ -1,4 +1,4 @@
-"""How many photos a second, from files to tags, against the plain way, in one alternating run.
+"""How many photos per second, from files to tags, against the plain way, in one alternating run.
 
     python benchmarks/tagging.py [--bundle DIR] [--photos 96] [--rounds 5] [--json FILE]
 
@@ -9,34 +9,32 @@ with that file. Each run is a process of its own; models are loaded and warm bef
 starts. `--memory 2000` measures memory over so many photos of 12 MP.
 """
 
-import random
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
-import msgspec
 import numpy as np
 from PIL import Image
 
-from contenders.fastembed_folder import MODEL, fastembed_folder
+from contenders.fastembed_tower import MODEL, fastembed_folder
 from contenders.interface import Given, unless_installed
-from contenders.traced_file import traced_tower
+from contenders.traced_towers import traced_tower
 from geograph_types.files.atomic import new_file
 from measuring.command_line import (
     bundle_option,
     errors_as_lines,
     json_option,
-    report,
     rounds_option,
     say,
     weights_option,
     work_option,
 )
-from measuring.machine import Machine, this_machine
+from measuring.machine import this_machine
 from measuring.memory import run_watched
-from measuring.spread import Spread, ratio, spread
+from measuring.rounds import turns
 from measuring.workspace import HEAD, make_workspace
+from reporting.figures import Results, report
 
 SCRIPTS = Path(__file__).parent / "whole_way"
 SIZES = {"640 px": (640, 480), "12 MP": (4000, 3000)}
@@ -46,37 +44,6 @@ GRAIN = 5.0
 """Standard deviation of the noise that gives drawn photos the file size of real ones."""
 OURS = "ours, int8"
 FASTEMBED = "fastembed"
-
-
-class Way(msgspec.Struct, frozen=True):
-    """One way over one size of photos.
-
-    Attributes:
-        size: of the photos.
-        way: its name.
-        photos_a_second: of every round.
-        megabytes: the most memory in any round.
-        rate: over the rounds.
-        ours_is: our rate as a multiple of this one's in the same round.
-    """
-
-    size: str
-    way: str
-    photos_a_second: list[float]
-    megabytes: float
-    rate: Spread
-    ours_is: Spread
-
-
-class TaggingResults(msgspec.Struct, frozen=True):
-    """One run of this benchmark."""
-
-    before: Machine
-    after: Machine
-    photos: int
-    rounds: int
-    ways: list[Way]
-    left_out: dict[str, str]
 
 
 def make_photos(folder: Path, size: tuple[int, int]) -> list[Path]:
@@ -100,7 +67,7 @@ def make_photos(folder: Path, size: tuple[int, int]) -> list[Path]:
 
 
 def commands(given: Given, listed: Path) -> dict[str, list[str]]:
-    """Give the command of each way, ours first."""
+    """Return the command of each way, ours first."""
     plain = [sys.executable, str(SCRIPTS / "plain.py")]
     fastembed = [sys.executable, str(SCRIPTS / "fastembed_way.py"), MODEL]
     head = str(given.work / HEAD)
@@ -115,26 +82,21 @@ def commands(given: Given, listed: Path) -> dict[str, list[str]]:
     return ways
 
 
-def measure(given: Given, size: str, photos: int, rounds: int) -> list[Way]:
+def measure(results: Results, given: Given, size: str, photos: int, rounds: int) -> None:
     """Run every way once a round, in a new order each round."""
     paths = make_photos(given.work / size.replace(" ", "-"), SIZES[size])
-    listed = list_photos(paths, photos, given.work)
-    ways = commands(given, listed)
+    ways = commands(given, list_photos(paths, photos, given.work))
     rates: dict[str, list[float]] = {name: [] for name in ways}
     memory = dict.fromkeys(ways, 0.0)
-    shuffled = random.Random(0)
-    for number in range(rounds):
-        order = list(ways)
-        shuffled.shuffle(order)
-        for name in order:
-            say(f"{size}, round {number + 1} of {rounds}: {name}")
-            printed, peak = run_watched(ways[name])
-            rates[name].append(photos / float(printed))
-            memory[name] = max(memory[name], peak)
-    return [
-        Way(size, name, values, memory[name], spread(values), ratio(rates[OURS], values))
-        for name, values in rates.items()
-    ]
+    for number, name in turns(ways, rounds):
+        say(f"{size}, round {number + 1} of {rounds}: {name}")
+        printed, peak = run_watched(ways[name])
+        rates[name].append(photos / float(printed))
+        memory[name] = max(memory[name], peak)
+    for name, values in rates.items():
+        group = f"photos of {size}"
+        results.add(group, name, "photos per second", values, more_is_better=True)
+        results.add(f"memory at most, {size}", name, "MB", [memory[name]])
 
 
 def list_photos(paths: Sequence[Path], count: int, work: Path) -> Path:
@@ -143,21 +105,6 @@ def list_photos(paths: Sequence[Path], count: int, work: Path) -> Path:
     lines = [str(paths[number % len(paths)]) for number in range(count)]
     listed.write_text("\n".join(lines) + "\n")
     return listed
-
-
-def markdown(results: TaggingResults) -> Iterator[str]:
-    """Show the results as a table."""
-    yield from results.before.markdown(results.after)
-    yield from (f"* left out: {name}: {why}" for name, why in results.left_out.items())
-    yield ""
-    yield "* ours decodes beside the encoder, in processes, and large JPEG files at a fraction"
-    yield "  of their size; the other ways decode one photo after the other, in full"
-    yield ""
-    yield "| photos | way | photos a second | ours is times as fast | MB at most |"
-    yield "|---|---|---|---|---|"
-    for way in results.ways:
-        rate, times = way.rate.text(1), way.ours_is.text(2)
-        yield f"| {way.size} | {way.way} | {rate} | {times} | {way.megabytes:.0f} |"
 
 
 @click.command()
@@ -191,7 +138,7 @@ def main(
     memory: int | None,
     out: Path | None,
 ) -> None:
-    """Measure and print a table."""
+    """Measure and print tables."""
     with errors_as_lines():
         given = make_workspace(weights, bundle, work, say)
     if memory is not None:
@@ -200,12 +147,17 @@ def main(
         printed, peak = run_watched(command)
         click.echo(f"{memory} photos of 12 MP: {float(printed):.0f} s, {peak:.0f} MB at most")
         return
-    before = this_machine()
-    ways = [way for size in sizes or SIZES for way in measure(given, size, photos, rounds)]
+    results = Results(before=this_machine())
+    results.notes.append(
+        "ours decodes beside the encoder, in processes, and large JPEG files at a fraction of "
+        "their size; the other ways decode one photo after the other, in full"
+    )
     missing = unless_installed(FASTEMBED)
-    left_out = {FASTEMBED: f"{missing.reason}: {missing.detail}"} if missing else {}
-    results = TaggingResults(before, this_machine(), photos, rounds, ways, left_out)
-    report(markdown(results), results, out)
+    if missing is not None:
+        results.leave_out(FASTEMBED, missing)
+    for size in sizes or SIZES:
+        measure(results, given, size, photos, rounds)
+    report(results, out)
 
 
 if __name__ == "__main__":

@@ -23,9 +23,9 @@ import click
 import numpy as np
 
 from measuring.child import run_child
-from measuring.command_line import json_option, own_work_option, report, say, work_folder
+from measuring.command_line import json_option, own_work_option, say, work_folder
 from measuring.machine import this_machine
-from reporting.train import TrainResults
+from reporting.figures import Results, report
 
 CONVERT: Final = "convert"
 TRAIN: Final = "train"
@@ -56,8 +56,8 @@ RELEASED_WAY: Final = Path(__file__).parent / "row_by_row" / "decoding.py"
 @own_work_option
 @json_option
 def main(rows: int, repeats: int, work: Path | None, out: Path | None) -> None:
-    """Run all measurements and print them as a table."""
-    before = this_machine()
+    """Run all measurements and print tables."""
+    results = Results(before=this_machine())
     with work_folder(work) as folder:
         source, dataset = folder / f"{rows}.jsonl.gz", folder / f"{rows}.parquet"
         if not source.exists():
@@ -70,19 +70,20 @@ def main(rows: int, repeats: int, work: Path | None, out: Path | None) -> None:
             scripts.append(seconds_of_script(source, rows))
         train = in_child(TRAIN, dataset, folder)
         epochs = [in_child(EPOCH, dataset, source) for _ in range(repeats)]
-    results = TrainResults(
-        before=before,
-        after=this_machine(),
-        rows=rows,
-        unzip=unzip,
-        convert=[run["seconds"] for run in convert],
-        scripts=scripts,
-        ours=[run["ours"] for run in epochs],
-        loader=[run["loader"] for run in epochs],
-        convert_megabytes=max(run["megabytes"] for run in convert),
-        train_megabytes=train["megabytes"],
-    )
-    report(results.markdown(), results, out)
+    reading, epoch, memory = f"reading {rows:,} rows", "an epoch", "memory at most"
+    results.add(reading, "dataset convert", "s", _all(convert, "seconds"), ours=True)
+    results.add(reading, "gzip -dc", "s", unzip)
+    results.add(reading, "released scripts", "s", scripts)
+    results.add(epoch, "train", "s", _all(epochs, "ours"), ours=True)
+    results.add(epoch, "base64 in a DataLoader", "s", _all(epochs, "loader"))
+    megabytes = [max(_all(convert, "megabytes"))]
+    results.add(memory, "dataset convert", "MB", megabytes, ours=True)
+    results.add(memory, "train", "MB", [train["megabytes"]], ours=True)
+    report(results, out)
+
+
+def _all(runs: list[dict[str, float]], figure: str) -> list[float]:
+    return [run[figure] for run in runs]
 
 
 def write_rows(path: Path, count: int) -> None:
@@ -169,11 +170,7 @@ def measure_epoch(dataset: Path, source: Path) -> dict[str, float]:
 
 
 def seconds_with_dataloader(source: Path) -> tuple[float, int]:
-    """Train on rows as they come from a DataLoader that decodes each by itself.
-
-    Returns:
-        Seconds, and the rows that were trained on.
-    """
+    """Train on rows from a DataLoader that decodes each by itself; return seconds and rows."""
     import torch
     from torch.nn.functional import binary_cross_entropy_with_logits
     from torch.utils.data import DataLoader, Dataset

@@ -1,44 +1,35 @@
-"""Ways to run CLIP ViT-B/32's image tower on a CPU; each module is one, with one interface."""
+"""Ways to run CLIP ViT-B/32's image tower on a CPU, with one interface."""
 
 from contenders import (
-    bundle_fp32,
-    bundle_int8,
-    fastembed_pipeline,
-    open_clip_bf16,
-    open_clip_compiled,
-    open_clip_compiled_bf16,
-    open_clip_eager,
-    openvino_bf16,
-    openvino_fp32,
-    openvino_nncf,
-    traced_fp32,
-    traced_int8,
-    transformers_tower,
+    bundle_encoders,
+    fastembed_tower,
+    openvino_towers,
+    torch_towers,
+    traced_towers,
 )
-from contenders.interface import Contender
 
 __all__ = ["CONTENDERS", "OPEN_CLIP", "OURS"]
 
-CONTENDERS: dict[str, Contender] = {
-    contender.NAME: contender
+CONTENDERS = {
+    contender.name: contender
     for contender in (
-        bundle_int8,
-        bundle_fp32,
-        open_clip_eager,
-        open_clip_compiled,
-        open_clip_bf16,
-        open_clip_compiled_bf16,
-        transformers_tower,
-        traced_fp32,
-        traced_int8,
-        fastembed_pipeline,
-        openvino_fp32,
-        openvino_bf16,
-        openvino_nncf,
+        bundle_encoders.INT8,
+        bundle_encoders.FP32,
+        torch_towers.OPEN_CLIP,
+        torch_towers.COMPILED,
+        torch_towers.BF16,
+        torch_towers.COMPILED_BF16,
+        torch_towers.TRANSFORMERS,
+        traced_towers.FP32,
+        traced_towers.INT8,
+        fastembed_tower.FP32,
+        openvino_towers.FP32,
+        openvino_towers.BF16,
+        openvino_towers.INT8,
     )
 }
 """By name."""
 
-OURS = bundle_int8.NAME
-OPEN_CLIP = open_clip_eager.NAME
-"""The two that all others are compared with; fidelity is measured against open_clip."""
+OURS = bundle_encoders.INT8.name
+OPEN_CLIP = torch_towers.OPEN_CLIP.name
+"""The two that take part always; fidelity is measured against open_clip."""

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from functools import partial
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
-from types import TracebackType
 from typing import Final, TypeVar
 
 import numpy as np
@@ -23,11 +22,7 @@ Result = TypeVar("Result")
 
 
 class ContenderError(GeographTypesError):
-    """A contender that could not be prepared or run; the others go on.
-
-    Attributes:
-        contender: its name.
-    """
+    """A contender that could not be prepared or run; the others go on."""
 
     exit_status = 1
 
@@ -53,7 +48,7 @@ class _Time:
 
 @dataclass(frozen=True, slots=True)
 class _Problem:
-    """What a contender answers before it ends, where it fails."""
+    """What a contender answers if it fails, before it ends."""
 
     text: str
 
@@ -64,17 +59,7 @@ class ContenderProcess:
     def __init__(
         self, contender: str, given: Given, threads: int, pixels: NDArray[np.uint8]
     ) -> None:
-        """Start it and wait until it is prepared.
-
-        Args:
-            contender: its name in `CONTENDERS`.
-            given: the same for all.
-            threads: of one run.
-            pixels: uint8 [N, 224, 224, 3]; the photos of all that is asked later.
-
-        Raises:
-            ContenderError: it cannot be prepared.
-        """
+        """Start it and wait until it is prepared; `pixels` are uint8 [N, 224, 224, 3]."""
         context = get_context("spawn")
         self.contender = contender
         self._connection, theirs = context.Pipe()
@@ -90,25 +75,14 @@ class ContenderProcess:
             raise
 
     def embed(self, batch: int) -> NDArray[np.float32]:
-        """Compute the embeddings of all photos.
-
-        Returns:
-            float32 [N, 512].
-
-        Raises:
-            ContenderError: it failed.
-        """
+        """Compute the embeddings of all photos, float32 [N, 512]."""
         answer = self._ask(_Embed(batch))
         if not isinstance(answer, np.ndarray):
             raise TypeError(f"{self.contender} answered {type(answer).__name__}")
         return answer
 
     def time(self, batch: int, runs: int) -> list[float]:
-        """Give the seconds of each of some runs over the first `batch` photos.
-
-        Raises:
-            ContenderError: it failed.
-        """
+        """Return the seconds of each of some runs over the first `batch` photos."""
         answer = self._ask(_Time(batch, runs))
         if not isinstance(answer, list):
             raise TypeError(f"{self.contender} answered {type(answer).__name__}")
@@ -139,12 +113,7 @@ class ContenderProcess:
     def __enter__(self) -> "ContenderProcess":
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
 

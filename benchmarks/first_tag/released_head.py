@@ -15,7 +15,7 @@ class ReleasedHead:
         self.state: dict[str, torch.Tensor] = checkpoint["model_state_dict"]
 
     def __call__(self, embeds: torch.Tensor) -> list[str]:
-        """Give the classes above one half, of one embedding [1, 512]."""
+        """Return the classes above one half, of one embedding [1, 512]."""
         distance = self.state["dist_emb.weight"][UNKNOWN_DISTANCE][None]
         linear = torch.nn.functional.linear
         joined = torch.cat([embeds, distance], dim=1)

@@ -8,14 +8,7 @@ from pathlib import Path
 
 
 def run_child(script: str | Path, *arguments: object) -> dict[str, float]:
-    """Run a script of Python to its end.
-
-    Returns:
-        The figures that it prints as JSON; `seconds` of the whole process where it tells none.
-
-    Raises:
-        CalledProcessError: it failed.
-    """
+    """Run a script of Python; return the figures that it prints as JSON, and all `seconds`."""
     start = time.perf_counter()
     command = [sys.executable, str(script), *map(str, arguments)]
     printed = subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout

@@ -1,18 +1,16 @@
-"""What the scripts of this folder share: options, lines about progress, errors, results."""
+"""What the scripts of this folder share: options, lines about progress, errors."""
 
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import click
-import msgspec
 
 from geograph_types.errors import GeographTypesError
-from geograph_types.files.atomic import new_file
 
 Command: TypeAlias = Callable[..., Any]
 
@@ -47,7 +45,7 @@ json_option = click.option(
 
 
 def rounds_option(default: int) -> Callable[[Command], Command]:
-    """Give the option `--rounds`, of which each script has another default."""
+    """Return the option `--rounds`, whose default each script chooses."""
     return click.option(
         "--rounds",
         type=click.IntRange(min=1),
@@ -58,13 +56,13 @@ def rounds_option(default: int) -> Callable[[Command], Command]:
 
 
 def say(line: str) -> None:
-    """Say one line on standard error."""
+    """Write one line to standard error."""
     click.echo(line, err=True)
 
 
 @contextmanager
 def work_folder(work: Path | None) -> Iterator[Path]:
-    """Give the folder that the user named, or one that is gone afterwards."""
+    """Return the folder that the user named, or one that is removed afterwards."""
     folder = work or Path(tempfile.mkdtemp())
     folder.mkdir(parents=True, exist_ok=True)
     try:
@@ -76,7 +74,7 @@ def work_folder(work: Path | None) -> Iterator[Path]:
 
 @contextmanager
 def errors_as_lines() -> Iterator[None]:
-    """End the script with a line in place of a traceback where the project's own errors come up."""
+    """End the script with a line in place of a traceback after one of the project's own errors."""
     try:
         yield
     except GeographTypesError as error:
@@ -85,17 +83,3 @@ def errors_as_lines() -> Iterator[None]:
     except KeyboardInterrupt:
         say("error: interrupted")
         sys.exit(130)
-
-
-def report(lines: Iterable[str], results: msgspec.Struct, out: Path | None) -> None:
-    """Show the tables, and write the results if a file is asked for."""
-    for line in lines:
-        click.echo(line)
-    write_json(results, out)
-
-
-def write_json(results: object, out: Path | None) -> None:
-    """Write results if a file is asked for; it is there in full or not at all."""
-    if out is not None:
-        with new_file(out) as stream:
-            stream.write(msgspec.json.format(msgspec.json.encode(results), indent=1) + b"\n")

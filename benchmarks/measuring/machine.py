@@ -41,25 +41,16 @@ IDLE = (3, 4)
 
 
 class Machine(msgspec.Struct, frozen=True):
-    """A machine at a moment.
+    """A machine at a moment."""
 
-    Attributes:
-        time: UTC, in ISO 8601.
-        findings: what `doctor` finds: Python, processors and their features, memory.
-        versions: of the libraries that are installed.
-        threads: settings of the environment that limit them.
-        cpus: that this process may use.
-        load: average number of waiting or running processes over the last minute, which holds the
-            sections before.
-        taken: processors that other processes took over a second; `None` where nobody looked.
-    """
-
-    time: str
-    findings: dict[str, str]
-    versions: dict[str, str]
-    threads: dict[str, str]
-    cpus: int
+    time: str  # UTC, in ISO 8601
+    findings: dict[str, str]  # what `doctor` finds: Python, processors and their features, memory
+    versions: dict[str, str]  # of the libraries that are installed
+    threads: dict[str, str]  # settings of the environment that limit them
+    cpus: int  # that this process may use
+    # processes that wait or run, on average over the last minute, which the sections before fill
     load: float
+    # processors that other processes took over a second; None if nobody looked
     taken: float | None = None
 
     @property

@@ -24,28 +24,16 @@ Feed = dict[str, NDArray[Any]]
 
 
 class MachineRates(msgspec.Struct, frozen=True):
-    """Rates of this machine, the highest of the encoder's shapes.
+    """Rates of this machine, the highest of the encoder's shapes."""
 
-    Attributes:
-        threads: at once.
-        batch: photos whose tokens are the rows of the products.
-        products: multiply-and-add steps a second, by precision.
-        copied: bytes a second, read and written.
-    """
-
-    threads: int
-    batch: int
-    products: dict[str, float]
-    copied: float
+    threads: int  # at once
+    batch: int  # photos whose tokens are the rows of the products
+    products: dict[str, float]  # multiply-and-add steps per second, by precision
+    copied: float  # bytes per second, read and written
 
 
 def measure_rates(threads: int, batch: int) -> MachineRates:
-    """Measure products of the encoder's shapes, and copying; a few seconds.
-
-    Args:
-        threads: at once.
-        batch: photos; 50 tokens each are the rows of the products.
-    """
+    """Measure products of the encoder's shapes, and copying; a few seconds."""
     rows = TOKENS * batch
     rates = {
         precision: max(
@@ -109,7 +97,7 @@ def _copied(threads: int) -> float:
 
 
 def _least(step: Callable[[], object]) -> float:
-    """Give the least time of many runs: a floor is what the machine can do undisturbed."""
+    """Return the least time of many runs: a floor is what the machine can do undisturbed."""
     times = []
     for _ in range(RUNS):
         start = time.perf_counter()

@@ -9,15 +9,7 @@ SECONDS_BETWEEN_LOOKS = 0.1
 
 
 def run_watched(command: Sequence[str]) -> tuple[str, float]:
-    """Run a command to its end.
-
-    Returns:
-        What it printed, and the most memory that it and its children had at one time, in MB; pages
-        that they share count once.
-
-    Raises:
-        CalledProcessError: it failed.
-    """
+    """Return what a command prints, and the most memory of it and its children together, in MB."""
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     peak = 0.0
     while process.poll() is None:
@@ -30,7 +22,7 @@ def run_watched(command: Sequence[str]) -> tuple[str, float]:
 
 
 def resident_megabytes(pid: int) -> float:
-    """Give the resident memory of a process and all that it started, in MB.
+    """Return the resident memory of a process and all that it started, in MB.
 
     Pages count in full, those of libraries that others have loaded as well; pages that the
     processes of one family share count once for each.

@@ -7,13 +7,7 @@ import numpy as np
 
 
 class Spread(msgspec.Struct, frozen=True):
-    """The middle of some measurements, and how far apart they lie.
-
-    Attributes:
-        low: first quartile.
-        median: second.
-        high: third.
-    """
+    """The quartiles of some measurements."""
 
     low: float
     median: float
@@ -21,12 +15,16 @@ class Spread(msgspec.Struct, frozen=True):
 
     @property
     def share(self) -> float:
-        """Distance between the quartiles as a share of the median."""
+        """Distance between the outer quartiles as a share of the median."""
         return (self.high - self.low) / self.median
 
-    def text(self, digits: int) -> str:
-        """Give the median, and the quartiles in brackets."""
-        return f"{self.median:.{digits}f} ({self.low:.{digits}f}-{self.high:.{digits}f})"
+    def text(self) -> str:
+        """Return the median, and the quartiles in brackets if there are several measurements."""
+        digits = 0 if self.median >= 100 else 1 if self.median >= 10 else 2
+        middle = f"{self.median:,.{digits}f}"
+        if self.low == self.high:
+            return middle
+        return f"{middle} ({self.low:,.{digits}f}-{self.high:,.{digits}f})"
 
 
 def spread(values: Sequence[float]) -> Spread:

@@ -21,19 +21,7 @@ Say = Callable[[str], None]
 
 
 def make_workspace(spec: str, bundle: Path | None, work: Path, say: Say) -> Given:
-    """Write the weights into a folder named by their digest, and export a bundle if none is given.
-
-    Args:
-        spec: of the weights, as `load_weights` takes it.
-        bundle: to be measured; it has to be made of these weights.
-        work: folder for such folders; what is there is used again.
-        say: takes a line about what takes long.
-
-    Raises:
-        WeightsError: the weights cannot be had.
-        BundleError: the bundle is damaged.
-        InputError: the bundle is made of other weights.
-    """
+    """Write the weights into a folder named by their digest; export a bundle if none is given."""
     say(f"loading weights {spec}")
     weights = load_weights(spec)
     if weights.notice is not None:

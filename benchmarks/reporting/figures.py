@@ -1,137 +1,130 @@
-"""Every benchmark's results as figures of one form, for tables, charts and comparison."""
+"""What a benchmark measures, in one form for all, and the tables of it."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
+import click
 import msgspec
 
-from installed_size import SizeResults
-from measuring.spread import spread
-from preparation import PreparationResults
-from reporting.archive import JSON, LOOP, PARQUET, SCRIPT, UNZIP, ArchiveResults
-from reporting.encoder import EncoderResults
-from reporting.figure import Figure
-from reporting.train import TrainResults
-from service.results import ServerResults
-from start import StartResults
-from tagging import TaggingResults
+from geograph_types.files.atomic import new_file
+from measuring.machine import Machine, this_machine
+from measuring.spread import Spread, ratio, spread
+
+NOISY_SHARE: Final = 0.1
+"""Distance between the quartiles, as a share of the median, from which a figure is noisy."""
 
 
-def _least(group: str, name: str, unit: str, ours: bool, values: Sequence[float]) -> Figure:
-    return Figure(group, name, unit, ours, False, len(values), spread(values))
+class Figure(msgspec.Struct, frozen=True):
+    """One measured figure."""
+
+    group: str  # what is compared; its figures have one unit and belong in one picture
+    name: str  # of the contender
+    unit: str
+    ours: bool  # it is of this project's code
+    more_is_better: bool  # as of a rate
+    rounds: int  # how often it was measured
+    spread: Spread  # over the rounds
+    values: list[float] = []  # of every round
+
+    def better_than(self, other: "Figure") -> Spread:
+        """Return how many times as good this one is, round by round if both have as many."""
+        pair = (self, other) if self.more_is_better else (other, self)
+        if self.rounds == other.rounds and self.values:
+            return ratio(*(figure.values for figure in pair))
+        return spread([pair[0].spread.median / pair[1].spread.median])
 
 
-def _most(group: str, name: str, unit: str, ours: bool, values: Sequence[float]) -> Figure:
-    return Figure(group, name, unit, ours, True, len(values), spread(values))
+class Results(msgspec.Struct):
+    """One run of a benchmark."""
+
+    before: Machine
+    after: Machine | None = None
+    figures: list[Figure] = []
+    notes: list[str] = []
+    failed: list[str] = []  # contenders
+
+    def add(
+        self,
+        group: str,
+        name: str,
+        unit: str,
+        values: Sequence[float],
+        *,
+        more_is_better: bool = False,
+        ours: bool | None = None,
+    ) -> None:
+        """Add a figure; contenders whose names start with "ours" are ours."""
+        ours = name.startswith("ours") if ours is None else ours
+        middle = spread(values)
+        self.figures.append(
+            Figure(group, name, unit, ours, more_is_better, len(values), middle, list(values))
+        )
+
+    def leave_out(self, name: str, why: str) -> None:
+        """Note a contender that does not take part."""
+        self.notes.append(f"left out: {name}: {why}")
+
+    def fail(self, name: str, why: str) -> None:
+        """Note a contender that failed, while the others go on."""
+        self.failed.append(name)
+        self.notes.append(f"failed: {name}: {why}")
 
 
-def _milliseconds(seconds: Sequence[float]) -> list[float]:
-    return [1000 * one for one in seconds]
+def report(results: Results, out: Path | None) -> None:
+    """Print the tables, and write the results if a file is asked for."""
+    results.after = this_machine()
+    for line in results.before.markdown(results.after):
+        click.echo(line)
+    for line in tables(results.figures, results.notes):
+        click.echo(line)
+    if out is not None:
+        write_json(results, out)
 
 
-def encoder_figures(data: bytes) -> Iterator[Figure]:
-    """Read what `encoder.py` writes."""
-    for speed in msgspec.json.decode(data, type=EncoderResults).speeds:
-        group = f"batch {speed.batch}, threads {speed.threads}"
-        ours = speed.contender.startswith("ours")
-        yield _least(group, speed.contender, "ms a photo", ours, _milliseconds(speed.seconds))
+def write_json(results: object, out: Path) -> None:
+    """Write results; the file is there in full or not at all."""
+    with new_file(out) as stream:
+        stream.write(msgspec.json.format(msgspec.json.encode(results), indent=1) + b"\n")
 
 
-def start_figures(data: bytes) -> Iterator[Figure]:
-    """Read what `encoder.py --start` writes."""
-    for start in msgspec.json.decode(data, type=StartResults).starts:
-        ours = start.way.startswith("ours")
-        yield _least("to the first tag", start.way, "s", ours, start.seconds)
-        yield _least("memory then", start.way, "MB", ours, start.resident)
-        yield _least("memory at most", start.way, "MB", ours, start.peak)
+def tables(figures: Sequence[Figure], notes: Iterable[str]) -> Iterator[str]:
+    """Write notes as a list, and a table of each group, the best first."""
+    yield from (f"* {note}" for note in notes)
+    noisy = [figure for figure in figures if figure.spread.share > NOISY_SHARE]
+    if noisy:
+        worst = max(noisy, key=lambda figure: figure.spread.share)
+        yield (
+            f"* **noisy**: {len(noisy)} of {len(figures)} figures have quartiles more than "
+            f"{NOISY_SHARE:.0%} apart, {worst.name} in '{worst.group}' {worst.spread.share:.0%}"
+        )
+    for group, panel in panels(figures):
+        ours = next((one for one in figures if one.ours and one.group == group), None)
+        rows = [
+            [figure.name, figure.spread.text(), ours.better_than(figure).text() if ours else ""]
+            for figure in panel
+        ]
+        yield ""
+        yield from table([group, f"{panel[0].unit} (quartiles)", "ours is better by"], rows)
 
 
-def preparation_figures(data: bytes) -> Iterator[Figure]:
-    """Read what `preparation.py` writes."""
-    for step in msgspec.json.decode(data, type=PreparationResults).steps:
-        ours = step.name.startswith("ours")
-        values = _milliseconds(step.seconds)
-        yield _least(f"photos of {step.size}", step.name, "ms a photo", ours, values)
+def panels(figures: Sequence[Figure]) -> list[tuple[str, list[Figure]]]:
+    """Return the figures of each group, the best first."""
+    groups = dict.fromkeys(figure.group for figure in figures)
+    found = {group: [figure for figure in figures if figure.group == group] for group in groups}
+    return [
+        (group, sorted(panel, key=_median, reverse=panel[0].more_is_better))
+        for group, panel in found.items()
+    ]
 
 
-def tagging_figures(data: bytes) -> Iterator[Figure]:
-    """Read what `tagging.py` writes."""
-    for way in msgspec.json.decode(data, type=TaggingResults).ways:
-        ours = way.way.startswith("ours")
-        yield _most(f"photos of {way.size}", way.way, "photos a second", ours, way.photos_a_second)
-        yield _least(f"memory at most, {way.size}", way.way, "MB", ours, [way.megabytes])
+def _median(figure: Figure) -> float:
+    return figure.spread.median
 
 
-def archive_figures(data: bytes) -> Iterator[Figure]:
-    """Read what `archive.py` writes."""
-    groups = {
-        PARQUET: "embeddings in Parquet",
-        LOOP: "embeddings in Parquet",
-        JSON: "gzipped JSON Lines",
-        SCRIPT: "gzipped JSON Lines",
-        UNZIP: "gzipped JSON Lines",
-    }
-    for one in msgspec.json.decode(data, type=ArchiveResults).contenders:
-        ours = one.name.startswith("score")
-        if one.name in groups:
-            rate = [one.rows / seconds / 1000 for seconds in one.seconds]
-            yield _most(groups[one.name], one.name, "thousand rows a second", ours, rate)
-        if one.megabytes:
-            yield _least("memory at most", one.name, "MB", ours, one.megabytes)
-
-
-def train_figures(data: bytes) -> Iterator[Figure]:
-    """Read what `train.py` writes."""
-    results = msgspec.json.decode(data, type=TrainResults)
-    reading, epoch, memory = f"reading {results.rows:,} rows", "an epoch", "memory at most"
-    yield _least(reading, "dataset convert", "s", True, results.convert)
-    yield _least(reading, "gzip -dc", "s", False, results.unzip)
-    yield _least(reading, "released scripts", "s", False, results.scripts)
-    yield _least(epoch, "train", "s", True, results.ours)
-    yield _least(epoch, "base64 in a DataLoader", "s", False, results.loader)
-    yield _least(memory, "dataset convert", "MB", True, [results.convert_megabytes])
-    yield _least(memory, "train", "MB", True, [results.train_megabytes])
-
-
-def size_figures(data: bytes) -> Iterator[Figure]:
-    """Read what `installed_size.py` writes."""
-    for one in msgspec.json.decode(data, type=SizeResults).deployments:
-        ours = one.name.startswith("ours")
-        yield _least("installed, without models", one.name, "MB", ours, [one.total])
-
-
-def server_figures(data: bytes) -> Iterator[Figure]:
-    """Read what `server.py` writes."""
-    results = msgspec.json.decode(data, type=ServerResults)
-    for service in results.services:
-        name, starts, best = service.name, service.starts, service.best
-        ours = name.startswith("ours")
-        yield _least("until ready", name, "s", ours, starts.ready)
-        yield _least("memory after a photo", name, "MB", ours, starts.idle)
-        yield _most("highest sustained rate", name, "photos a second", ours, [best.asked])
-        if best.accepted is not None:
-            latency = _milliseconds([best.accepted.median])
-            yield _least("median latency at that rate", name, "ms", ours, latency)
-    group, unit = "clients that wait", "photos a second"
-    served = [load.served for load in results.clients]
-    yield _most(group, "ours, 8 clients", unit, True, served)
-    yield _most(group, "ours, in process", unit, True, results.library)
-
-
-READERS: Final[dict[str, Callable[[bytes], Iterator[Figure]]]] = {
-    "encoder": encoder_figures,
-    "start": start_figures,
-    "size": size_figures,
-    "preparation": preparation_figures,
-    "tagging": tagging_figures,
-    "archive": archive_figures,
-    "train": train_figures,
-    "server": server_figures,
-}
-"""By section."""
-
-
-def read_figures(section: str, path: Path) -> list[Figure]:
-    """Read the figures of a section from the file that its script wrote."""
-    return list(READERS[section](path.read_bytes()))
+def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
+    """Write a Markdown table, line by line."""
+    yield f"| {' | '.join(headings)} |"
+    yield "|---" * len(headings) + "|"
+    for row in rows:
+        yield f"| {' | '.join(row)} |"

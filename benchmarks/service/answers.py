@@ -20,57 +20,39 @@ MOST_GROWTH: Final = 0.03
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What became of one request.
+    """What became of one request."""
 
-    Attributes:
-        due: when it was to be sent, in seconds from the start.
-        late: seconds by which it was sent later than that.
-        seconds: from when it was due to the end of its answer.
-        status: of the answer, or `NO_ANSWER` or `TIMED_OUT`.
-    """
-
-    due: float
-    late: float
-    seconds: float
-    status: int
+    due: float  # when it was to be sent, in seconds from the start
+    late: float  # seconds by which it was sent later than that
+    seconds: float  # from when it was due to the end of its answer
+    status: int  # of the answer, or `NO_ANSWER` or `TIMED_OUT`
 
 
 class Times(msgspec.Struct, frozen=True):
     """How soon answers came, in seconds."""
 
     median: float
-    p95: float
     p99: float
-    most: float
 
     def text(self) -> str:
-        """Give the median and the 99th percentile in milliseconds."""
+        """Return the median and the 99th percentile in milliseconds."""
         return f"{1000 * self.median:.0f} / {1000 * self.p99:.0f}"
 
 
 class Load(msgspec.Struct, frozen=True):
-    """One load on a service.
+    """One load on a service."""
 
-    Attributes:
-        seconds: during which requests were sent.
-        asked: requests a second that were due; for clients that wait for answers, that were sent.
-        counts: of answers by status.
-        accepted: how soon the answers 200 came, from when their requests were due.
-        refused: the same of 429 and 503.
-        growth: of the median latency of accepted requests, in seconds a second, from the middle
-            third of the time to the last.
-        late: 99th percentile of the seconds by which requests were sent later than due.
-        cpu_seconds: of the process that sent them.
-    """
-
-    seconds: float
+    seconds: float  # during which requests were sent
+    # requests per second that were due; for clients that wait for answers, that were sent
     asked: float
-    counts: dict[str, int]
-    accepted: Times | None
-    refused: Times | None
+    counts: dict[str, int]  # of answers by status
+    accepted: Times | None  # how soon the answers 200 came, from when their requests were due
+    refused: Times | None  # the same of 429 and 503
+    # of the median latency of accepted requests, from the middle third of the time to the last, in
+    # seconds per second
     growth: float
-    late: float
-    cpu_seconds: float
+    late: float  # 99th percentile of the seconds by which requests were sent later than due
+    cpu_seconds: float  # of the process that sent them
 
     @property
     def served(self) -> float:
@@ -115,7 +97,7 @@ def _times(values: list[float]) -> Times | None:
     values = sorted(values)
     if not values:
         return None
-    return Times(*(_quantile(values, share) for share in (0.5, 0.95, 0.99, 1)))
+    return Times(*(_quantile(values, share) for share in (0.5, 0.99)))
 
 
 def _growth(accepted: Sequence[Answer], seconds: float) -> float:

@@ -13,11 +13,7 @@ CLOSES: Final = re.compile(rb"\r\nconnection: *close", re.IGNORECASE)
 
 
 class Exchange(asyncio.Protocol):
-    """A connection that carries one request at a time.
-
-    Attributes:
-        usable: the next request may be sent over it.
-    """
+    """A connection that carries one request at a time."""
 
     def __init__(self) -> None:
         self.usable = False
@@ -25,7 +21,7 @@ class Exchange(asyncio.Protocol):
         self._awaited: asyncio.Future[int] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Take the connection."""
+        """Keep the connection."""
         if not isinstance(transport, asyncio.Transport):
             raise TypeError("a stream is needed")
         self._transport = transport
@@ -35,7 +31,7 @@ class Exchange(asyncio.Protocol):
         self.usable = True
 
     async def ask(self, request: bytes) -> int:
-        """Send a request and give the status of its answer, or `NO_ANSWER`."""
+        """Send a request and return the status of its answer, or `NO_ANSWER`."""
         self.usable = False
         self._received.clear()
         self._awaited = asyncio.get_running_loop().create_future()
@@ -62,7 +58,7 @@ class Exchange(asyncio.Protocol):
         self._finish(int(head[9:12]))
 
     def connection_lost(self, error: Exception | None) -> None:
-        """Give up what was still awaited."""
+        """End what was still awaited."""
         self.usable = False
         self._finish(NO_ANSWER)
 

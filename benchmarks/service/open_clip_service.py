@@ -32,13 +32,13 @@ class Photo(BaseModel):
 
 @app.get("/health")
 async def health() -> dict[str, str]:
-    """Say that it is there."""
+    """Answer that it is there."""
     return {"status": "ok"}
 
 
 @app.post("/image")
 async def image(photo: Photo) -> list[float]:
-    """Give the embedding of a photo."""
+    """Return the embedding of a photo."""
     opened = Image.open(io.BytesIO(base64.b64decode(photo.image)))
     with torch.inference_mode():
         embeds: list[float] = model.encode_image(transform(opened)[None])[0].tolist()

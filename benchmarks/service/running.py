@@ -26,14 +26,7 @@ SECONDS_BETWEEN_WEIGHINGS: Final = 1.0
 
 
 class Running:
-    """A service that is ready.
-
-    Attributes:
-        port: on loopback.
-        ready: seconds from the start of its process until it said that it is ready.
-        first: seconds until it had embedded a photo.
-        megabytes: resident then.
-    """
+    """A service that is ready."""
 
     def __init__(self, pid: int, port: int, ready: float, first: float) -> None:
         self.port = port
@@ -43,22 +36,13 @@ class Running:
         self.megabytes = self.weigh()
 
     def weigh(self) -> float:
-        """Give the resident memory of the process and those it started, in MB."""
+        """Return the resident memory of the process and those it started, in MB."""
         return resident_megabytes(self._pid)
 
     def load(self, requests: Path, seconds: float, **kind: float) -> tuple[Load, list[float]]:
-        """Load it from another process.
+        """Load it from another process: `rate` requests per second, or from so many `clients`.
 
-        Args:
-            requests: as `write_requests` makes it.
-            seconds: how long requests are sent.
-            **kind: `rate` for so many a second, or `clients` for so many at a time.
-
-        Returns:
-            What came back, and the resident memory of every second, in MB.
-
-        Raises:
-            BackendError: the load cannot be made.
+        Returns what came back, and the resident memory of every second, in MB.
         """
         options = [f"--{name}={value}" for name, value in kind.items()]
         command = [sys.executable, "-m", "service.load", str(self.port), str(requests)]
@@ -90,17 +74,7 @@ class Running:
 def started(
     name: str, command: Callable[[int], Sequence[str]], ready: str, photo: Path
 ) -> Iterator[Running]:
-    """Start a service, wait until it is ready and has embedded a photo, and end it afterwards.
-
-    Args:
-        name: for errors.
-        command: takes the port.
-        ready: path that answers 200 once it is ready.
-        photo: the first to be embedded.
-
-    Raises:
-        BackendError: it does not start, or does not embed the photo.
-    """
+    """Start a service, wait until it is ready and has embedded a photo, and end it afterwards."""
     port = _free_port()
     start = time.perf_counter()
     process = subprocess.Popen(command(port), stdout=subprocess.DEVNULL)
@@ -149,7 +123,7 @@ def _free_port() -> int:
 
 
 def _answers(port: int, path: str, body: bytes | None = None) -> bool:
-    """Tell whether a request is answered with 200."""
+    """Check whether a request is answered with 200."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=START_LIMIT)
     headers = {"Content-Type": "application/json"} if body else {}
     with suppress(OSError, http.client.HTTPException):

@@ -19,21 +19,13 @@ HIGHEST_SHARE: Final = 1.3
 
 @dataclass
 class Search:
-    """What is known of one service's highest rate.
+    """What is known of one service's highest rate."""
 
-    Attributes:
-        low: photos a second that it can probably do.
-        high: that it cannot.
-        rate: to be tried next.
-        tried: loads so far, in order.
-        megabytes: resident at most during them.
-    """
-
-    low: float
-    high: float
-    rate: float
-    tried: list[Load] = field(default_factory=list)
-    megabytes: float = 0.0
+    low: float  # photos per second that it can probably do
+    high: float  # that it cannot
+    rate: float  # to be tried next
+    tried: list[Load] = field(default_factory=list)  # loads so far, in order
+    megabytes: float = 0.0  # resident at most during them
 
     @classmethod
     def around(cls, guess: float) -> "Search":
@@ -41,11 +33,7 @@ class Search:
         return cls(LOWEST_SHARE * guess, HIGHEST_SHARE * guess, FIRST_SHARE * guess)
 
     def step(self, service: Running, requests: Path, seconds: float) -> None:
-        """Try the next rate, and narrow the search by what becomes of it.
-
-        Raises:
-            BackendError: the load cannot be made.
-        """
+        """Try the next rate, and narrow the search by what becomes of it."""
         load, weights = service.load(requests, seconds, rate=self.rate)
         self.megabytes = max(self.megabytes, *weights)
         self.tried.append(load)
@@ -57,11 +45,7 @@ class Search:
 
     @property
     def best(self) -> Load:
-        """The load of the highest rate that was sustained.
-
-        Raises:
-            BackendError: none was.
-        """
+        """The load of the highest rate that was sustained."""
         kept = [load for load in self.tried if load.sustained]
         if not kept:
             raise BackendError("no rate was sustained: the machine is too busy to measure")
@@ -71,17 +55,7 @@ class Search:
 def search_together(
     services: Mapping[str, Running], requests: Path, steps: int, seconds: float
 ) -> dict[str, Search]:
-    """Search for each service's highest rate, one step of each in turn.
-
-    Args:
-        services: by name.
-        requests: as `write_requests` makes them.
-        steps: each halves what is left of the range.
-        seconds: of a step.
-
-    Raises:
-        BackendError: a load cannot be made.
-    """
+    """Search for each service's highest rate, one step of each in turn."""
     searches = {}
     for name, service in services.items():
         guess, _ = service.load(requests, GUESS_SECONDS, clients=GUESS_CLIENTS)

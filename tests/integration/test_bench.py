@@ -42,7 +42,8 @@ def test_results_tables_and_charts_are_written_into_the_machines_folder(written:
     assert sizes["traced ONNX"] < sizes["ours"] < sizes["open_clip, without CUDA's libraries"]
     text = written.with_suffix(".md").read_text()
     assert "## Installed size" in text
-    assert f"| ours | {ours[0]['spread']['median']:.0f} |" in text
+    assert f"| ours | {ours[0]['spread']['median']:,.0f} | 1.00 |" in text
+    assert "* ours: " in text
     assert f"({written.stem}-size.svg)" in text
     chart = written.with_name(f"{written.stem}-size.svg").read_text()
     for figure in section["figures"]:
@@ -159,9 +160,9 @@ def test_what_cannot_be_compared_is_refused(written: Path, tmp_path: Path) -> No
     other = tmp_path / "other.json"
     for text, reason in (
         (json.dumps(whole), "one is a whole run and the other a quick one"),
-        ("{}", "is no file of results"),
-        ("\x00", "is no file of results"),
-        ("", "is no file of results"),
+        ("{}", "is not a file of results"),
+        ("\x00", "is not a file of results"),
+        ("", "is not a file of results"),
     ):
         other.write_text(text)
         done = compare_files(written, other)

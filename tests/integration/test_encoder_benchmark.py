@@ -1,6 +1,7 @@
 """The encoder's benchmark, with the contenders that the tests' own libraries bring."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -42,20 +43,22 @@ def test_contenders_compute_the_same_and_one_that_fails_costs_itself(
     assert done.returncode == 1, done.stderr
     assert f"error: {broken}: " in done.stderr
     results = json.loads(out.read_text())
-    assert list(results["failed"]) == [broken]
-    assert results["left_out"].keys() == {INT8}
-    assert "not in the bundle" in results["left_out"][INT8]
-    taken = {(speed["contender"], speed["batch"]) for speed in results["speeds"]}
-    assert taken == {(name, 1) for name in (OURS, OPEN_CLIP)}
-    for speed in results["speeds"]:
-        assert len(speed["seconds"]) == 2
-        assert min(speed["seconds"]) > 0
-        assert (speed["of_open_clip"]["median"] == 1) == (speed["contender"] == OPEN_CLIP)
-        assert speed["of_ours"] is None
-        assert f"| {speed['contender']} | {speed['milliseconds']['median']:.1f} (" in done.stdout
-    for row in results["fidelity"]:
-        assert row["centred_cosine_low"] > 0.9999
-    assert f"left out: {INT8}: not in the bundle" in done.stdout
+    assert results["failed"] == [broken]
+    assert f"* failed: {broken}: " in done.stdout
+    assert f"* left out: {INT8}: not in the bundle" in done.stdout
+    figures = {figure["name"]: figure for figure in results["figures"]}
+    assert {OURS, OPEN_CLIP, "the floor, fp32"} <= figures.keys()
+    assert not {INT8, broken} & figures.keys()
+    for name in (OURS, OPEN_CLIP):
+        assert figures[name]["group"] == "batch 1, threads 1"
+        assert len(figures[name]["values"]) == 2
+        assert min(figures[name]["values"]) > 0
+        assert f"| {name} | " in done.stdout
+    found = re.findall(
+        r"^\* (.+): cosine with .* 1st percentile ([\d.]+)", done.stdout, re.MULTILINE
+    )
+    assert [name for name, _ in found] == [OURS]
+    assert all(float(cosine) > 0.9999 for _, cosine in found)
 
 
 def test_a_contender_that_does_not_exist_is_refused_with_those_that_do() -> None:

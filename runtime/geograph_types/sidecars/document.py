@@ -68,7 +68,10 @@ def write_xmp(properties: Properties) -> bytes:
     """Return the sidecar, if exiv2 finds every property in it when it reads it back."""
     flags = exiv2.XmpParser.XmpFormatFlags
     layout = int(flags.omitPacketWrapper | flags.useCompactFormat)
-    _, packet = exiv2.XmpParser.encode(properties, layout)
+    try:
+        _, packet = exiv2.XmpParser.encode(properties, layout)
+    except exiv2.Exiv2Error as error:
+        raise XmpError(f"exiv2 cannot write it ({error.message})") from None
     text = HEADER + (packet or EMPTY)
     lost = values(properties).items() ^ values(_parsed(text)).items()
     if lost:

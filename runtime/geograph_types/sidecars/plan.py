@@ -4,8 +4,8 @@ In two steps: a plan shows what would change, and `apply_plan` does it, in full 
 that others wrote is there afterwards as exiv2 reads it; what cannot be kept so is refused.
 """
 
+import errno
 import os
-import stat
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -13,7 +13,7 @@ from typing import Final
 from geograph_types.files.atomic import new_file, sync_folder
 from geograph_types.sidecars import SidecarError
 from geograph_types.sidecars.document import XmpError, write_xmp
-from geograph_types.sidecars.search import place_of_sidecar
+from geograph_types.sidecars.search import place_of_sidecar, sidecar_path
 from geograph_types.sidecars.tags import TaggedSidecar
 
 SIZE_LIMIT: Final = 8 * 1024 * 1024
@@ -46,7 +46,10 @@ def plan_tags(photo: Path, tags: tuple[str, ...]) -> SidecarPlan:
 
     Tags that the sidecar has from elsewhere are left as they are, and stay when ours are undone.
     """
-    path, hidden = place_of_sidecar(photo)
+    try:
+        path, hidden = place_of_sidecar(photo)
+    except OSError as error:
+        raise SidecarError(sidecar_path(photo), f"cannot be found ({error.strerror})") from None
     return _plan(path, tags, hidden)
 
 
@@ -120,20 +123,27 @@ def _take_over(old: Path, new: int) -> None:
     try:
         if (status.st_uid, status.st_gid) != (now.st_uid, now.st_gid):
             os.fchown(new, status.st_uid, status.st_gid)
-        names = os.listxattr(old)
-        for name in {*os.listxattr(new)} - {*names}:  # what its folder gives to every new file
+        wanted, given = _attributes(old), _attributes(new)
+        for name in given.keys() - wanted.keys():  # the folder gives them to every new file
             os.removexattr(new, name)
-        for name in names:
-            value = os.getxattr(old, name)
-            if name not in os.listxattr(new) or os.getxattr(new, name) != value:
+        for name, value in wanted.items():
+            if given.get(name) != value:
                 os.setxattr(new, name, value)
     except OSError as error:
         raise SidecarError(
             old,
-            f"its owner, group or attributes cannot be kept ({error.strerror}): run this as "
-            "its owner",
+            f"its owner, group or attributes cannot be kept ({error.strerror}): run this as its "
+            "owner",
         ) from None
-    os.fchmod(new, stat.S_IMODE(status.st_mode))
+
+
+def _attributes(file: Path | int) -> dict[str, bytes]:
+    try:
+        return {name: os.getxattr(file, name) for name in os.listxattr(file)}
+    except OSError as error:
+        if error.errno == errno.ENOTSUP:  # a file system without any, such as a card's
+            return {}
+        raise
 
 
 def _check_unchanged(plan: SidecarPlan) -> None:

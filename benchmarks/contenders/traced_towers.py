@@ -1,4 +1,4 @@
-"""open_clip's tower as torch's exporter writes it, in files that several contenders use."""
+"""open_clip's tower as torch's exporter writes it, in onnxruntime, and for other contenders."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from contenders.interface import Encode, Given
-from contenders.pixel_tower import load_tower
+from contenders.interface import Contender, Encode, Given, unless_installed
+from contenders.torch_towers import load_tower
 
 if TYPE_CHECKING:
     import torch
@@ -66,3 +66,31 @@ def onnx_encode(path: Path, threads: int) -> Encode:
         return embeds
 
     return encode
+
+
+def _dynamic_int8(given: Given, threads: int) -> Encode:
+    """Quantise with `quantize_dynamic`'s default settings.
+
+    Its scales are taken over the whole batch, so a photo's vector depends on its neighbours.
+    """
+    path = given.work / "traced.int8.onnx"
+    if not path.exists():
+        from onnxruntime.quantization import quantize_dynamic
+
+        unfinished = path.with_suffix(".unfinished")
+        quantize_dynamic(traced_file(given), unfinished)
+        unfinished.rename(path)
+    return onnx_encode(path, threads)
+
+
+def _left_out(_: Given) -> str | None:
+    return unless_installed("open_clip", "onnx", "onnxruntime")
+
+
+FP32 = Contender(
+    "traced ONNX, fp32",
+    "fp32",
+    _left_out,
+    lambda given, threads: onnx_encode(traced_file(given), threads),
+)
+INT8 = Contender("traced ONNX, dynamic int8", "int8", _left_out, _dynamic_int8)
