@@ -215,7 +215,7 @@ def test_metres_can_be_typed(
 def test_one_distance_for_all(page: Page, tagger: TypeTagger, photos: list[Path]) -> None:
     drop(page, read(photos))
     wait_for(page, "3 of 3 photos tagged.")
-    page.get_by_label("Distance of all photos").fill("12")
+    page.get_by_label("Same for all photos").fill("12")
     for path in photos:
         assert_shows(card(page, path.name), tagger, at_all_distances(tagger, path)[11])
     drop(page, [("late.jpg", photos[0].read_bytes())])
@@ -224,11 +224,11 @@ def test_one_distance_for_all(page: Page, tagger: TypeTagger, photos: list[Path]
     shown_for_all = page.locator("#all output")
     expect(shown_for_all).to_have_text("1,024 to 2,048 m")
     card(page, photos[1].name).get_by_label("Metres").fill("5")
-    expect(shown_for_all).to_have_text("each its own")
+    expect(shown_for_all).to_have_text("off")
     assert_shows(card(page, photos[0].name), tagger, at_all_distances(tagger, photos[0])[11])
-    page.get_by_label("Distance of all photos").fill("0")
+    page.get_by_label("Same for all photos").fill("0")
     expect(shown_for_all).to_have_text("unknown")
-    page.get_by_label("Distance of all photos").fill("-1")
+    page.get_by_label("Same for all photos").fill("-1")
     for path in photos:
         assert_shows(card(page, path.name), tagger, at_all_distances(tagger, path)[UNKNOWN_BUCKET])
 
@@ -384,7 +384,7 @@ def test_the_keyboard_reaches_every_control(page: Page, photos: list[Path]) -> N
         }"""
         labels.append(page.evaluate(script))
     assert labels == [
-        "Distance of all photos",
+        "Same for all photos",
         "Download CSV",
         "Remove all",
         "Distance",
@@ -405,7 +405,7 @@ def test_the_page_fits_its_window_and_bars_nobody(
         states = {
             "empty": lambda: None,
             "photos": lambda: drop(page, [*read(photos), ("bad.jpg", b"bad")]),
-            "moved": lambda: page.get_by_label("Distance of all photos").fill("8"),
+            "moved": lambda: page.get_by_label("Same for all photos").fill("8"),
         }
         for name, go in states.items():
             go()

@@ -105,7 +105,7 @@ def make_encoder(
 
 
 def note_unmeasured(bundle: "Bundle") -> None:
-    """Say so if nobody has counted the tags that int8 flips with the bundle's head."""
+    """Report it if nobody has counted the tags that int8 flips with the bundle's head."""
     path = file_name("encoder", "int8")
     known = next((f for f in bundle.manifest.fidelity if f.path == path), None)
     if known is not None and known.flipped_tags is None and bundle.manifest.head is not None:

@@ -112,7 +112,7 @@ def _torch_tensors(path: Path) -> dict[str, StoredTensor]:
 
 
 def _is_script(path: Path) -> bool:
-    """Tell TorchScript from the zip form of `torch.save`, which has no constants."""
+    """Whether a file is TorchScript; the zip form of `torch.save` has no constants."""
     with zipfile.ZipFile(path) as archive:
         return any(name.endswith("/constants.pkl") for name in archive.namelist())
 
@@ -153,7 +153,7 @@ def _errors_named(path: Path) -> Iterator[None]:
 
 
 def _reason(error: Exception) -> str:
-    """Say in one line what a library found; some of its errors have a name only."""
+    """Return in one line what a library found; some of its errors have a name only."""
     # torch puts its unpickler's own words behind a page on how to load a file unsafely.
     own = error.__context__ if isinstance(error, pickle.UnpicklingError) else None
     found = own or error

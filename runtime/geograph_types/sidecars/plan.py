@@ -118,7 +118,7 @@ def _check_changeable(path: Path) -> None:
 
 
 def _take_over(old: Path, new: int) -> None:
-    """Give the new file owner, group, extended attributes and access list of the old one."""
+    """Copy owner, group, extended attributes and access list to the new file."""
     status, now = old.stat(), os.fstat(new)
     try:
         if (status.st_uid, status.st_gid) != (now.st_uid, now.st_gid):

@@ -35,7 +35,7 @@ def read_labels(folder: Path) -> list[dict[str, str]]:
 
 
 def class_of(photo: str) -> str:
-    """Tell the class from the file name."""
+    """Return the class that the file name states."""
     slug = photo.rsplit("-", 1)[0]
     return next(name for name in CLASSES if name.lower().replace(" ", "-") == slug)
 

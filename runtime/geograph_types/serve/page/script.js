@@ -37,7 +37,7 @@ function chosenForAll() {
 
 function showForAll() {
   const chosen = chosenForAll();
-  const text = chosen === undefined ? "each its own" : words(bucketOf(chosen));
+  const text = chosen === undefined ? "off" : words(bucketOf(chosen));
   field("together").setAttribute("aria-valuetext", text);
   document.querySelector("#all output").textContent = text;
 }
