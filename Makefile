@@ -77,11 +77,13 @@ acceptance: $(ACCEPTANCE_INSTALLED)
 		GEOGRAPH_TYPES_WORKER_KILLS=10 GEOGRAPH_TYPES_FUZZ_SECONDS=600 \
 		GEOGRAPH_TYPES_FUZZ_PHOTOS=2000 GEOGRAPH_TYPES_SOAK_SECONDS=1800 \
 		GEOGRAPH_TYPES_DEMO_SCENES=60 GEOGRAPH_TYPES_RAY_PHOTOS=5000 GEOGRAPH_TYPES_RAY_KILLS=10 \
+		GEOGRAPH_TYPES_SPLIT_STEP=1 GEOGRAPH_TYPES_DAMAGES=1000 \
 		$(BIN)/python -m pytest --durations=3 -rP \
 		tests/trainer/training/test_training.py::test_kill_and_resume tests/runtime/sidecars/test_sidecars.py \
 		tests/integration/test_tampering.py tests/runtime/decoding/test_hostile.py \
 		tests/integration/test_kills.py tests/integration/test_full_disk.py tests/integration/test_demo.py \
-		tests/integration/test_ray.py tests/runtime/worker/test_kills.py tests/acceptance
+		tests/integration/test_ray.py tests/runtime/worker/test_kills.py \
+		tests/runtime/serve/test_http.py tests/integration/test_row_inputs.py tests/acceptance
 
 # Change the code in every way that mutmut knows, and list the changes that no test notices.
 mutation: $(ACCEPTANCE_INSTALLED)
