@@ -81,7 +81,7 @@ acceptance: $(ACCEPTANCE_INSTALLED)
 		$(BIN)/python -m pytest --durations=3 -rP \
 		tests/trainer/training/test_training.py::test_kill_and_resume tests/runtime/sidecars/test_sidecars.py \
 		tests/integration/test_tampering.py tests/runtime/decoding/test_hostile.py \
-		tests/integration/test_kills.py tests/integration/test_full_disk.py tests/integration/test_demo.py \
+		tests/integration/test_kills.py tests/integration/test_full_disk.py \
 		tests/integration/test_ray.py tests/runtime/worker/test_kills.py \
 		tests/runtime/serve/test_http.py tests/integration/test_row_inputs.py tests/acceptance
 
