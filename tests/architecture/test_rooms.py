@@ -1,8 +1,10 @@
 """The rooms that docs/architecture.md shows are those on disk."""
 
 import re
+from graphlib import TopologicalSorter
 from pathlib import Path
 
+import grimp
 import pytest
 
 ROOT = Path(__file__).parents[2]
@@ -32,3 +34,11 @@ def test_every_room_of_the_runtime_is_in_the_picture() -> None:
     drawn = set(re.findall(r">(\w+)</text>", picture))
     rooms = {path.parent.name for path in (ROOT / "runtime" / "geograph_types").glob("*/*.py")}
     assert rooms <= drawn
+
+
+def test_no_module_imports_itself_through_others() -> None:
+    packages = [name.rpartition("/")[2] for name in PACKAGES]
+    graph = grimp.build_graph(*packages)
+    imports = {module: graph.find_modules_directly_imported_by(module) for module in graph.modules}
+    assert len(imports) > 200
+    TopologicalSorter(imports).prepare()
