@@ -63,9 +63,10 @@ lint: $(INSTALLED)
 check: lint
 	$(BIN)/python -m pytest --quiet $(FASTEST)
 
-# In the order of files: by their numbers of tests, the longest test of all would come last, alone.
+# In the order of files: by their numbers of tests, the longest test of all would come last, alone. A
+# thread for each of the two processes: more would only wait for each other.
 test: lint
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadscope --no-loadscope-reorder \
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadscope --no-loadscope-reorder \
 		--cov --cov-report=term
 
 # The long versions of tests that have a short one in `make test`, and those that need Chromium, for
