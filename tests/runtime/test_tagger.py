@@ -154,7 +154,7 @@ def test_arguments_are_checked(bundle: Path, photo: Path, vectors: np.ndarray) -
         TypeTagger(bundle).score_buckets(vectors[:1], np.array([1.5]))  # type: ignore[arg-type]
     with pytest.raises(InputError, match="not NoneType"):
         TypeTagger(None)  # type: ignore[arg-type]
-    with pytest.raises(InputError, match="none of auto, cpu, cuda"):
+    with pytest.raises(InputError, match="not one of auto, cpu, cuda"):
         TypeTagger(bundle, device="tpu")  # type: ignore[arg-type]
     with pytest.raises(InputError, match="give 1 or more"):
         TypeTagger(bundle, threads=0).tag(photo)

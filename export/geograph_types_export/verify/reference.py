@@ -38,7 +38,8 @@ class ReferenceTower:
         images = (pixels / 255 - MEAN) / STD
         patches = images.reshape(-1, GRID, PATCH, GRID, PATCH, 3).transpose(0, 1, 3, 5, 2, 4)
         filters = self._weight("conv1.weight").reshape(WIDTH, -1)
-        tokens = patches.reshape(len(pixels), GRID * GRID, -1) @ filters.T
+        tokens = patches.reshape(len(pixels) * GRID * GRID, -1) @ filters.T
+        tokens = tokens.reshape(len(pixels), GRID * GRID, WIDTH)
         class_token = np.broadcast_to(self._weight("class_embedding"), (len(pixels), 1, WIDTH))
         x = np.concatenate([class_token, tokens], axis=1) + self._weight("positional_embedding")
         x = self._layer_norm(x, "ln_pre")
@@ -52,22 +53,24 @@ class ReferenceTower:
         return self._state[key].astype(np.float64)
 
     def _attention(self, x: Array, name: str) -> Array:
-        merged = x @ self._weight(f"{name}.in_proj_weight").T + self._weight(f"{name}.in_proj_bias")
+        merged = self._linear(x, f"{name}.in_proj_weight", f"{name}.in_proj_bias")
         heads = merged.reshape(*x.shape[:2], 3, HEADS, -1).transpose(2, 0, 3, 1, 4)
         queries, keys, values = heads
         scores = queries @ keys.swapaxes(-1, -2) / np.sqrt(queries.shape[-1])
         weights = np.exp(scores - scores.max(axis=-1, keepdims=True))
         weights /= weights.sum(axis=-1, keepdims=True)
         mixed = (weights @ values).swapaxes(1, 2).reshape(x.shape)
-        return self._linear(mixed, f"{name}.out_proj")
+        return self._linear(mixed, f"{name}.out_proj.weight", f"{name}.out_proj.bias")
 
     def _mlp(self, x: Array, name: str) -> Array:
-        hidden = self._linear(x, f"{name}.c_fc")
+        hidden = self._linear(x, f"{name}.c_fc.weight", f"{name}.c_fc.bias")
         sigmoid = (1 + np.tanh(QUICK_GELU / 2 * hidden)) / 2
-        return self._linear(hidden * sigmoid, f"{name}.c_proj")
+        return self._linear(hidden * sigmoid, f"{name}.c_proj.weight", f"{name}.c_proj.bias")
 
-    def _linear(self, x: Array, name: str) -> Array:
-        return x @ self._weight(f"{name}.weight").T + self._weight(f"{name}.bias")
+    def _linear(self, x: Array, weight: str, bias: str) -> Array:
+        # All tokens in one product: a product for each photo would take several times as long.
+        rows = x.reshape(-1, x.shape[-1]) @ self._weight(weight).T + self._weight(bias)
+        return rows.reshape(*x.shape[:-1], -1)
 
     def _layer_norm(self, x: Array, name: str) -> Array:
         centred = x - x.mean(axis=-1, keepdims=True)
