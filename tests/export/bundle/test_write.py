@@ -123,7 +123,13 @@ def test_an_encoder_that_means_something_is_not_replaced_by_other_weights(tmp_pa
 
 def judged_by(judge: HeadPart) -> EncoderPart:
     part = encoder(1, WEIGHTS, "int8")
-    fidelity = msgspec.structs.replace(part.fidelity, flipped_tags=0.004, calibration="scenes")
+    fidelity = msgspec.structs.replace(
+        part.fidelity,
+        centred_cosine_mean=0.999,
+        centred_cosine_p1=0.99,
+        flipped_tags=0.004,
+        calibration="scenes",
+    )
     return replace(part, fidelity=fidelity, tags=judge.tags)
 
 
