@@ -24,7 +24,7 @@ from geograph_types.taxonomy import CLASSES
 MANIFEST_NAME: Final = "manifest.json"
 MANIFEST_LIMIT: Final = 1 << 20
 """Bytes; a manifest is a few kilobytes."""
-REPLACED_WHILE_OPENED: Final = 3
+REPLACED_WHILE_OPENED: Final = 10
 """Tries to open a bundle that others put new parts into."""
 LINE_ENDS: Final = (
     "its line ends were changed, as git does on Windows; copy the bundle again, "
@@ -246,13 +246,13 @@ def _check_regular(path: Path) -> int:
     return status.st_size
 
 
-def _identity(root: Path) -> tuple[int, int] | None:
-    """Return what tells one folder from another that takes its name."""
+def _identity(root: Path) -> tuple[int, int, int] | None:
+    """Return what tells one folder from another that takes its name, and perhaps its inode."""
     try:
         status = root.stat()
     except OSError:
         return None
-    return status.st_dev, status.st_ino
+    return status.st_dev, status.st_ino, status.st_ctime_ns
 
 
 def _read_regular(root: Path, name: str, limit: int) -> bytes:
