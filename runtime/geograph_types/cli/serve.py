@@ -17,7 +17,7 @@ def ended_by_sigterm() -> Iterator[None]:
 
     As process 1 of a container, a process without a handler would not hear the signal.
     """
-    # An exception could be caught, or wait for threads, inside an import. There is nothing to lose yet.
+    # An exception could be caught, or wait for threads, inside an import; nothing is lost yet.
     before = signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
     try:
         yield
