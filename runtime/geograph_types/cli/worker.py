@@ -50,7 +50,7 @@ NUMBERS: Final = 32
 @click.option(
     "--embeddings",
     is_flag=True,
-    help="Ask for rows with stored embeddings, so that no image is fetched.",
+    help="Ask for rows with stored embeddings; images are fetched for rows without.",
 )
 @click.option(
     "--limit",
