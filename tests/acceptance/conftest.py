@@ -64,6 +64,17 @@ def many_results(
 
 
 @pytest.fixture(scope="session")
+def full_bundle(head_bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bundle with an untrained head and CLIP's whole architecture; not to be changed.
+
+    It takes a minute to make and 350 MB: for tests in which the architecture matters.
+    """
+    folder = Path(shutil.copytree(head_bundle, tmp_path_factory.mktemp("full") / "bundle"))
+    assert main(["export", "encoder", "--weights", "random:0", "--bundle", str(folder)]) == 0
+    return folder
+
+
+@pytest.fixture(scope="session")
 def int8_bundle(full_bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A bundle with encoders in float32 and int8, head and taggers; not to be changed."""
     folder = Path(shutil.copytree(full_bundle, tmp_path_factory.mktemp("int8") / "bundle"))

@@ -25,7 +25,7 @@ PYTHON_BLOCK = re.compile(r"```python\n(.*?)```", re.DOTALL)
 
 ELSEWHERE = {
     "geograph-types bundle build ": "tests/integration/test_bundle_build.py",
-    "geograph-types export encoder ": "tests/conftest.py, for `full_bundle`",
+    "geograph-types export encoder ": "tests/conftest.py, for `two_layer_bundle`",
     "geograph-types archive run --engine ray ": "tests/integration/test_ray.py",
     "geograph-types serve ": "below",
     "pip install ": "tests/architecture/test_wheel.py and tests/acceptance/test_extras.py",

@@ -82,8 +82,8 @@ def test_tag_is_embed_then_score(tagger: TypeTagger, photo: Path) -> None:
     assert list(tagger.tag(photo, 16).probabilities.values()) == scored.tolist()
 
 
-def test_embeddings_do_not_depend_on_the_company(full_bundle: Path, scenes: Path) -> None:
-    tagger = TypeTagger(full_bundle)
+def test_embeddings_do_not_depend_on_the_company(two_layer_bundle: Path, scenes: Path) -> None:
+    tagger = TypeTagger(two_layer_bundle)
     photos = sorted(scenes.glob("*.jpg"))[:11]
     together = tagger.embed(photos)
     for photo, vector in zip(photos, together, strict=True):
