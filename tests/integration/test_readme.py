@@ -1,27 +1,20 @@
 """Every command and snippet of the README runs, in its order, on a few drawn photos."""
 
-import base64
 import json
 import re
 import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from command_tree import every_command
-from fake_geograph import FakeGeograph, serve
+from readme_commands import README, readme_commands, readme_server, readme_snippet
 
 from geograph_types.cli.main import main
-
-README = Path(__file__).parents[2] / "README.md"
-
-COMMAND_BLOCK = re.compile(r"```bash\n(.*?)```", re.DOTALL)
-PYTHON_BLOCK = re.compile(r"```python\n(.*?)```", re.DOTALL)
 
 ELSEWHERE = {
     "geograph-types bundle build ": "tests/integration/test_bundle_build.py",
@@ -33,54 +26,34 @@ ELSEWHERE = {
 }
 """Commands that do not end, fetch, or take long, and where they run."""
 
-SHOWN, SMALLEST = "--seconds 6", "--seconds 1"
-
-
-def lines() -> list[str]:
-    text = README.read_text(encoding="utf-8")
-    return [line for block in COMMAND_BLOCK.findall(text) for line in block.splitlines()]
-
-
-@pytest.fixture
-def server() -> Iterator[FakeGeograph]:
-    """A server with five photos, in place of the one that the reader knows."""
-    rng = np.random.default_rng(4)
-    with serve(FakeGeograph()) as fake:
-        for number in range(1, 6):
-            vector = rng.normal(0, 0.45, 512).astype("<f4")
-            data = base64.b64encode(vector.tobytes()).decode()
-            fake.rows[number] = {"gridimage_id": number, "distance": "16", "embeddings": data}
-        yield fake
-
 
 def test_every_command_and_snippet_works(
     bundle: Path,
-    server: FakeGeograph,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(tmp_path)
     shutil.copytree(bundle, "model")
-    for line in lines():
-        if line.startswith(tuple(ELSEWHERE)):
-            continue
-        line = line.replace("$SERVER", server.url).replace(SHOWN, SMALLEST)
-        program, *words = shlex.split(line)
-        assert program == "geograph-types"
-        assert main(words) == 0, f"{line}\n{capfd.readouterr().err}"
+    with readme_server() as server:
+        for line in readme_commands():
+            if line.startswith(tuple(ELSEWHERE)):
+                continue
+            program, *words = shlex.split(line.replace("$SERVER", server.url))
+            assert program == "geograph-types"
+            assert main(words) == 0, f"{line}\n{capfd.readouterr().err}"
     assert server.answered() == set(server.rows)
     assert Path("page.html").stat().st_size > 10_000
     Path("photo.jpg").write_bytes(next(Path("photos").glob("*.jpg")).read_bytes())
-    (snippet,) = PYTHON_BLOCK.findall(README.read_text(encoding="utf-8"))
-    done = subprocess.run([sys.executable, "-c", snippet], capture_output=True, text=True)
+    shown = [sys.executable, "-c", readme_snippet()]
+    done = subprocess.run(shown, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "Geograph" in done.stdout
 
 
 def test_what_runs_elsewhere_is_in_the_readme() -> None:
     for start in ELSEWHERE:
-        assert any(line.startswith(start) for line in lines()), start
+        assert any(line.startswith(start) for line in readme_commands()), start
 
 
 def test_the_service_is_asked_as_shown(
@@ -88,11 +61,11 @@ def test_the_service_is_asked_as_shown(
 ) -> None:
     shutil.copytree(tiny_bundle, tmp_path / "model")
     shutil.copy(photo, tmp_path / "photo.jpg")
-    (shown,) = [line for line in lines() if line.startswith("geograph-types serve ")]
+    (shown,) = [line for line in readme_commands() if line.startswith("geograph-types serve ")]
     program, command, option, bundle, *options = shlex.split(shown)
     assert [program, command, option] == ["geograph-types", "serve", "--bundle"]
     service = start_service(tmp_path / bundle, *options)
-    asked = [line for line in lines() if line.startswith("curl ")]
+    asked = [line for line in readme_commands() if line.startswith("curl ")]
     assert asked
     for line in asked:
         here = line.replace("127.0.0.1:8000", f"127.0.0.1:{service.port}")

@@ -28,7 +28,7 @@ class WatchedRun:
     status: int
     output: str
     names: list[str]
-    written: list[str]  # in its home and temporary folders, which were empty
+    written: list[str]  # new and changed in its home, temporary and working folder
 
 
 def missing_namespaces() -> str:
@@ -40,10 +40,11 @@ def missing_namespaces() -> str:
 
 
 def run_watched(command: list[str], folder: Path, **environment: str) -> WatchedRun:
-    """Run a command in an empty folder, with a home and temporary folder of its own beneath it."""
+    """Run a command in `folder`/work, with a home and temporary folder beside it."""
     home, temporary, work = (folder / name for name in ("home", "temporary", "work"))
     for path in (home, temporary, work):
-        path.mkdir()
+        path.mkdir(exist_ok=True)
+    before = change_times(folder)
     variables = os.environ | {"HOME": str(home), "TMPDIR": str(temporary)} | environment
     for name in [name for name in variables if name.startswith("XDG_")]:
         del variables[name]
@@ -51,9 +52,14 @@ def run_watched(command: list[str], folder: Path, **environment: str) -> Watched
     done = subprocess.run(
         inside, cwd=work, env=variables, capture_output=True, text=True, timeout=300
     )
-    written = [str(path.relative_to(folder)) for path in (*home.rglob("*"), *temporary.rglob("*"))]
+    written = sorted(dict(change_times(folder).items() - before.items()))
     names = json.loads((folder / "names.json").read_text())
     return WatchedRun(done.returncode, done.stdout + done.stderr, names, written)
+
+
+def change_times(folder: Path) -> dict[str, int]:
+    """Return when the files and folders two levels and more below a folder were last changed."""
+    return {str(path.relative_to(folder)): path.lstat().st_mtime_ns for path in folder.rglob("*/*")}
 
 
 def name_in(query: bytes) -> str:

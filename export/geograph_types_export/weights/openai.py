@@ -1,6 +1,7 @@
 """OpenAI's weights from the Hugging Face hub, at one revision and of one digest."""
 
 import hashlib
+import os
 from pathlib import Path
 from typing import Final
 
@@ -32,6 +33,8 @@ def fetch_openai() -> Path:
     Raises:
         WeightsError: it is not in the cache and cannot be fetched.
     """
+    # Otherwise its requests say which torch is installed and which program runs it. Read on import.
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     import huggingface_hub
     from huggingface_hub import constants
 

@@ -2,7 +2,10 @@
 
 import hashlib
 import http.server
+import os
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -33,6 +36,7 @@ class Hub:
     content: bytes
     digest: str = ""
     seen: list[str] = field(default_factory=list)
+    clients: list[str] = field(default_factory=list)  # as they name themselves
 
     def publish(self, content: bytes) -> None:
         self.content, self.digest = content, hashlib.sha256(content).hexdigest()
@@ -110,6 +114,7 @@ def hub(content: bytes, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
     class Request(http.server.BaseHTTPRequestHandler):
         def do_HEAD(self) -> None:
             found.seen.append(f"{self.command} {self.path}")
+            found.clients.append(self.headers["User-Agent"])
             self.send_response(200 if self.path == address else 404)
             self.send_header("Content-Length", str(len(found.content)))
             self.send_header("ETag", f'"{found.digest}"')
@@ -150,6 +155,17 @@ def test_another_file_from_the_hub_is_refused(cache: Path, hub: Hub) -> None:
     hub.publish(DAMAGES["another"](b""))
     with pytest.raises(WeightsError, match=r"damaged or another one; delete .*, and run again"):
         load_weights("auto")
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+def test_the_hub_is_not_told_what_else_is_installed(hub: Hub, tmp_path: Path) -> None:
+    hub.publish(b"weights")
+    program = "from geograph_types_export.weights.openai import fetch_openai; fetch_openai()"
+    settings = {"HF_ENDPOINT": constants.ENDPOINT, "HF_HOME": str(tmp_path)}
+    environment = os.environ | settings | {"HF_HUB_DISABLE_XET": "1"}
+    subprocess.run([sys.executable, "-c", program], env=environment, check=True)
+    assert all(openai.FILE in line for line in hub.seen)
+    assert hub.clients and not any("torch/" in client for client in hub.clients)
 
 
 @pytest.mark.usefixtures("cache", "stand_in")
