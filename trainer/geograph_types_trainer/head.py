@@ -37,7 +37,8 @@ class TypeHead(nn.Module):
     @classmethod
     def from_weights(cls, weights: HeadWeights) -> Self:
         """Build a head in eval mode; nothing is drawn from torch's generator."""
-        with torch.device("meta"):
+        # On the device "meta" the layers would import torch's compiler: seconds, and a folder.
+        with torch.random.fork_rng(devices=[]):
             head = cls()
         state = {name: torch.from_numpy(np.array(values)) for name, values in weights.items()}
         head.load_state_dict(state, assign=True)
