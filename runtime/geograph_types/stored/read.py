@@ -158,6 +158,8 @@ def count_rows(paths: Iterable[Path]) -> int | None:
 
 def _read_array(stream: BinaryIO, path: Path, distances: Distances | None) -> Iterator[Decode]:
     count, kind = _array_header(stream, path)
+    if not count:
+        raise InputError(f"{path} has no rows: its array is {(count, EMBEDDING_DIMENSION)}")
     texts = ["Unknown"] * count if distances is None else distances.texts
     if distances is not None and len(texts) != count:
         raise InputError(

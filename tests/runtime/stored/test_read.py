@@ -128,6 +128,12 @@ def test_files_that_cannot_be_used_say_why(tmp_path: Path, vectors: np.ndarray) 
     assert "2 lines for 40" in refusal_of_distances(tmp_path, "16\n0\n")
 
 
+def test_an_array_without_rows_is_refused_by_name(tmp_path: Path, vectors: np.ndarray) -> None:
+    np.save(tmp_path / "none.npy", vectors[:0])
+    with pytest.raises(InputError, match=r"none\.npy has no rows"):
+        list(read_rows(tmp_path / "none.npy"))
+
+
 def refusal_of_distances(folder: Path, text: str) -> str:
     (folder / "distances.txt").write_text(text)
     with pytest.raises(InputError) as caught:
