@@ -69,6 +69,9 @@ AROUND |= {"export encoder": SMALL_TOWER, "export verify": SMALL_TOWER}
 FETCHES = {"bundle build": ["github.com"]}
 """What a command that has to fetch asks for; without an answer it ends with status 2."""
 
+BY_RAY = {"metadata.google.internal"}
+"""Ray looks for its cloud even where its usage statistics are off; the page says so."""
+
 CACHES = ("geograph-types", "huggingface", "matplotlib")
 """Folders of the user's cache that docs/what-leaves-this-machine.md names."""
 
@@ -101,7 +104,8 @@ def test_every_command_keeps_to_itself(
         found = run(*around, *PROGRAM, *words)
         expected = FETCHES.get(name, [])
         assert found.status == (2 if expected else 0), f"{line}\n{found.output}"
-        assert found.names == expected, line
+        named = BY_RAY if "--engine" in words else set()
+        assert set(found.names) - named == set(expected), line
         assert set(strangers(found.written, words)) <= EMPTY_FOLDERS, line
     found = run(sys.executable, "-c", readme_snippet())
     assert (found.status, found.names, found.written) == (0, [], []), found.output

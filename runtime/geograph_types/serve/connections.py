@@ -26,6 +26,9 @@ MALFORMED = ProblemError(400, Reason.BAD_REQUEST, "not a valid HTTP/1.1 request"
 
 PROBE_SECONDS = 0.1
 
+READ_BYTES = 1 << 14
+"""At a time, not asyncio's 256 KiB: in chunks of a byte those occupy h11 for a second."""
+
 
 class Connection(H11Protocol):
     """One connection; the server has it checked ten times a second."""
@@ -36,6 +39,7 @@ class Connection(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait for a request, and make room if there are too many connections."""
         super().connection_made(transport)
+        transport.max_size = READ_BYTES  # type: ignore[attr-defined]
         now = self.loop.time()
         self._waiting_since = now  # for the rest of a request
         self._unread = 0  # bytes of answers
