@@ -120,7 +120,7 @@ def commands() -> set[str]:
 def strangers(written: list[str], words: list[str]) -> list[str]:
     """Return what is neither below a name in the command line nor below a cache folder."""
     given = {Path("work", word.partition("/")[0]) for word in words}
-    allowed = given | {Path("home/.cache", name) for name in CACHES}
+    allowed = given | {Path("home/.ray")} | {Path("home/.cache", name) for name in CACHES}
     paths = [Path(path) for path in written]
     return [str(path) for path in paths if not allowed & {path, *path.parents}]
 
