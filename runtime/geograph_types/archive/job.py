@@ -9,6 +9,7 @@ import msgspec
 from geograph_types.bundle import Bundle
 from geograph_types.errors import GeographTypesError
 from geograph_types.stored.shards import provenance
+from geograph_types.system.hosts import shown_address
 from geograph_types.tagger import PrecisionChoice, TypeTagger, choose_precision
 
 InputKind: TypeAlias = Literal["photos", "embeddings"]
@@ -30,30 +31,49 @@ class ShardSettings:
     stored: StoredType = "float16"  # type of the embeddings that are kept beside photos' tags
 
 
+class JobNote(msgspec.Struct, frozen=True):
+    """What the shards of a folder are made of; kept in each of them."""
+
+    kind: InputKind
+    input: str  # folder or address, without anything secret
+    shard_size: int  # inputs per shard
+
+    @classmethod
+    def of(cls, kind: InputKind, source: str, shard_size: int) -> "JobNote":
+        """Return the note of a job."""
+        plain = shown_address(source)
+        return cls(kind, plain if "://" in plain else str(Path(plain).resolve()), shard_size)
+
+
 @dataclass(frozen=True, slots=True)
 class Job:
     """The whole task; every path has to mean the same wherever it runs."""
 
-    kind: InputKind
     source: str  # a folder, or the address of one
     output: Path  # folder of the shards
     bundle: Bundle
     settings: ShardSettings
+    note: JobNote
     made_by: dict[str, Any]  # what shards depend on beside their input; kept in each of them
 
     @classmethod
     def plan(
-        cls, kind: InputKind, source: str, output: Path, bundle: Path, settings: ShardSettings
+        cls, note: JobNote, source: str, output: Path, bundle: Path, settings: ShardSettings
     ) -> "Job":
         """Open the bundle, which must have what the job needs."""
         opened = Bundle.open(bundle.absolute())
         made_by = provenance(opened)
-        if kind == "photos":
+        if note.kind == "photos":
             precision = choose_precision(opened, settings.precision, settings.device)
             encoder = opened.find("encoder", precision)
             made_by |= {"precision": precision, "encoder_sha256": encoder.sha256}
             made_by |= {"exact": settings.exact, "embeddings": settings.stored}
-        return cls(kind, source, output.absolute(), opened, settings, made_by)
+        return cls(source, output.absolute(), opened, settings, note, made_by)
+
+    @property
+    def kind(self) -> InputKind:
+        """What is read."""
+        return self.note.kind
 
     def open_tagger(self) -> TypeTagger:
         """Load the bundle, whose files must still have the digests of the job's manifest."""

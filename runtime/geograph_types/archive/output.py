@@ -8,31 +8,14 @@ from typing import Final
 import msgspec
 
 from geograph_types.archive.items import InputItem, Shard, write_shards
-from geograph_types.archive.job import InputKind
+from geograph_types.archive.job import JobNote
+from geograph_types.archive.shard_file import kept_note
 from geograph_types.errors import InputError, OutputError
 from geograph_types.files.atomic import new_file, sync_folder
-from geograph_types.system.hosts import shown_address
-
-NOTE: Final = "_job.json"
-"""With an underscore, for pyarrow, pandas, DuckDB and Spark pass over such names in a folder."""
 
 SHARD_NAME: Final = re.compile(r"part-[0-9]{6,}-[0-9a-f]{12}\.parquet")
 UNFINISHED: Final = re.compile(r"\.(part-|\.inputs\.msgpack).*\.part")
 """What a process that was killed while it wrote leaves."""
-
-
-class JobNote(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What the shards of a folder are made of; kept in it as `_job.json`."""
-
-    kind: InputKind
-    input: str  # folder or address, without anything secret
-    shard_size: int  # inputs per shard
-
-    @classmethod
-    def of(cls, kind: InputKind, source: str, shard_size: int) -> "JobNote":
-        """Return the note of a job."""
-        plain = shown_address(source)
-        return cls(kind, plain if "://" in plain else str(Path(plain).resolve()), shard_size)
 
 
 def lists_of(output: Path) -> Path:
@@ -41,42 +24,25 @@ def lists_of(output: Path) -> Path:
 
 
 def claim_output(output: Path, note: JobNote) -> None:
-    """Make the folder, or check that it is this job's."""
+    """Make the folder, or check that its shards are this job's.
+
+    They keep the note themselves: polars opens no folder with a file of another kind in it.
+    """
     try:
         output.mkdir(parents=True, exist_ok=True)
-        path = output / NOTE
-        if path.exists():
-            _check(path, note)
-        elif others := sorted(entry.name for entry in output.iterdir() if entry.name[0] != "."):
-            raise InputError(
-                f"{output} has other files ({others[0]}): name a new or an empty folder"
-            )
-        else:
-            with new_file(path) as stream:
-                stream.write(msgspec.json.format(msgspec.json.encode(note), indent=1) + b"\n")
+        names = sorted(entry.name for entry in output.iterdir() if entry.name[0] != ".")
     except OSError as error:
         raise OutputError(output, error.strerror or str(error)) from None
-
-
-def _check(path: Path, note: JobNote) -> None:
-    try:
-        kept = msgspec.json.decode(path.read_bytes(), type=JobNote)
-    except msgspec.DecodeError as error:
+    shards = (output / name for name in names if SHARD_NAME.fullmatch(name))
+    kept = next(filter(None, map(kept_note, shards)), None)
+    if names and kept is None:
+        raise InputError(f"{output} has other files ({names[0]}): name a new or an empty folder")
+    if kept and kept != note:
+        old, new = msgspec.structs.asdict(kept), msgspec.structs.asdict(note)
+        was = [f"{name} {value}" for name, value in old.items() if value != new[name]]
         raise InputError(
-            f"{path} is not the note of a job ({error}): remove it if {path.parent} has this "
-            "job's shards, or name another folder"
-        ) from None
-    differing = [name for name in JobNote.__struct_fields__ if _differs(kept, note, name)]
-    if differing:
-        was = ", ".join(f"{name} {getattr(kept, name)}" for name in differing)
-        raise InputError(
-            f"{path.parent} has the shards of another job ({was}): name another folder, "
-            f"or remove {path.name} there to have this job take over"
+            f"{output} has the shards of another job ({', '.join(was)}): name another folder"
         )
-
-
-def _differs(kept: JobNote, note: JobNote, name: str) -> bool:
-    return bool(getattr(kept, name) != getattr(note, name))
 
 
 def plan_shards(output: Path, items: Iterable[InputItem], shard_size: int) -> list[Shard]:

@@ -3,12 +3,13 @@
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
 from geograph_types.archive.items import Shard
-from geograph_types.archive.job import Job
+from geograph_types.archive.job import Job, JobNote
 from geograph_types.errors import InputError, OutputError
 from geograph_types.stored.shards import ShardCounts
 
@@ -37,6 +38,16 @@ def finished_counts(job: Job, shard: Shard) -> ShardCounts | None:
         return None
 
 
+def kept_note(shard: Path) -> JobNote | None:
+    """Return which job made a shard; `None` if it cannot be read, so that it is made again."""
+    from geograph_types.stored.parquet import dataset_metadata
+
+    try:
+        return msgspec.convert(dataset_metadata(shard).get("job"), JobNote)
+    except (InputError, msgspec.ValidationError):
+        return None
+
+
 @contextmanager
 def new_shard(job: Job, shard: Shard) -> Iterator["TableWriter"]:
     """Write a shard, whose file is there once the block ends without an error.
@@ -49,7 +60,8 @@ def new_shard(job: Job, shard: Shard) -> Iterator["TableWriter"]:
     try:
         with new_table(path) as table:
             yield table
-            table.metadata = {**table.metadata, **_provenance(job, shard)}
+            note = {"job": msgspec.to_builtins(job.note)}
+            table.metadata = {**table.metadata, **_provenance(job, shard), **note}
     except OSError as error:
         raise OutputError(path, error.strerror or str(error)) from None
 

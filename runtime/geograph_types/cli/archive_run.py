@@ -13,8 +13,8 @@ import click
 from geograph_types.archive.engine import Engine, run_job
 from geograph_types.archive.inputs import InputFolder, InputSource, open_input, with_labels
 from geograph_types.archive.items import InputItem, Shard
-from geograph_types.archive.job import InputKind, Job, ShardSettings, StoredType
-from geograph_types.archive.output import JobNote, claim_output, plan_shards, remove_superseded
+from geograph_types.archive.job import InputKind, Job, JobNote, ShardSettings, StoredType
+from geograph_types.archive.output import claim_output, plan_shards, remove_superseded
 from geograph_types.cli.notices import note, warn_of_stand_in
 from geograph_types.cli.options import any_path, bundle_option, exact_option
 from geograph_types.cli.progress import track
@@ -160,12 +160,12 @@ def run(
         threads = max(1, usable_cpus() // (actors or 1)) if engine == "local" else 1
     settings = ShardSettings(device, precision, threads, exact, stored)
     address = str(opened.folder.absolute()) if isinstance(opened, InputFolder) else source
-    job = Job.plan(kind, address, output, bundle, settings)
+    shard_size = shard_photos if kind == "photos" else 1
+    job = Job.plan(JobNote.of(kind, address, shard_size), address, output, bundle, settings)
     engine_runs = _engine(engine, actors, ray_address, device)
     warn_of_stand_in(job.bundle)
-    shard_size = shard_photos if kind == "photos" else 1
     items = _labelled(opened.items(kind), opened, labels)
-    claim_output(output, JobNote.of(kind, address, shard_size))
+    claim_output(output, job.note)
     shards = plan_shards(output, items, shard_size)
     tally = _make(job, shards, engine_runs)
     if tally.complete:

@@ -1,6 +1,5 @@
 """`archive run` with the local engine: what it writes, passes over, makes again and refuses."""
 
-import json
 import os
 import resource
 import shutil
@@ -119,8 +118,10 @@ def test_names_depend_on_the_input_alone_and_bytes_not_on_the_number_of_workers(
         os.utime(path, ns=(7, 7))
         os.utime(moved / path.relative_to(photos), ns=(7, 7))
     assert run(photos, tmp_path / "one", tiny_bundle, "--shard-photos", 8) == 1
-    assert run(moved, tmp_path / "two", tiny_bundle, "--shard-photos", 8, "--actors", 2) == 1
+    assert run(photos, tmp_path / "two", tiny_bundle, "--shard-photos", 8, "--actors", 2) == 1
     assert shards(tmp_path / "one") == shards(tmp_path / "two")
+    assert run(moved, tmp_path / "three", tiny_bundle, "--shard-photos", 8) == 1
+    assert shards(tmp_path / "one").keys() == shards(tmp_path / "three").keys()
 
 
 def test_a_second_run_makes_what_is_missing_damaged_or_of_another_bundle(
@@ -287,12 +288,11 @@ def test_what_cannot_be_run_is_one_line_before_any_work(
 
 
 @pytest.mark.parametrize(
-    ("note", "message"),
+    ("arguments", "message"),
     [
-        ({"input": "s3://other/photos"}, "another job (input s3://other/photos)"),
-        ({"shard_size": 9}, "another job (shard_size 9)"),
-        ({"kind": "embeddings"}, "another job (kind embeddings)"),
-        ({"kind": 5}, "is not the note of a job"),
+        (["--input", "others"], "another job (input "),
+        (["--shard-photos", "9"], "another job (shard_size 8)"),
+        (["--kind", "embeddings"], "another job (kind photos, shard_size 8)"),
     ],
 )
 def test_the_shards_of_another_job_are_left_alone(
@@ -300,16 +300,20 @@ def test_the_shards_of_another_job_are_left_alone(
     tiny_bundle: Path,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
-    note: dict[str, object],
+    arguments: list[str],
     message: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    output = tmp_path / "out"
-    assert run(photos, output, tiny_bundle, "--shard-photos", 8) == 1
+    monkeypatch.chdir(tmp_path)
+    mixed, output = tmp_path / "mixed", tmp_path / "out"
+    for folder in (mixed, tmp_path / "others"):
+        shutil.copytree(photos, folder)
+    np.save(mixed / "rows.npy", np.ones((2, 512), np.float32))
+    options = ["--shard-photos", "8", "--kind", "photos"]
+    assert run(mixed, output, tiny_bundle, *options) == 1
     whole = shards(output)
-    kept = json.loads((output / "_job.json").read_text())
-    (output / "_job.json").write_text(json.dumps(kept | note))
     capsys.readouterr()
-    assert run(photos, output, tiny_bundle, "--shard-photos", 8) == 2
+    assert run(mixed, output, tiny_bundle, *options, *arguments) == 2
     assert message in (line := error_of(capsys))
     assert "name another folder" in line
     assert shards(output) == whole
@@ -333,7 +337,7 @@ def test_a_full_disk_ends_the_run_and_the_next_one_completes_it(
     assert (done.returncode, "Traceback" in done.stderr) == (2, False)
     (line,) = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
     assert "cannot be written (File too large): make room" in line
-    assert sorted(path.name for path in output.iterdir()) == [".inputs.msgpack", "_job.json"]
+    assert sorted(path.name for path in output.iterdir()) == [".inputs.msgpack"]
     assert run(photos, output, tiny_bundle, *shape) == 1
     assert len(shards(output)) == 2
 
@@ -365,7 +369,7 @@ def test_an_interrupted_run_says_what_stays_and_leaves_no_process(
     assert 0 < len(shards(output)) < 16
     assert "decoder_died" not in table_of(output)["reason"].to_pylist()
     assert run(photos, output, tiny_bundle, "--shard-photos", 2) == 1
-    assert {path.name for path in output.iterdir()} == {*shards(output), "_job.json"}
+    assert {path.name for path in output.iterdir()} == shards(output).keys()
     assert len(shards(output)) == 16
 
 

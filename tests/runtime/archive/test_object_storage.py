@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 
 from geograph_types.cli.main import main
+from geograph_types.stored.parquet import dataset_metadata
 
 BUCKET = "archive"
 FORBIDDEN = "photos/forbidden.jpg"
@@ -126,7 +127,8 @@ def test_photos_and_embeddings_of_a_bucket(
     assert remote.pop("forbidden.jpg")["reason"] == "unreadable"
     assert local.pop("forbidden.jpg")["status"] == "ok"
     assert remote == local
-    assert "endpoint" not in (tmp_path / "remote" / "_job.json").read_text()
+    made = [dataset_metadata(path)["job"] for path in (tmp_path / "remote").iterdir()]
+    assert made == [{"kind": "photos", "input": f"s3://{BUCKET}/photos", "shard_size": 5}] * 3
 
     stored = f"s3://{BUCKET}/rows{options}"
     (root / "rows").mkdir()
