@@ -11,7 +11,8 @@ import numpy as np
 from geograph_types.embedding import EMBEDDING_DIMENSION
 from geograph_types.errors import PhotoFault, RowError
 from geograph_types.photos.embed import EmbeddedPhoto, embed_photos
-from geograph_types.stored.batch import RowBatch, check_rows, metres_of
+from geograph_types.stored.batch import RowBatch, distance_faults, metres_of
+from geograph_types.stored.score import score_batch
 from geograph_types.tagger import TypeTagger
 from geograph_types.worker.images import ImageFetcher, ImageRound
 from geograph_types.worker.protocol import GivenRow, ImageEmbedding, labels_of
@@ -107,13 +108,13 @@ class Labeller:
         """Score embeddings [N, 512] of N rows; those that were made here are sent as well."""
         if not rows:
             return []
-        places = np.arange(len(rows), dtype=np.int64)
         metres, bad_distances = metres_of([row.distance_text for row in rows])
-        batch = check_rows(RowBatch(places, None, embeddings, metres, ()), bad_distances.items())
-        results = [_failure(rows[error.row].number, error) for error in batch.errors]
-        scores = self.tagger.score(batch.embeddings, batch.metres) if len(batch.rows) else ()
+        batch = RowBatch(np.arange(len(rows)), None, embeddings, metres, ())
+        scored = score_batch(self.tagger, batch.without(distance_faults(bad_distances.items())))
+        read = scored.read
+        results = [_failure(rows[error.row].number, error) for error in read.errors]
         for place, vector, probabilities in zip(
-            batch.rows.tolist(), batch.embeddings, scores, strict=True
+            read.rows.tolist(), read.embeddings, scored.probabilities, strict=True
         ):
             number = rows[place].number
             data = vector.astype("<f4").tobytes()
