@@ -14,7 +14,7 @@ MICROSOFT: Final = "com.microsoft"
 
 OPSET: Final = 20
 IR_VERSION: Final = 9
-"""The oldest that hold what the graphs use; every onnxruntime since 1.18 reads them."""
+"""The oldest that hold what the graphs use; every onnxruntime since 1.19 runs them."""
 
 Attribute: TypeAlias = int | float | str | Sequence[int]
 
