@@ -180,15 +180,18 @@ def _array_header(stream: BinaryIO, path: Path) -> tuple[int, np.dtype[np.floati
     }
     try:
         shape, by_column, kind = read_header[np.lib.format.read_magic(stream)](stream)
-    except (OSError, ValueError, KeyError) as error:
-        raise InputError(f"{path} is not a readable numpy array ({error})") from None
-    if kind.kind != "f" or len(shape) != 2 or shape[1] != EMBEDDING_DIMENSION:
+    except Exception as error:  # numpy reads it as Python, whose parser has errors of many kinds
+        detail = " ".join(str(error).split())
+        raise InputError(f"{path} is not a readable numpy array ({detail})") from None
+    if kind.kind != "f" or len(shape) != 2 or shape[1] != EMBEDDING_DIMENSION or shape[0] < 0:
         raise InputError(f"{path} holds {kind} {shape}, not floats [N, {EMBEDDING_DIMENSION}]")
     if by_column:
         raise InputError(f"{path} is stored column by column: save numpy.ascontiguousarray of it")
     start, end = stream.tell(), stream.seek(0, os.SEEK_END)
-    if end - start < shape[0] * EMBEDDING_DIMENSION * kind.itemsize:
-        raise InputError(f"{path} is not a readable numpy array (it is cut off)")
+    missing = shape[0] * EMBEDDING_DIMENSION * kind.itemsize - (end - start)
+    if missing:
+        detail = "it is cut off" if missing > 0 else f"{-missing} bytes follow its {shape[0]} rows"
+        raise InputError(f"{path} is not a readable numpy array ({detail})")
     stream.seek(start)
     return shape[0], kind
 

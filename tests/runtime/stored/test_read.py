@@ -118,13 +118,18 @@ def test_files_that_cannot_be_used_say_why(tmp_path: Path, vectors: np.ndarray) 
     assert "is empty" in refusal("empty", b"")
     assert "not a readable Parquet" in refusal("cut.parquet", b"PAR1 and no more")
     assert "not a readable numpy array" in refusal("cut.npy", b"\x93NUMPY\x01\x00")
+    np.save(tmp_path / "good.npy", vectors)
+    array = (tmp_path / "good.npy").read_bytes()
+    assert "it is cut off" in refusal("cut.npy", array[:-1])
+    assert "bytes follow its 40 rows" in refusal("twice.npy", array * 2)
+    assert "EOF" in refusal("header.npy", array.replace(b"512)", "512©".encode("latin-1")))
+    assert "holds float32 (-9, 512)" in refusal("header.npy", array.replace(b"(40", b"(-9"))
     assert "cut off" in refusal("cut.gz", lines[: len(lines) // 2])
     with pytest.raises(InputError, match="cannot be read"):
         list(read_rows(tmp_path / "missing"))
     np.save(tmp_path / "shape.npy", vectors[:, :100])
     with pytest.raises(InputError, match=r"not floats \[N, 512\]"):
         list(read_rows(tmp_path / "shape.npy"))
-    np.save(tmp_path / "good.npy", vectors)
     assert "2 lines for 40" in refusal_of_distances(tmp_path, "16\n0\n")
 
 
