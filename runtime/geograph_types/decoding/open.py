@@ -2,7 +2,7 @@
 
 import io
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from os import PathLike
@@ -115,7 +115,7 @@ def decoding_memory(data: bytes) -> int:
     file = io.BytesIO(data)
     with _named_faults(file, len(data), "image"):
         kind = _readable_format(file)
-        image = _open(file, kind, exact=False)
+        image = _past_extras(_open, file, kind, False)
         width, height = image.size
         a_pixel = 2 * PIXEL_BYTES.get(image.mode, 4) + image.mode.startswith(("I", "F"))
         a_pixel = max(a_pixel, DECODER_BYTES.get(kind, 0))
@@ -131,10 +131,8 @@ def _decode(file: BinaryIO, size: int, name: str, exact: bool) -> DecodedPhoto:
         truncated = False
         if kind == "JPEG":
             image, truncated = _load_jpeg(file, exact)
-        elif kind == "PNG":
-            image = _load_png(file)
         else:
-            image = _load(file, kind, exact)
+            image = _past_extras(_load, file, kind, exact)
         exif = _exif_places(image)
         return DecodedPhoto(to_8_bits(_upright(image, in_place=True)), truncated, exif)
 
@@ -215,7 +213,7 @@ def _open(file: BinaryIO, kind: str, exact: bool) -> Image.Image:
     return image
 
 
-def _load(file: BinaryIO, kind: str, exact: bool = True) -> Image.Image:
+def _load(file: BinaryIO, kind: str, exact: bool) -> Image.Image:
     image = _open(file, kind, exact)
     image.load()
     return image
@@ -242,11 +240,16 @@ def _load_jpeg(file: BinaryIO, exact: bool) -> tuple[Image.Image, bool]:
     return image, cut_off
 
 
-def _load_png(file: BinaryIO) -> Image.Image:
+def _past_extras(
+    read: Callable[[BinaryIO, str, bool], Image.Image], file: BinaryIO, kind: str, exact: bool
+) -> Image.Image:
+    """Open or load an image; if a PNG file is damaged, without what its pixels do not need."""
     try:
-        return _load(file, "PNG")
-    except (SyntaxError, ValueError):  # of what is not needed for the pixels, perhaps
-        return _load(without_extras(file), "PNG")
+        return read(file, kind, exact)
+    except (SyntaxError, ValueError):
+        if kind != "PNG":
+            raise
+        return read(without_extras(file), kind, exact)
 
 
 def _exif_places(image: Image.Image) -> ExifPlaces:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from geograph_types.decoding.open import decode_photo, open_photo
+from geograph_types.decoding.open import decode_photo, decoding_memory, open_photo
 from geograph_types.errors import PhotoError, PhotoFault
 
 HEIC = Path(__file__).parent / "data" / "scene.heic"
@@ -122,6 +122,7 @@ def test_a_png_with_damage_beside_its_pixels(name: str, mode: str) -> None:
         found = open_photo(damaged)
         assert (found.mode, found.tobytes()) == (expected.mode, expected.tobytes())
         assert found.convert("RGBA").tobytes() == expected.convert("RGBA").tobytes()
+        assert decoding_memory(damaged) == decoding_memory(data)
 
 
 def test_a_png_with_damaged_pixels_stays_refused() -> None:
