@@ -7,7 +7,7 @@ import venv
 from pathlib import Path
 from typing import Final
 
-__all__ = ["ROOT", "build_wheel", "install", "run", "run_clean"]
+__all__ = ["ROOT", "build_wheel", "install", "install_packages", "run", "run_clean"]
 
 ROOT: Final = Path(__file__).parents[2]
 
@@ -38,12 +38,17 @@ def build_wheel(folder: Path) -> Path:
     return built
 
 
-def install(wheel: Path, extra: str, folder: Path) -> Path:
-    """Install the wheel with one extra into a new virtual environment.
+def install(wheel: Path, extra: str, folder: Path, *more: str) -> Path:
+    """Install the wheel with one extra, and more packages, into a new virtual environment.
 
     Returns:
         The environment's folder of programs.
     """
+    return install_packages(folder, f"{wheel}[{extra}]", *more)
+
+
+def install_packages(folder: Path, *packages: str) -> Path:
+    """Install packages into a new virtual environment, and return its folder of programs."""
     venv.create(folder, with_pip=True)
-    run(folder / "bin" / "python", "-m", "pip", "install", "--quiet", f"{wheel}[{extra}]")
+    run(folder / "bin" / "python", "-m", "pip", "install", "--quiet", *packages)
     return folder / "bin"
