@@ -17,6 +17,7 @@ from worker_rows import GOOD, changed
 
 from geograph_types.cli.main import main
 from geograph_types.errors import InputError
+from geograph_types.photos.labels import read_labels
 from geograph_types.stored.read import Distances, read_rows
 from geograph_types_trainer.dataset.convert import convert_dataset
 from geograph_types_trainer.dataset.memory import TrainingData
@@ -161,7 +162,11 @@ def junk_behind(data: bytes, dice: random.Random) -> bytes:
 DAMAGES = (flipped, cut, junk_inside, junk_behind)
 
 
-@pytest.mark.parametrize("name", ["rows.jsonl.gz", "rows.jsonl", "rows.parquet", "rows.npy"])
+LABELS = 'photo,distance,camera,types\na.jpg,16 m,,Inside\nb.jpg,,TQ 299 804,"Extra,Inside"\n'
+FILES = ("rows.jsonl.gz", "rows.jsonl", "rows.parquet", "rows.npy", "labels.csv", "distances.txt")
+
+
+@pytest.mark.parametrize("name", FILES)
 def test_damaged_files_are_an_error_of_one_line(name: str, tmp_path: Path) -> None:
     """Whatever is damaged, a reader ends with an `InputError` or names the bad rows."""
     dice = random.Random(5)
@@ -170,13 +175,20 @@ def test_damaged_files_are_an_error_of_one_line(name: str, tmp_path: Path) -> No
     (tmp_path / "rows.jsonl.gz").write_bytes(gzip.compress(plain, 1))
     convert_dataset(tmp_path / "rows.jsonl", tmp_path / "rows.parquet")
     np.save(tmp_path / "rows.npy", np.tile(GOOD, (30, 1)))
+    (tmp_path / "labels.csv").write_text(LABELS, "utf-16")
+    (tmp_path / "distances.txt").write_text("16\n\nUnknown\n0.5\n")
+    readers: dict[str, list[Callable[[Path], object]]] = {
+        "labels.csv": [read_labels],
+        "distances.txt": [Distances.read],
+    }
+    rows = [lambda path: list(read_rows(path)), TrainingData.load]
     whole, path = (tmp_path / name).read_bytes(), tmp_path / "damaged"
     refused = 0
     for number in range(int(os.environ.get("GEOGRAPH_TYPES_DAMAGES", "60"))):
         path.write_bytes(DAMAGES[number % len(DAMAGES)](whole, dice))
-        for read in (lambda: list(read_rows(path)), lambda: TrainingData.load(path)):
+        for read in readers.get(name, rows):
             try:
-                read()
+                read(path)
             except InputError as error:
                 assert "\n" not in str(error).strip()
                 refused += 1

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pyarrow.dataset as pads
 import pyarrow.parquet as pq
 import pytest
 
@@ -141,6 +142,7 @@ def test_a_folder_gives_a_shard_an_input_and_goes_on_where_it_stopped(
         "more/a.jsonl.gz.scores.parquet",
     ]
     assert set(pq.read_table(shards["a.jsonl.scores.parquet"])["file"].to_pylist()) == {"a.jsonl"}
+    assert pads.dataset(out).count_rows() == 60
     before = {name: path.stat().st_mtime_ns for name, path in shards.items()}
     shards["a.jsonl.scores.parquet"].unlink()
     assert score(*arguments) == 0
