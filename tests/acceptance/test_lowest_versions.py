@@ -13,7 +13,8 @@ from wheels import ROOT, build_wheel, install, install_packages, run
 from geograph_types import TypeTagger
 
 PAGE: Final = ROOT / "docs" / "other-languages.md"
-DIFFERENCE: Final = 1e-4
+DIFFERENCES: Final = {"fp32": 1e-4, "int8": 1e-3}
+"""Of probabilities; in int8, a last bit of float32 can become a step of the rounding."""
 
 PLAIN: Final = """
 import sys
@@ -41,7 +42,7 @@ def test_the_oldest_onnxruntime_of_the_docs_runs_the_taggers(
     pixels = pixels.clip(0, 255).astype(np.uint8)
     buckets = np.array([0, 5, 11, 22])
     np.savez(tmp_path / "inputs.npz", pixels=pixels, distance_bucket=buckets)
-    models = {precision: tmp_path / f"tagger.{precision}.onnx" for precision in ("fp32", "int8")}
+    models = {precision: tmp_path / f"tagger.{precision}.onnx" for precision in DIFFERENCES}
     for model in models.values():
         model.symlink_to(int8_bundle / model.name)
     said = run(programs / "python", "-c", PLAIN, tmp_path / "inputs.npz", *models.values())
@@ -50,7 +51,7 @@ def test_the_oldest_onnxruntime_of_the_docs_runs_the_taggers(
         tagger = TypeTagger(int8_bundle, precision=precision)  # type: ignore[arg-type]
         expected = tagger.score_buckets(tagger.embed_pixels(pixels), buckets)
         found = np.load(f"{model}.npy")
-        np.testing.assert_allclose(found, expected, rtol=0, atol=DIFFERENCE)
+        np.testing.assert_allclose(found, expected, rtol=0, atol=DIFFERENCES[precision])
 
 
 def test_the_lowest_versions_of_pyproject_tag_a_photo(
@@ -64,8 +65,10 @@ def test_the_lowest_versions_of_pyproject_tag_a_photo(
     installed = {package["name"]: package["version"] for package in listed}
     for name, version in (bound.split("==") for bound in lowest):
         assert f"{installed[name]}.".startswith(f"{version}.")
-    for precision in ("fp32", "int8"):
+    for precision in DIFFERENCES:
         words = ["tag", photo, "--bundle", int8_bundle, "--precision", precision]
         row = json.loads(run(programs / "geograph-types", *words))
         expected = TypeTagger(int8_bundle, precision=precision).tag(photo)  # type: ignore[arg-type]
-        assert row["probabilities"] == pytest.approx(expected.probabilities, abs=DIFFERENCE)
+        assert row["probabilities"] == pytest.approx(
+            expected.probabilities, abs=DIFFERENCES[precision]
+        )

@@ -42,12 +42,15 @@ def _text(path: Path) -> str:
     except OSError as error:
         raise InputError(f"{path} cannot be read ({error.strerror})") from None
     try:
-        return data.decode("utf-16" if data.startswith(UTF_16) else "utf-8-sig")
+        text = data.decode("utf-16" if data.startswith(UTF_16) else "utf-8-sig")
+        bad = text.find("\0")  # UTF-16 without its mark is full of them
     except UnicodeDecodeError as error:
+        bad = error.start
+    if bad >= 0:
         raise InputError(
-            f"{path} is not a CSV file in UTF-8 or UTF-16 (at byte {error.start}): "
-            "save it as 'CSV UTF-8'"
-        ) from None
+            f"{path} is not a CSV file in UTF-8 or UTF-16 (near byte {bad}): save it as 'CSV UTF-8'"
+        )
+    return text
 
 
 def _separator(text: str) -> str:

@@ -138,7 +138,7 @@ def _labels(row: Mapping[str, str], folder: Path, where: str) -> PhotoLabels:
 
 def _path(name: str, folder: Path) -> str:
     """Read a path with backslashes as Windows means it, unless there is a file of that name."""
-    if "\\" not in name or (folder / name).exists():
+    if "\\" not in name or os.path.exists(folder / name):  # noqa: PTH110  Path's fails at long names
         return name
     return os.path.normpath(name.replace("\\", "/"))
 

@@ -92,9 +92,12 @@ def test_files_that_cannot_be_used_say_why(tmp_path: Path, text: str, message: s
 def test_missing_and_binary_files_say_so(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="cannot be read"):
         read_labels(tmp_path / "labels.csv")
-    (tmp_path / "labels.csv").write_bytes(b"photo\n\xff\xfe\x00")
-    with pytest.raises(InputError, match="not a CSV file in UTF-8 or UTF-16"):
-        read_labels(tmp_path / "labels.csv")
+    for data in (b"photo\n\xff\xfe\x00", b"photo\na\0.jpg\n", "photo\na\n".encode("utf-16-le")):
+        (tmp_path / "labels.csv").write_bytes(data)
+        with pytest.raises(InputError, match="not a CSV file in UTF-8 or UTF-16"):
+            read_labels(tmp_path / "labels.csv")
+    (tmp_path / "labels.csv").write_text("photo\nfolder\\" + "a" * 999)
+    assert len(read_labels(tmp_path / "labels.csv")) == 1
 
 
 @pytest.mark.parametrize(
