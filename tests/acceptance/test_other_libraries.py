@@ -111,6 +111,7 @@ def folder(
     (rows / "below").mkdir(parents=True)
     shutil.copy(embedded, rows / "below" / "good.parquet")
     np.save(rows / "bad.npy", np.zeros((3, 512), np.float32))
+    (rows / "damaged.parquet").write_bytes(b"PAR1")
     (photos / "bad.jpg").write_bytes(b"no photo")
     archive = f"archive run --bundle {tiny_bundle} --output {made / 'out'} --shard-photos 9"
     command = {

@@ -58,7 +58,7 @@ def plan_shards(output: Path, items: Iterable[InputItem], shard_size: int) -> li
 
 
 def remove_superseded(output: Path, shards: Sequence[Shard], found: int) -> tuple[list[str], bool]:
-    """Remove the list of inputs, unfinished files, and shards of inputs that are no longer so.
+    """Remove unfinished files, and shards of inputs that are no longer so.
 
     To be called when all shards are there. If there are fewer than before, the input has shrunk,
     perhaps because a disk is not mounted: then no shard is removed.
@@ -71,7 +71,7 @@ def remove_superseded(output: Path, shards: Sequence[Shard], found: int) -> tupl
     old = [name for name in names if SHARD_NAME.fullmatch(name) and name not in current]
     unfinished = [name for name in names if UNFINISHED.fullmatch(name)]
     has_shrunk = len(shards) < found + len(old)
-    for name in [*([] if has_shrunk else old), *unfinished, lists_of(output).name]:
+    for name in [*([] if has_shrunk else old), *unfinished]:
         (output / name).unlink(missing_ok=True)
     sync_folder(output)
     return old, not has_shrunk

@@ -14,7 +14,7 @@ from geograph_types.archive.engine import Engine, run_job
 from geograph_types.archive.inputs import InputFolder, InputSource, open_input, with_labels
 from geograph_types.archive.items import InputItem, Shard
 from geograph_types.archive.job import InputKind, Job, JobNote, ShardSettings, StoredType
-from geograph_types.archive.output import claim_output, plan_shards, remove_superseded
+from geograph_types.archive.output import claim_output, lists_of, plan_shards, remove_superseded
 from geograph_types.cli.notices import note, warn_of_stand_in
 from geograph_types.cli.options import any_path, bundle_option, exact_option
 from geograph_types.cli.progress import track
@@ -167,7 +167,10 @@ def run(
     items = _labelled(opened.items(kind), opened, labels)
     claim_output(output, job.note)
     shards = plan_shards(output, items, shard_size)
-    tally = _make(job, shards, engine_runs)
+    try:
+        tally = _make(job, shards, engine_runs)
+    finally:
+        lists_of(output).unlink(missing_ok=True)  # polars opens no folder that has it
     if tally.complete:
         _clear(output, shards, tally.found)
     return tally.finish(output)

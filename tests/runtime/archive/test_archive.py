@@ -337,7 +337,7 @@ def test_a_full_disk_ends_the_run_and_the_next_one_completes_it(
     assert (done.returncode, "Traceback" in done.stderr) == (2, False)
     (line,) = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
     assert "cannot be written (File too large): make room" in line
-    assert sorted(path.name for path in output.iterdir()) == [".inputs.msgpack"]
+    assert not list(output.iterdir())
     assert run(photos, output, tiny_bundle, *shape) == 1
     assert len(shards(output)) == 2
 
