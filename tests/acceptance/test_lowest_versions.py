@@ -11,6 +11,7 @@ import pytest
 from wheels import ROOT, build_wheel, install, install_packages, run
 
 from geograph_types import TypeTagger
+from geograph_types.cli.main import main
 
 PAGE: Final = ROOT / "docs" / "other-languages.md"
 DIFFERENCES: Final = {"fp32": 1e-4, "int8": 1e-3}
@@ -55,7 +56,7 @@ def test_the_oldest_onnxruntime_of_the_docs_runs_the_taggers(
 
 
 def test_the_lowest_versions_of_pyproject_tag_a_photo(
-    int8_bundle: Path, photo: Path, tmp_path: Path
+    full_bundle: Path, int8_bundle: Path, photo: Path, tmp_path: Path
 ) -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     bounds = [*project["dependencies"], *project["optional-dependencies"]["cpu"]]
@@ -65,10 +66,10 @@ def test_the_lowest_versions_of_pyproject_tag_a_photo(
     installed = {package["name"]: package["version"] for package in listed}
     for name, version in (bound.split("==") for bound in lowest):
         assert f"{installed[name]}.".startswith(f"{version}.")
-    for precision in DIFFERENCES:
-        words = ["tag", photo, "--bundle", int8_bundle, "--precision", precision]
-        row = json.loads(run(programs / "geograph-types", *words))
-        expected = TypeTagger(int8_bundle, precision=precision).tag(photo)  # type: ignore[arg-type]
-        assert row["probabilities"] == pytest.approx(
-            expected.probabilities, abs=DIFFERENCES[precision]
-        )
+    for precision, bundle in {"fp32": full_bundle, "int8": int8_bundle}.items():
+        words = ["tag", str(photo), "--bundle", str(bundle), "--out"]
+        here, there = tmp_path / f"{precision}.jsonl", tmp_path / f"{precision}-lowest.jsonl"
+        assert main([*words, str(here)]) == 0
+        run(programs / "geograph-types", *words, there)
+        found, expected = (json.loads(path.read_text())["probabilities"] for path in (there, here))
+        assert found == pytest.approx(expected, abs=DIFFERENCES[precision])
