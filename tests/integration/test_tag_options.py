@@ -234,61 +234,6 @@ def table_rows(path: Path) -> list[dict[str, Any]]:
             return [json.loads(line) for line in path.read_text().splitlines()]
 
 
-NAS = """
-Urlaub/IMG_1.jpg Urlaub/IMG_1.NEF Urlaub/IMG_2.JPG Urlaub/P.RAW-01.COVER.jpg
-Urlaub/P.RAW-02.ORIGINAL.dng Urlaub/@eaDir/IMG_1.jpg/SYNOPHOTO_THUMB_XL.jpg Urlaub/IMG_1.mov
-#recycle/gone.jpg @Recycle/gone.jpg RECYCLER/S-1-5/gone.jpg $RECYCLE.BIN/gone.jpg
-#snapshot/2024/IMG_1.jpg Bilder.photoslibrary/originals/0/a.jpg Bilder.photoslibrary/b.jpg
-.Trashes/501/gone.jpg ._IMG_1.jpg .DS_Store Thumbs.db desktop.ini Urlaub/IMG_1.jpg.xmp
-System~Volume~Information/x.jpg
-"""
-
-
-def test_the_folders_of_a_nas_a_mac_and_windows(
-    tiny_bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    folder = tmp_path / "volume"
-    names = [name.replace("~", " ") for name in NAS.split()]
-    private = unicodedata.normalize("NFD", "Priv\N{LATIN SMALL LETTER E WITH ACUTE}")
-    for number, name in enumerate([*names, f"{private}/nude.jpg", f"{private}/hut.JPG"]):
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if Path(name).suffix.casefold() == ".jpg":
-            draw(tmp_path / "drawn.jpg", number).rename(path)
-        else:
-            path.write_bytes(b"something")
-    labels = folder / "labels.csv"
-    labels.write_text(
-        "Photo;Distance;Remark\n"
-        "Urlaub\\IMG_1.jpg;16,5;x\nUrlaub\\IMG_2.JPG;1,2 km;y\nUrlaub\\P.RAW-01.COVER.jpg;3;\n;;\n"
-    )
-    command = ["tag", str(folder), "--bundle", str(tiny_bundle), "--labels", str(labels)]
-    excluded = unicodedata.normalize("NFC", str(folder / private))
-    capsys.readouterr()
-    assert main([*command, "--exclude", excluded]) == 0
-    out, said = capsys.readouterr()
-    rows = {Path(row["photo"]).name: row for row in map(json.loads, out.splitlines())}
-    distances = {name: row["distance"]["metres"] for name, row in rows.items()}
-    assert distances == {"IMG_1.jpg": 16.5, "IMG_2.JPG": 1200, "P.RAW-01.COVER.jpg": 3}
-    for part in (
-        "the column 'remark' of",
-        "8 folders with bins, snapshots, thumbnails or libraries are not searched",
-        "1 .mov",
-        "1 .xmp",
-        "1 .csv",
-        "1 .db",
-        "1 .ini",
-        "2 RAW files beside their photos",
-        "3 hidden",
-    ):
-        assert part in said, said
-    for wrong in ("privat", f"{folder}/none", "./Urlaub/IMG_3.jpg"):
-        assert main([*command, "--exclude", wrong]) == 2
-        assert f"--exclude '{wrong}' fits nothing in" in capsys.readouterr().err
-    assert main([*command, "--include", "*.jpg", "--include", "*.tif"]) == 0
-    assert "there are no photos that fit '*.tif'" in capsys.readouterr().err
-
-
 def test_what_is_passed_over_in_folders(
     tiny_bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -10,7 +10,7 @@ from geograph_types.archive.items import InputItem, ItemLabels
 from geograph_types.archive.job import InputKind
 from geograph_types.decoding.formats import SUFFIXES
 from geograph_types.errors import InputError
-from geograph_types.photos.find import find_photos
+from geograph_types.photos.find import PassedOver, find_photos
 from geograph_types.photos.labels import PhotoLabels, label_key
 from geograph_types.stored.files import find_row_files, is_row_file
 from geograph_types.system.hosts import shown_address
@@ -22,7 +22,7 @@ class InputSource(Protocol):
     def kinds(self) -> list[InputKind]:
         """Return which kinds of input are there."""
 
-    def items(self, kind: InputKind) -> Iterator[InputItem]:
+    def items(self, kind: InputKind, passed_over: PassedOver) -> Iterator[InputItem]:
         """List inputs of a kind in an order that depends on their names alone."""
 
     def fetch(self, name: str, folder: Path) -> Path:
@@ -81,14 +81,14 @@ class InputFolder:
                 return True
         return False
 
-    def items(self, kind: InputKind) -> Iterator[InputItem]:
+    def items(self, kind: InputKind, passed_over: PassedOver) -> Iterator[InputItem]:
         """List photos folder by folder, or files of embeddings by their paths.
 
         Among photos, a folder that cannot be read is an input itself: opening it says why.
         Among files of embeddings it is an error.
         """
         if kind == "photos":
-            for path in find_photos([self.folder]):
+            for path in find_photos([self.folder], passed_over=passed_over):
                 yield _item(path, self.folder)
             return
         for _ in os.walk(self.folder, onerror=_refuse):
@@ -117,20 +117,26 @@ def _item(path: Path, folder: Path) -> InputItem:
 
 
 def with_labels(
-    items: Iterator[InputItem], labels: Mapping[Path, PhotoLabels], folder: Path
+    items: Iterator[InputItem],
+    labels: Mapping[Path, PhotoLabels],
+    folder: Path,
+    used: set[Path],
 ) -> Iterator[InputItem]:
     """Add to photos what a labels file says, which names them from `folder`.
+
+    The rows' keys go into `used`.
 
     Raises:
         InputError: it names none of the photos.
     """
-    named = 0
     for item in items:
-        found = labels.get(label_key(folder / item.name))
-        named += found is not None
+        key = label_key(folder / item.name)
+        found = labels.get(key)
+        if found:
+            used.add(key)
         packed = ItemLabels.of(found) if found else None
         yield InputItem(item.raw_name, item.size, item.modified, packed)
-    if not named:
+    if not used:
         raise InputError(
             f"the labels name none of the photos in {folder}: their column 'photo' is relative "
             "to the labels' own folder"

@@ -3,7 +3,7 @@
 import os
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Final
@@ -13,7 +13,7 @@ from geograph_types.archive.items import InputItem
 from geograph_types.archive.job import InputKind
 from geograph_types.decoding.formats import SUFFIXES
 from geograph_types.errors import InputError, MissingExtraError, PhotoError, PhotoFault
-from geograph_types.photos.find import is_passed_over
+from geograph_types.photos.find import PassedOver, Reason, file_reasons, folder_reason
 from geograph_types.stored.files import is_row_file
 from geograph_types.system.hosts import shown_address, without_secrets
 
@@ -54,17 +54,19 @@ class ObjectStorage:
         """Return which kinds of input are there."""
         names = [name for name, _ in self._listing]
         kinds: list[InputKind] = []
-        if any(_is_photo(name) for name in names):
+        photos = _photos(names, PassedOver())
+        if any(PurePosixPath(name).suffix.casefold() in SUFFIXES for name in photos):
             kinds.append("photos")
         if any(_has_rows(name) for name in names):
             kinds.append("embeddings")
         return kinds
 
-    def items(self, kind: InputKind) -> Iterator[InputItem]:
+    def items(self, kind: InputKind, passed_over: PassedOver) -> Iterator[InputItem]:
         """List inputs of a kind by their names."""
-        wanted = _is_photo if kind == "photos" else _has_rows
+        names = [name for name, _ in self._listing]
+        wanted = _photos(names, passed_over) if kind == "photos" else set(filter(_has_rows, names))
         for name, info in self._listing:
-            if wanted(name):
+            if name in wanted:
                 yield InputItem(os.fsencode(name), info.size or 0, info.mtime_ns or 0)
 
     def fetch(self, name: str, folder: Path) -> Path:
@@ -112,10 +114,27 @@ def _quoted(address: str) -> str:
     return "s3://" + quote(bare_percent.sub("%25", rest), safe="%/?:@&=+$,;!*'()~")
 
 
-def _is_photo(name: str) -> bool:
-    place = PurePosixPath(name)
-    hidden = place.name.startswith(".") or any(map(is_passed_over, place.parts[:-1]))
-    return place.suffix.casefold() in SUFFIXES and not hidden
+def _photos(names: Iterable[str], passed_over: PassedOver) -> set[str]:
+    """Choose photos as in folders on disk."""
+    folders: dict[str, dict[str, str]] = {}
+    for name in names:
+        folder, _, file = name.rpartition("/")
+        folders.setdefault(folder, {})[file] = name
+    photos: set[str] = set()
+    skipped: dict[Path, Reason] = {}
+    for folder, files in folders.items():
+        above = [one for one in (Path(folder), *Path(folder).parents) if folder_reason(one.name)]
+        if above:
+            skipped[above[-1]] = folder_reason(above[-1].name)
+            continue
+        for file, reason in file_reasons(files):
+            if reason:
+                passed_over.add(Path(files[file]), reason)
+            else:
+                photos.add(files[file])
+    for path, reason in skipped.items():
+        passed_over.add(path, reason)
+    return photos
 
 
 def _has_rows(name: str) -> bool:

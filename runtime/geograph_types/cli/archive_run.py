@@ -2,7 +2,7 @@
 
 import io
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import redirect_stdout
 from functools import partial
 from pathlib import Path
@@ -12,16 +12,17 @@ import click
 
 from geograph_types.archive.engine import Engine, run_job
 from geograph_types.archive.inputs import InputFolder, InputSource, open_input, with_labels
-from geograph_types.archive.items import InputItem, Shard
+from geograph_types.archive.items import Shard
 from geograph_types.archive.job import InputKind, Job, JobNote, ShardSettings, StoredType
 from geograph_types.archive.output import claim_output, lists_of, plan_shards, remove_superseded
 from geograph_types.cli.notices import note, warn_of_stand_in
-from geograph_types.cli.options import any_path, bundle_option, exact_option
+from geograph_types.cli.options import any_path, bundle_option, exact_option, verbose_option
+from geograph_types.cli.photo_list import passed_over_shown, report_other_rows, report_passed_over
 from geograph_types.cli.progress import track
 from geograph_types.cli.tally import ShardTally
 from geograph_types.errors import InputError
 from geograph_types.photos.find import real_path
-from geograph_types.photos.labels import read_labels
+from geograph_types.photos.labels import DATASET_COLUMNS, read_labels
 from geograph_types.session import pick_device
 from geograph_types.system.cpu import usable_cpus
 from geograph_types.system.hosts import shown_address
@@ -121,6 +122,7 @@ ADDRESS = re.compile("(s3|gs|https?|file):", re.IGNORECASE)
     help="Type of the embeddings that are kept with photos' tags.",
 )
 @exact_option
+@verbose_option
 @Stop().handled()
 def run(
     engine: Literal["local", "ray"],
@@ -137,6 +139,7 @@ def run(
     shard_photos: int,
     stored: StoredType,
     exact: bool,
+    verbose: bool,
 ) -> int:
     """Embed and tag photos, or tag stored embeddings, into Parquet shards.
 
@@ -164,9 +167,17 @@ def run(
     job = Job.plan(JobNote.of(kind, address, shard_size), address, output, bundle, settings)
     engine_runs = _engine(engine, actors, ray_address, device)
     warn_of_stand_in(job.bundle)
-    items = _labelled(opened.items(kind), opened, labels)
+    passed_over, used = passed_over_shown(verbose), set[Path]()
+    items = opened.items(kind, passed_over)
+    rows = read_labels(labels, note, DATASET_COLUMNS[1:] if verbose else ()) if labels else {}
+    if labels:
+        folder = opened.folder if isinstance(opened, InputFolder) else labels.parent
+        items = with_labels(items, rows, folder, used)
     claim_output(output, job.note)
     shards = plan_shards(output, items, shard_size)
+    report_passed_over(passed_over)
+    if labels:
+        report_other_rows(labels, rows, used)
     try:
         tally = _make(job, shards, engine_runs)
     finally:
@@ -233,15 +244,6 @@ def _check_places(opened: InputSource, output: Path, bundle: Path) -> None:
             )
     if output.exists() and not output.is_dir():
         raise InputError(f"{output} is a file: name a folder")
-
-
-def _labelled(
-    items: Iterator[InputItem], opened: InputSource, labels: Path | None
-) -> Iterator[InputItem]:
-    if labels is None:
-        return items
-    folder = opened.folder if isinstance(opened, InputFolder) else labels.parent
-    return with_labels(items, read_labels(labels, note), folder)
 
 
 def _engine(

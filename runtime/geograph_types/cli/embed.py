@@ -18,8 +18,9 @@ from geograph_types.cli.options import (
     exact_option,
     output_path,
     threads_option,
+    verbose_option,
 )
-from geograph_types.cli.photo_list import photos_of
+from geograph_types.cli.photo_list import photos_of, report_other_rows
 from geograph_types.cli.progress import track
 from geograph_types.distance.distance import bucket_text
 from geograph_types.distance.sources import best_distance
@@ -56,6 +57,7 @@ ROWS_AT_ONCE = 1024
 @device_option
 @threads_option
 @exact_option
+@verbose_option
 def embed(
     photos: tuple[Path, ...],
     labels: Path,
@@ -64,6 +66,7 @@ def embed(
     device: Device,
     threads: int | None,
     exact: bool,
+    verbose: bool,
 ) -> int:
     """Turn labelled photographs into a dataset in the published schema.
 
@@ -73,13 +76,16 @@ def embed(
     tagger = TypeTagger.for_many(bundle, device=device, threads=threads)
     warn_of_stand_in(tagger.bundle)
     known = read_labels(labels, note)
-    found = photos_of(photos, (), ())
+    found = {path: label_key(path) for path in photos_of(photos, (), (), verbose)}
     check_outputs([out], [*found, labels], bundle)
-    paths = [path for path in found if label_key(path) in known]
+    paths = [path for path, key in found.items() if key in known]
     if not paths:
         raise InputError(f"{labels} names none of the {len(found)} photos that were given")
     if len(paths) < len(found):
         note(f"{len(found) - len(paths)} photos are not in {labels} and are left out")
+    for path in set(found).difference(paths) if verbose else ():
+        note(f"passed over {path}: not in {labels}")
+    report_other_rows(labels, known, found.values())
     embedded = embed_photos(tagger, paths, exact=exact)
     tracked = track(embedded, "photos", len(paths), failed=lambda photo: photo.error is not None)
     faults = write_dataset(tracked, known, out, tagger)

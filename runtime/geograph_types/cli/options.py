@@ -34,6 +34,9 @@ exact_option = click.option(
     is_flag=True,
     help="Decode large JPEG files in full: several times slower, for nearly the same result.",
 )
+verbose_option = click.option(
+    "--verbose", is_flag=True, help="List every file and folder that is passed over, and why."
+)
 threads_option = click.option(
     "--threads",
     type=click.IntRange(1, 1024),

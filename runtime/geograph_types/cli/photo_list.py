@@ -9,12 +9,22 @@ from typing import Final
 from geograph_types.cli.notices import note
 from geograph_types.decoding.formats import RAW_SUFFIXES, SUFFIXES
 from geograph_types.errors import InputError
-from geograph_types.photos.find import NameFilter, PassedOver, find_photos
+from geograph_types.photos.find import NameFilter, PassedOver, Reason, find_photos
 
 STANDARD_INPUT: Final = Path("-")
 
+COUNTED: Final = {
+    Reason.RAW: "RAW files beside their photos",
+    Reason.HIDDEN: "hidden",
+    Reason.EXCLUDED: "excluded",
+    Reason.NOT_INCLUDED: "not included",
+}
+"""How the summary calls what it only counts."""
 
-def photos_of(given: Iterable[Path], include: Iterable[str], exclude: Iterable[str]) -> list[Path]:
+
+def photos_of(
+    given: Iterable[Path], include: Iterable[str], exclude: Iterable[str], verbose: bool
+) -> list[Path]:
     """List the photos that PHOTOS and patterns name, each once; "-" is a list on standard input."""
     given = list(given)
     away = [path for path in given if path != STANDARD_INPUT and not os.path.lexists(path)]
@@ -25,10 +35,10 @@ def photos_of(given: Iterable[Path], include: Iterable[str], exclude: Iterable[s
         more = f" (and {len(missing) - 1} more)" if len(missing) > 1 else ""
         raise InputError(f"there is no {missing[0]}{more}: check the spelling, or mount the drive")
     paths = named_paths(given)
-    names, passed_over = NameFilter(include, exclude), PassedOver()
+    names, passed_over = NameFilter(include, exclude), passed_over_shown(verbose)
     found = find_photos(paths, names, passed_over)
     photos = list({os.path.abspath(path): path for path in found}.values())  # noqa: PTH100
-    _report_passed_over(passed_over)
+    report_passed_over(passed_over)
     unused_include, unused_exclude = names.unused()
     if unused_exclude:
         raise InputError(
@@ -46,24 +56,43 @@ def photos_of(given: Iterable[Path], include: Iterable[str], exclude: Iterable[s
     return photos
 
 
-def _report_passed_over(passed_over: PassedOver) -> None:
-    links, folders = passed_over.links, passed_over.folders
-    if links:
+def passed_over_shown(verbose: bool) -> PassedOver:
+    """Count what is passed over, and name each if that is asked for."""
+    return (
+        PassedOver(lambda path, reason: note(f"passed over {path}: {reason}"))
+        if verbose
+        else PassedOver()
+    )
+
+
+def report_passed_over(passed_over: PassedOver) -> None:
+    """Write what folders have beside the photos that are meant."""
+    counts, first = passed_over.counts, passed_over.first
+    if number := counts[Reason.LINK]:
         note(
-            f"note: {len(links)} links to folders are not followed, such as {links[0]}: name those "
-            "folders too if their photos are meant"
+            f"note: {number} links to folders are not followed, such as {first[Reason.LINK]}: name "
+            "those folders too if their photos are meant"
         )
-    if folders:
+    if number := counts[Reason.COPIES]:
         note(
-            f"note: {len(folders)} folders with bins, snapshots, thumbnails or libraries are not "
-            f"searched, such as {folders[0]}: name those folders too if their photos are meant"
+            f"note: {number} folders with bins, snapshots, thumbnails or libraries are not "
+            f"searched, such as {first[Reason.COPIES]}: name those folders too if their photos are "
+            "meant"
         )
-    others = [f"{count} {suffix or 'no'}" for suffix, count in passed_over.suffixes.most_common()]
-    counts = [f"{', '.join(others)} by suffix"] if others else []
-    counts += [f"{passed_over.raw} RAW files beside their photos"] * bool(passed_over.raw)
-    counts += [f"{passed_over.hidden} hidden"] * bool(passed_over.hidden)
-    if counts:
-        note(f"note: files that are not photos are passed over: {'; '.join(counts)}")
+    suffixes = passed_over.suffixes.most_common()
+    others = ", ".join(f"{number} {suffix or 'without suffix'}" for suffix, number in suffixes)
+    parts = [others] * bool(others)
+    for reason, text in COUNTED.items():
+        parts += [f"{counts[reason]} {text}"] * bool(counts[reason])
+    if parts:
+        note(f"note: passed over ('--verbose' lists them): {'; '.join(parts)}")
+
+
+def report_other_rows(labels: Path, rows: Iterable[Path], photos: Iterable[Path]) -> None:
+    """Write how many rows of a labels file are of none of the photos, by their `label_key`."""
+    others = set(rows).difference(photos)
+    if others:
+        note(f"note: {len(others)} rows of {labels} name no photo here, such as {min(others)}")
 
 
 def named_paths(given: Iterable[Path]) -> list[Path]:

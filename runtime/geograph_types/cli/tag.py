@@ -16,15 +16,16 @@ from geograph_types.cli.options import (
     exact_option,
     output_path,
     threads_option,
+    verbose_option,
 )
-from geograph_types.cli.photo_list import photos_of
+from geograph_types.cli.photo_list import photos_of, report_other_rows
 from geograph_types.cli.progress import track
 from geograph_types.cli.tag_results import TagSummary, result_output
 from geograph_types.cli.tag_sidecars import SidecarOutput
 from geograph_types.errors import InputError
 from geograph_types.photos.catalog import Catalog, FileStamp, PendingPhoto, open_catalog
 from geograph_types.photos.embed import EmbeddedPhoto, embed_photos
-from geograph_types.photos.labels import PhotoLabels, label_key, read_labels
+from geograph_types.photos.labels import DATASET_COLUMNS, PhotoLabels, label_key, read_labels
 from geograph_types.photos.outputs import check_suffix
 from geograph_types.photos.result import PhotoResult
 from geograph_types.photos.tag import embed_into, encoding_of, keep_results, tag_photos
@@ -92,6 +93,7 @@ from geograph_types.tagger import TypeTagger
 @device_option
 @threads_option
 @exact_option
+@verbose_option
 def tag(
     photos: tuple[Path, ...],
     bundle: Path,
@@ -109,6 +111,7 @@ def tag(
     device: Device,
     threads: int | None,
     exact: bool,
+    verbose: bool,
 ) -> int:
     """Predict the Type tags of photographs.
 
@@ -125,12 +128,12 @@ def tag(
     tagger = TypeTagger.for_many(bundle, device=device, threads=threads)
     tagger.bundle.find("head")
     warn_of_stand_in(tagger.bundle)
-    paths = photos_of(photos, include, exclude)
+    paths = photos_of(photos, include, exclude, verbose)
     check_outputs([out, report, catalog], [*paths, labels], bundle)
     if out:
         check_suffix(out)
     sidecars = SidecarOutput(dry_run) if xmp else None
-    known = _known(labels, paths) if labels else {}
+    known = _known(labels, paths, verbose) if labels else {}
     summary = TagSummary()
     shown: list[PhotoResult] = []
     thumbnails: dict[Path, bytes] | None = {} if report else None
@@ -202,10 +205,11 @@ def has_failed(photo: EmbeddedPhoto | PhotoResult) -> bool:
     return photo.error is not None
 
 
-def _known(labels: Path, paths: list[Path]) -> dict[Path, PhotoLabels]:
+def _known(labels: Path, paths: list[Path], verbose: bool) -> dict[Path, PhotoLabels]:
     """Read what is known of the photos, and report for how many it is nothing."""
-    known = read_labels(labels, note)
-    missing = [path for path in paths if label_key(path) not in known]
+    known = read_labels(labels, note, DATASET_COLUMNS if verbose else ())
+    keys = [label_key(path) for path in paths]
+    missing = [path for path, key in zip(paths, keys, strict=True) if key not in known]
     if len(missing) == len(paths):
         raise InputError(
             f"{labels} names none of the {len(paths)} photos: its column 'photo' is relative to "
@@ -216,4 +220,5 @@ def _known(labels: Path, paths: list[Path]) -> dict[Path, PhotoLabels]:
             f"{len(missing)} of {len(paths)} photos are not in {labels}, such as {missing[0]}: "
             "their distance comes from EXIF alone"
         )
+    report_other_rows(labels, known, keys)
     return known

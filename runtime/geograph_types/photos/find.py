@@ -4,8 +4,8 @@ import os
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from enum import StrEnum
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Final
@@ -16,22 +16,28 @@ SYSTEM_FOLDERS: Final = frozenset({"lost+found", "$recycle.bin", "system volume 
 """What systems keep on a drive: deleted files, and folders that only they may enter."""
 
 COPIES: Final = (
+    *SYSTEM_FOLDERS,
     *("#recycle", "@recycle", "@recycle.bin", "recycler", "recycled", "lost.dir", "found.[0-9]*"),
-    *(
-        "#snapshot",
-        "@snapshot",
-        "@snapshots",
-        "@recently-snapshot",
-        "@gmt-*",
-        "network trash folder",
-    ),
-    *("@eadir", "@tmp", "__macosx", "*.lrdata"),
+    *("#snapshot", "@snapshot", "@snapshots", "@recently-snapshot", "@gmt-*"),
+    *("@eadir", "@tmp", "__macosx", "network trash folder", "*.lrdata"),
     *("*.photoslibrary", "*.photolibrary", "*.aplibrary", "*.migratedphotolibrary"),
 )
 """Names of bins, snapshots, thumbnails and libraries, whose photos are copies of others or gone."""
 
 RAW_NAME: Final = re.compile(r"\.raw-[0-9]+(\.mp)?\.(cover|original)$")
 """Ending of the stems that Pixel telephones give a photo and its RAW file."""
+
+
+class Reason(StrEnum):
+    """Why a file or folder is passed over."""
+
+    HIDDEN = "hidden"
+    COPIES = "a folder of a bin, snapshots, thumbnails or a library"
+    LINK = "a link to a folder"
+    RAW = "a RAW file beside its photo"
+    OTHER = "not a photo"
+    EXCLUDED = "excluded"
+    NOT_INCLUDED = "not included"
 
 
 class NameFilter:
@@ -48,10 +54,12 @@ class NameFilter:
         self._exclude = {pattern: _plain(pattern) for pattern in exclude}
         self._fitted: set[str] = set()
 
-    def takes(self, folder: Path, inside: Path) -> bool:
-        """Check whether a photo is meant, by the folder that is searched and its path in there."""
+    def reason(self, folder: Path, inside: Path) -> Reason | None:
+        """Return why a photo is not meant, by the folder that is searched and its path in there."""
         included = self._fits(self._include, folder, inside) or not self._include
-        return not self.leaves_out(folder, inside) and included
+        if self.leaves_out(folder, inside):
+            return Reason.EXCLUDED
+        return None if included else Reason.NOT_INCLUDED
 
     def leaves_out(self, folder: Path, inside: Path) -> bool:
         """Check whether a photo or folder is excluded by itself, whatever is above it."""
@@ -84,15 +92,22 @@ def _plain(path: str) -> str:
     return unicodedata.normalize("NFC", os.path.normpath(path)).casefold()
 
 
-@dataclass(slots=True)
 class PassedOver:
-    """What in folders is not a photo that is meant."""
+    """Counts what in folders is not a photo that is meant, and shows each as it is found."""
 
-    links: list[Path] = field(default_factory=list)  # to folders
-    folders: list[Path] = field(default_factory=list)  # of copies, and a drive's own
-    suffixes: Counter[str] = field(default_factory=Counter)  # of files of other kinds
-    hidden: int = 0  # files and folders
-    raw: int = 0  # files beside their photos
+    def __init__(self, show: Callable[[Path, Reason], object] = lambda *_: None) -> None:
+        self._show = show
+        self.counts: Counter[Reason] = Counter()
+        self.first: dict[Reason, Path] = {}
+        self.suffixes: Counter[str] = Counter()  # of files of other kinds
+
+    def add(self, path: Path, reason: Reason) -> None:
+        """Count a file or folder."""
+        self.counts[reason] += 1
+        self.first.setdefault(reason, path)
+        if reason is Reason.OTHER:
+            self.suffixes[_suffix(path.name)] += 1
+        self._show(path, reason)
 
 
 def find_photos(
@@ -131,57 +146,58 @@ def _in_folder(folder: Path, names: NameFilter, passed_over: PassedOver) -> Iter
         inside = here.relative_to(folder)
         yield from map(Path, unreadable)
         unreadable.clear()
-        wanted = [name for name in folders if not names.leaves_out(folder, inside / name)]
-        folders[:] = _searched(here, wanted, passed_over)
-        visible = [name for name in files if not name.startswith(".")]
-        passed_over.hidden += len(files) - len(visible)
-        links = [name for name in folders if (here / name).is_symlink()]
-        passed_over.links += [here / name for name in links]
-        listed = [
-            *_photos(visible, passed_over),
-            *(name for name in links if _suffix(name) in SUFFIXES),
-        ]
-        yield from (here / name for name in listed if names.takes(folder, inside / name))
-        for name in set(files).difference(listed):
-            names.leaves_out(folder, inside / name)  # a pattern that fits it is not a mistake
-        empty = not (visible or folders) and _suffix(here.name) in SUFFIXES
-        if empty and (here == folder or names.takes(folder, inside)):
+        links = {name for name in folders if (here / name).is_symlink()}
+        files += [name for name in links if _suffix(name) in SUFFIXES]
+        searched = []
+        for name in sorted(set(folders).difference(files)):
+            excluded = Reason.EXCLUDED if names.leaves_out(folder, inside / name) else None
+            reason = excluded or folder_reason(name) or (Reason.LINK if name in links else None)
+            if reason:
+                passed_over.add(here / name, reason)
+            else:
+                searched.append(name)
+        folders[:] = searched
+        for name, reason in file_reasons(files):
+            if reason:
+                names.leaves_out(folder, inside / name)  # a pattern that fits it is not a mistake
+            else:
+                reason = names.reason(folder, inside / name)
+            if reason:
+                passed_over.add(here / name, reason)
+            else:
+                yield here / name
+        visible = any(not name.startswith(".") for name in files)
+        empty = not (visible or searched) and _suffix(here.name) in SUFFIXES
+        if empty and (here == folder or names.reason(folder, inside) is None):
             yield here
     yield from map(Path, unreadable)
 
 
-def _searched(here: Path, folders: Iterable[str], passed_over: PassedOver) -> list[str]:
-    """Return the folders to search, in order, and note the others."""
-    searched = []
-    for name in sorted(folders):
-        if name.startswith("."):
-            passed_over.hidden += 1
-        elif is_passed_over(name) or any(fnmatchcase(name.casefold(), copy) for copy in COPIES):
-            passed_over.folders.append(here / name)
-        else:
-            searched.append(name)
-    return searched
+def folder_reason(name: str) -> Reason | None:
+    """Return why a folder of this name is not searched."""
+    if name.startswith("."):
+        return Reason.HIDDEN
+    copies = any(fnmatchcase(name.casefold(), pattern) for pattern in COPIES)
+    return Reason.COPIES if copies else None
 
 
-def _photos(files: Iterable[str], passed_over: PassedOver) -> list[str]:
-    """Return the names of photos, in order: those of RAW files only if they stand alone."""
-    taken = {_stem(name) for name in files if _suffix(name) in SUFFIXES}
-    photos = []
+def file_reasons(files: Iterable[str]) -> Iterator[tuple[str, Reason | None]]:
+    """List the files of one folder in order, each with the reason why it is not a photo.
+
+    RAW files are photos if they stand alone.
+    """
+    taken = {
+        _stem(name) for name in files if _suffix(name) in SUFFIXES and not name.startswith(".")
+    }
     for name in sorted(files):
-        if _suffix(name) in SUFFIXES:
-            photos.append(name)
+        if name.startswith("."):
+            yield name, Reason.HIDDEN
+        elif _suffix(name) in SUFFIXES:
+            yield name, None
         elif _suffix(name) not in RAW_SUFFIXES:
-            passed_over.suffixes[_suffix(name)] += 1
-        elif _stem(name) in taken:
-            passed_over.raw += 1
+            yield name, Reason.OTHER
         else:
-            photos.append(name)
-    return photos
-
-
-def is_passed_over(folder: str) -> bool:
-    """Check whether a folder of this name is hidden, or a drive's own."""
-    return folder.startswith(".") or folder.casefold() in SYSTEM_FOLDERS
+            yield name, Reason.RAW if _stem(name) in taken else None
 
 
 def _suffix(name: str) -> str:

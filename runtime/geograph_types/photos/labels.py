@@ -4,7 +4,7 @@ import hashlib
 import os
 import re
 import unicodedata
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -38,6 +38,9 @@ class PhotoLabels:
     error: str | None  # why distance or positions cannot be used
 
 
+DATASET_COLUMNS: Final = ("gridimage_id", "weight", "split")
+"""What tagging makes no use of."""
+
 PAIRS: Final = (("easting", "northing"), ("latitude", "longitude"))
 
 COLUMNS: Final = (
@@ -51,7 +54,9 @@ COLUMNS: Final = (
 
 
 def read_labels(
-    path: Path, note: Callable[[str], object] = lambda _: None
+    path: Path,
+    note: Callable[[str], object] = lambda _: None,
+    unused: Iterable[str] = (),
 ) -> dict[Path, PhotoLabels]:
     """Read a CSV file with a header and a row a photo; the rows by `label_key` of their photos.
 
@@ -67,7 +72,7 @@ def read_labels(
 
     A column `distance` (metres, or with its unit; empty or Unknown if it is not known) goes before
     what is measured between the two. Further columns: `gridimage_id`, `types`, `weight`, `split`.
-    `note` is told of the columns that are not used.
+    `note` is told of the columns that are not known, or are among `unused`.
     """
     names, rows = read_rows(path)
     if "photo" not in names:
@@ -76,6 +81,8 @@ def read_labels(
             "one of them photo"
         )
     _check_columns(path, names, note)
+    for name in set(names).intersection(unused):
+        note(f"note: the column {name!r} of {path} is not used here")
     labels: dict[Path, PhotoLabels] = {}
     for where, row in rows:
         found = _labels(row, path.parent, where)

@@ -81,11 +81,11 @@ def _tagged(
     if result.truncated:
         data["truncated"] = ""
         parts.append("<p class=warn>file is cut off</p>")
+    parts += ["<ul>", *_bars(prediction, thresholds), "</ul>"]
+    parts.append(f"<p>{_distance(prediction.distance)}</p>")
     if result.problems:
         data["problems"] = ""
         parts += [f"<p class=warn>{escape(problem)}</p>" for problem in result.problems]
-    parts += ["<ul>", *_bars(prediction, thresholds), "</ul>"]
-    parts.append(f"<p>{_distance(prediction.distance)}</p>")
     return parts, data
 
 

@@ -8,13 +8,11 @@ from typing import Final
 
 from geograph_types.decoding.formats import RAW_SUFFIXES, SUFFIXES
 from geograph_types.errors import InputError
+from geograph_types.photos.find import SYSTEM_FOLDERS
 from geograph_types.sidecars.document import OWN_NAMESPACE
 
 ENDINGS: Final = tuple("." + "".join(letters) for letters in product("xX", "mM", "pP"))
 """`.xmp` first."""
-
-SYSTEM_FOLDERS: Final = frozenset({"lost+found", "$recycle.bin", "system volume information"})
-"""Of a drive's own folders those that users may not enter."""
 
 MARKS: Final = tuple(OWN_NAMESPACE.encode(code) for code in ("utf-8", "utf-16-le", "utf-16-be"))
 """One of them is in every sidecar that has tags of ours."""

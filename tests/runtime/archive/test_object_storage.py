@@ -146,14 +146,18 @@ def test_one_name_costs_itself_and_hidden_objects_are_passed_over(
     root, options = bucket
     folder = root / "100% füße [1] #2"
     names = ["1.jpg", "~2.jpg", "a/~3.jpg", "._1.jpg", ".trash/4.jpg", "__MACOSX/._5.jpg"]
+    names += ["@eaDir/1.jpg/8.jpg", "a b/#recycle/9.jpg", "1.nef", "1.mov"]
     for name in [*names, "lost+found/6.jpg", "a b/é 7.jpg"]:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        Image.new("RGB", (64, 48), "green").save(folder / name)
+        Image.new("RGB", (64, 48), "green").save(folder / name, "JPEG")
     for spelled in ("100% füße [1] #2", "100%25%20f%C3%BC%C3%9Fe [1] %232"):
         output = tmp_path / spelled[:5]
         for _ in range(2):
             assert run(f"s3://{BUCKET}/{spelled}{options}", output, tiny_bundle) == 1
-            assert "2 photos tagged, 2 failed: 2 unreadable" in capsys.readouterr().err
+            said = capsys.readouterr().err
+            assert "2 photos tagged, 2 failed: 2 unreadable" in said
+            assert "4 folders with bins, snapshots, thumbnails or libraries are not" in said
+            assert ": 1 .mov; 1 RAW files beside their photos; 2 hidden" in said
         found = {row["photo"]: row["reason"] for p in output.glob("part-*") for row in rows(p)}
         bad = {"/2.jpg": "unreadable", "a/3.jpg": "unreadable"}
         assert found == {"1.jpg": None, "a b/é 7.jpg": None} | bad

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from geograph_types.photos.find import NameFilter, PassedOver, find_photos
+from geograph_types.photos.find import NameFilter, PassedOver, Reason, find_photos
 
 
 def touch(folder: Path, *names: str) -> None:
@@ -35,8 +35,8 @@ def test_bins_snapshots_thumbnails_and_libraries_are_passed_over(
     passed_over = PassedOver()
     listed = [path.name for path in find_photos([tmp_path], None, passed_over)]
     assert listed == ["a.jpg", "d.jpg"]
-    assert {path.name for path in passed_over.folders} == {folder}
-    assert len(passed_over.folders) == 2
+    assert passed_over.counts == {Reason.COPIES: 2}
+    assert passed_over.first[Reason.COPIES].name == folder
     # One that is named itself is meant.
     assert found(tmp_path / folder) == ["b.jpg"]
 
@@ -47,7 +47,7 @@ def test_what_is_not_a_photo_is_counted_by_suffix(tmp_path: Path) -> None:
     passed_over = PassedOver()
     assert len(list(find_photos([tmp_path], None, passed_over))) == 1
     assert passed_over.suffixes == Counter({".xmp": 2, ".mov": 1, "": 1, ".mp4": 1})
-    assert (passed_over.hidden, passed_over.raw) == (2, 1)
+    assert passed_over.counts == {Reason.HIDDEN: 2, Reason.RAW: 1, Reason.OTHER: 5}
 
 
 def test_formats_of_old_archives_and_of_stereo_cameras_are_photos(tmp_path: Path) -> None:
