@@ -9,9 +9,10 @@ from geograph_types.cli.notices import note
 from geograph_types.cli.options import any_path, check_outputs, output_path
 from geograph_types.errors import InputError
 from geograph_types.files.text import displayable
-from geograph_types.photos.catalog import Catalog, is_gone, open_catalog, was_moved
+from geograph_types.photos.catalog import Catalog, open_catalog
 from geograph_types.photos.find import NameFilter
 from geograph_types.photos.outputs import check_suffix, new_results
+from geograph_types.photos.stamp import is_gone, was_moved
 
 
 @click.group(epilog="Example: geograph-types catalog stats tags.catalog")

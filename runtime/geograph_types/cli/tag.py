@@ -23,11 +23,12 @@ from geograph_types.cli.progress import track
 from geograph_types.cli.tag_results import TagSummary, result_output
 from geograph_types.cli.tag_sidecars import SidecarOutput
 from geograph_types.errors import InputError
-from geograph_types.photos.catalog import Catalog, FileStamp, PendingPhoto, open_catalog
+from geograph_types.photos.catalog import Catalog, PendingPhoto, open_catalog
 from geograph_types.photos.embed import EmbeddedPhoto, embed_photos
 from geograph_types.photos.labels import DATASET_COLUMNS, PhotoLabels, label_key, read_labels
 from geograph_types.photos.outputs import check_suffix
 from geograph_types.photos.result import PhotoResult
+from geograph_types.photos.stamp import FileStamp
 from geograph_types.photos.tag import embed_into, encoding_of, keep_results, tag_photos
 from geograph_types.report.write import write_report
 from geograph_types.session import Device

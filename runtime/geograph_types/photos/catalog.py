@@ -7,7 +7,6 @@ Both are written in batches; a batch that was written outlasts a kill and a powe
 import hashlib
 import os
 import sqlite3
-import stat
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,60 +14,23 @@ from pathlib import Path
 from typing import Any, Final
 
 import msgspec
-import numpy as np
 
 from geograph_types.bundle import Bundle
 from geograph_types.decoding.open import DECODER_VERSION
-from geograph_types.distance.distance import Distance
-from geograph_types.distance.exif import ExifPlaces
-from geograph_types.embedding import as_embeddings
-from geograph_types.errors import GeographTypesError, PhotoError, PhotoFault
-from geograph_types.files.sqlite import DatabaseKind, open_database, reported, transaction
+from geograph_types.errors import PhotoFault
+from geograph_types.files.sqlite import open_database, reported, transaction
+from geograph_types.photos.catalog_tables import (
+    CATALOG,
+    COUNTS,
+    failure_columns,
+    read_photo,
+    read_result,
+    result_row,
+    stamp_columns,
+)
 from geograph_types.photos.embed import EmbeddedPhoto
 from geograph_types.photos.result import PhotoResult
-from geograph_types.prediction import Prediction
-
-
-class CatalogError(GeographTypesError):
-    """A catalogue that is in use, of another kind, or cannot be read or written."""
-
-    def __init__(self, path: Path, problem: str) -> None:
-        super().__init__(f"catalogue {path}: {problem}")
-        self.path = path
-
-
-def is_gone(path: Path | bytes) -> bool:
-    """Check that there is no such file, or a folder; one that cannot be looked at may be there."""
-    try:
-        return stat.S_ISDIR(os.lstat(path).st_mode)
-    except OSError as error:
-        return isinstance(error, FileNotFoundError | NotADirectoryError)
-
-
-def was_moved(path: Path | bytes) -> bool:
-    """Check that a file has gone and its drive has not: other things are beside its place."""
-    try:
-        return is_gone(path) and bool(os.listdir(os.path.dirname(path)))  # noqa: PTH120, PTH208
-    except OSError:
-        return False
-
-
-@dataclass(frozen=True, slots=True)
-class FileStamp:
-    """What tells without opening a file that it has not changed."""
-
-    size: int
-    mtime_ns: int
-    ctime_ns: int  # later where a program has put the time of writing back
-
-    @classmethod
-    def of(cls, path: Path) -> "FileStamp | None":
-        """Read it from the system; `None` if there is no such file."""
-        try:
-            status = path.stat()
-        except (OSError, ValueError):
-            return None
-        return cls(status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+from geograph_types.photos.stamp import FileStamp, was_moved
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,98 +50,6 @@ class PendingPhoto:
     stamp: FileStamp | None  # before it was opened: a change meanwhile is seen the next time
 
 
-def prediction_columns(prediction: Prediction | None) -> tuple[object, ...]:
-    """Return tags, low_confidence, probabilities, distance, model, stand_in; else NULLs."""
-    if prediction is None:
-        return (None,) * 6
-    return (
-        msgspec.json.encode(prediction.tags).decode(),
-        prediction.low_confidence,
-        msgspec.json.encode(dict(prediction.probabilities)).decode(),
-        msgspec.json.encode(prediction.distance).decode(),
-        prediction.model,
-        prediction.stand_in,
-    )
-
-
-def read_prediction(row: Sequence[Any]) -> Prediction:
-    """Read the columns that `prediction_columns` returned."""
-    tags, low_confidence, probabilities, distance, model, stand_in = row
-    return Prediction(
-        probabilities=msgspec.json.decode(probabilities, type=dict[str, float]),
-        tags=msgspec.json.decode(tags, type=tuple[str, ...]),
-        low_confidence=bool(low_confidence),
-        distance=msgspec.json.decode(distance, type=Distance),
-        model=model,
-        stand_in=bool(stand_in),
-    )
-
-
-SCHEMA: Final = """
--- One row a photo: what came of opening its file.
-CREATE TABLE photos (
-    path BLOB PRIMARY KEY,         -- absolute, in the system's own bytes
-    size INTEGER,                  -- bytes; NULL where there was no file
-    mtime_ns INTEGER,              -- nanoseconds since 1970
-    ctime_ns INTEGER,
-    sha256 BLOB,                   -- of the content; NULL where it could not be used
-    encoder TEXT NOT NULL,         -- sha256 of the encoder's file
-    exact INTEGER NOT NULL,        -- 1: a large JPEG was decoded in full
-    decoder INTEGER NOT NULL,      -- version of the decoder
-    embedding BLOB,                -- 512 little-endian float32; NULL where it could not be used
-    truncated INTEGER NOT NULL,    -- 1: the file was cut off, and used as far as it goes
-    exif TEXT NOT NULL,            -- JSON: camera, subject, metres, problems
-    fault TEXT,                    -- why it could not be used
-    detail TEXT
-);
-CREATE INDEX photos_by_content ON photos (size, sha256);
--- One row a photo: what the last run said of it.
-CREATE TABLE results (
-    path BLOB PRIMARY KEY,
-    types TEXT NOT NULL,           -- the moderators' raw tags
-    truncated INTEGER NOT NULL,
-    problems TEXT NOT NULL,        -- JSON list: why positions in EXIF were not used
-    fault TEXT,                    -- why there is no prediction
-    detail TEXT,
-    tags TEXT,                     -- JSON list
-    low_confidence INTEGER,
-    probabilities TEXT,            -- JSON, by class
-    distance TEXT,                 -- JSON
-    model TEXT,                    -- name and version of the bundle
-    stand_in INTEGER,
-    bundle TEXT NOT NULL           -- sha256 of the bundle's manifest
-);
-"""
-
-UPGRADE: Final = f"""
-ALTER TABLE photos RENAME TO earlier;
-ALTER TABLE results RENAME TO earlier_results;
-DROP INDEX photos_by_content;
-{SCHEMA}
-INSERT INTO results SELECT
-    path, types, truncated, '[]', fault, detail, tags, low_confidence, probabilities, distance,
-    model, stand_in, bundle
-    FROM earlier_results;
-INSERT INTO photos SELECT
-    path, size, mtime_ns, NULL, sha256, encoder, exact, 1, embedding, truncated, exif, fault, detail
-    FROM earlier;
-DROP TABLE earlier;
-DROP TABLE earlier_results;
-"""
-"""From version 1; its photos are opened again, since decoding has changed."""
-
-CATALOG: Final = DatabaseKind(
-    name="catalogue",
-    application_id=0x47655479,
-    version=2,
-    schema=SCHEMA,
-    upgrades={1: UPGRADE},
-    error=CatalogError,
-    missing="there is no such file: 'geograph-types tag PHOTOS --catalog FILE' makes one",
-    anew="remove it, and tag the photos again",
-)
-
-
 LASTING_FAULTS: Final = frozenset(
     {
         PhotoFault.EMPTY,
@@ -191,25 +61,8 @@ LASTING_FAULTS: Final = frozenset(
 )
 """Reasons that lie in a file's bytes; the others may be gone the next time."""
 
-
 MOST_COPIES: Final = 16
 """Of one content that are looked at for a place where it was."""
-
-COUNTS: Final = {
-    "encoder": (
-        "SELECT encoder, count(*) FROM photos WHERE embedding IS NOT NULL GROUP BY 1 "
-        "ORDER BY 2 DESC, 1"
-    ),
-    "fault": (
-        "SELECT fault, count(*) FROM results WHERE fault IS NOT NULL GROUP BY 1 ORDER BY 2 DESC, 1"
-    ),
-    "model": (
-        "SELECT model, count(*) FROM results WHERE fault IS NULL GROUP BY 1 ORDER BY 2 DESC, 1"
-    ),
-    "tags": (
-        "SELECT value, count(*) FROM results, json_each(results.tags) GROUP BY 1 ORDER BY 2 DESC, 1"
-    ),
-}
 
 
 class Catalog:
@@ -241,7 +94,7 @@ class Catalog:
                 "fault FROM photos WHERE path = ?",
                 path,
             )
-            if row is None or row[:3] != _columns(stamp):
+            if row is None or row[:3] != stamp_columns(stamp):
                 new.append(PendingPhoto(path, stamp))
                 continue
             made, (embedded, fault) = row[3:6], row[6:]
@@ -270,7 +123,7 @@ class Catalog:
         """
         alike = "size = ? AND encoder = ? AND exact = ? AND decoder = ? AND embedding NOT NULL"
         made = (encoding.encoder, encoding.exact, encoding.decoder)
-        values = (_columns(photo.stamp)[0], *made)
+        values = (stamp_columns(photo.stamp)[0], *made)
         with reported(self.path, CATALOG):
             query = f"SELECT 1 FROM photos WHERE {alike} LIMIT 1"
             known = self._connection.execute(query, values).fetchone()
@@ -286,7 +139,7 @@ class Catalog:
                 "INSERT OR REPLACE INTO photos SELECT ?, ?, ?, ?, sha256, encoder, exact, decoder, "
                 "embedding, truncated, exif, NULL, NULL "
                 f"FROM photos WHERE {alike} AND sha256 = ? LIMIT 1",
-                (key, *_columns(photo.stamp), *values, digest),
+                (key, *stamp_columns(photo.stamp), *values, digest),
             )
             self._forget([key], ["results"])
             self._forget(gone)
@@ -318,7 +171,7 @@ class Catalog:
         rows = [
             (
                 _key(photo.path),
-                *_columns(pending.stamp),
+                *stamp_columns(pending.stamp),
                 photo.sha256,
                 encoding.encoder,
                 encoding.exact,
@@ -326,7 +179,7 @@ class Catalog:
                 None if photo.embedding is None else photo.embedding.astype("<f4").tobytes(),
                 photo.truncated,
                 msgspec.json.encode(photo.exif).decode(),
-                *_failure(photo.error),
+                *failure_columns(photo.error),
             )
             for pending, photo in photos
         ]
@@ -355,22 +208,13 @@ class Catalog:
             )
             if row is not None:
                 with reported(self.path, CATALOG):
-                    photo = _photo(path, row)
+                    photo = read_photo(path, row)
                 yield photo
 
     def store_results(self, results: Iterable[PhotoResult], bundle: Bundle) -> None:
         """Write results, all of them or none, in place of earlier ones."""
         rows = [
-            (
-                _key(result.path),
-                result.types,
-                result.truncated,
-                msgspec.json.encode(result.problems).decode(),
-                *_failure(result.error),
-                *prediction_columns(result.prediction),
-                bundle.manifest.sha256,
-            )
-            for result in results
+            (_key(result.path), *result_row(result), bundle.manifest.sha256) for result in results
         ]
         with transaction(self.path, CATALOG, self._connection):
             self._connection.executemany(
@@ -384,11 +228,7 @@ class Catalog:
                 "SELECT path, types, truncated, problems, fault, detail, tags, low_confidence, "
                 "probabilities, distance, model, stand_in FROM results ORDER BY path"
             ):
-                path = Path(os.fsdecode(row[0]))
-                error = _error(path, row[4], row[5])
-                prediction = None if error else read_prediction(row[6:])
-                problems = msgspec.json.decode(row[3], type=tuple[str, ...])
-                yield PhotoResult(path, prediction, error, row[1], bool(row[2]), problems)
+                yield read_result(Path(os.fsdecode(row[0])), row[1:])
 
     def photo_count(self) -> int:
         """Count the photos that were opened."""
@@ -429,27 +269,3 @@ def _sha256(path: Path) -> bytes | None:
             return hashlib.file_digest(stream, "sha256").digest()
     except OSError:
         return None
-
-
-def _columns(stamp: FileStamp | None) -> tuple[int | None, int | None, int | None]:
-    return (None,) * 3 if stamp is None else (stamp.size, stamp.mtime_ns, stamp.ctime_ns)
-
-
-def _failure(error: PhotoError | None) -> tuple[str | None, str | None]:
-    return (None, None) if error is None else (error.fault.value, error.detail)
-
-
-def _photo(path: Path, row: Sequence[Any]) -> EmbeddedPhoto:
-    embedding, truncated, exif, sha256, fault, detail = row
-    return EmbeddedPhoto(
-        path,
-        None if fault or embedding is None else as_embeddings(np.frombuffer(embedding, "<f4"))[0],
-        _error(path, fault, detail),
-        bool(truncated),
-        msgspec.json.decode(exif, type=ExifPlaces),
-        sha256,
-    )
-
-
-def _error(path: Path, fault: str | None, detail: str | None) -> PhotoError | None:
-    return None if fault is None else PhotoError(str(path), PhotoFault(fault), detail or "")

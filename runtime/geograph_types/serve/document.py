@@ -178,7 +178,7 @@ def _section(name: str, operation: Schema) -> Iterator[str]:
     for parameter in operation.get("parameters", ()):
         yield f"<h3>Parameter</h3>{_pre(parameter)}"
     for kind, body in operation.get("requestBody", {}).get("content", {}).items():
-        yield f"<h3>Request, {escape(kind)}</h3>{_pre(body['schema'])}"
+        yield f"<h3>Request, {escape(kind)}</h3>{_schema(body['schema'])}"
         if "example" in body:
             yield f"<p>For example:</p>{_pre(body['example'])}"
     yield "<h3>Answers</h3><dl>"
@@ -186,6 +186,12 @@ def _section(name: str, operation: Schema) -> Iterator[str]:
         kinds = ", ".join(answer.get("content", {}))
         yield f"<dt>{escape(status)} {escape(kinds)}<dd>{escape(answer['description'])}"
     yield "</dl>"
+
+
+def _schema(schema: Schema) -> str:
+    """Show a schema, or refer to where it stands on the page."""
+    name = escape(schema.get("$ref", "").rpartition("/")[2])
+    return f"<p>See <a href='#{name}'>{name}</a>.</p>" if name else _pre(schema)
 
 
 def _pre(value: Any) -> str:

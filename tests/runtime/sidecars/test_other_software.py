@@ -84,14 +84,18 @@ def kept(path: Path) -> tuple[object, ...]:
     return status.st_uid, status.st_gid, stat.S_IMODE(status.st_mode), attributes
 
 
+@pytest.mark.parametrize("linked", [False, True])
 @pytest.mark.parametrize("program", SIDECARS)
-def test_all_that_a_program_wrote_stays(folder: Path, program: str) -> None:
+def test_all_that_a_program_wrote_stays(folder: Path, program: str, linked: bool) -> None:
     photo, sidecar = folder / "photo.jpg", folder / "photo.jpg.xmp"
     sidecar.write_bytes(SIDECARS[program])
     sidecar.chmod(0o640)
     os.setxattr(sidecar, "user.rating", b"4")
     os.setxattr(sidecar, "system.posix_acl_access", ACCESS_LIST)
-    before, whose = facts(SIDECARS[program]), kept(sidecar)
+    if linked:
+        sidecar.rename(folder / "elsewhere")
+        sidecar.symlink_to("elsewhere")
+    before, whose, names = facts(SIDECARS[program]), kept(sidecar), sorted(folder.iterdir())
 
     apply_plan(plan_tags(photo, ("Inside",)))
     written = facts(sidecar.read_bytes())
@@ -106,7 +110,8 @@ def test_all_that_a_program_wrote_stays(folder: Path, program: str) -> None:
     apply_plan(plan_undo(sidecar))
     assert facts(sidecar.read_bytes()) == before
     assert kept(sidecar) == whose
-    assert [path.name for path in folder.iterdir()] == ["photo.jpg.xmp"]
+    assert sorted(folder.iterdir()) == names
+    assert sidecar.is_symlink() is linked
 
 
 def test_a_sidecar_that_belongs_to_somebody_else() -> None:
