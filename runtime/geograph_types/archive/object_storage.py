@@ -123,17 +123,18 @@ def _photos(names: Iterable[str], passed_over: PassedOver) -> set[str]:
     photos: set[str] = set()
     skipped: dict[Path, Reason] = {}
     for folder, files in folders.items():
-        above = [one for one in (Path(folder), *Path(folder).parents) if folder_reason(one.name)]
+        path = Path(folder)
+        above = {one: why for one in (path, *path.parents) if (why := folder_reason(one.name))}
         if above:
-            skipped[above[-1]] = folder_reason(above[-1].name)
+            skipped.update(list(above.items())[-1:])  # the outermost
             continue
         for file, reason in file_reasons(files):
             if reason:
                 passed_over.add(Path(files[file]), reason)
             else:
                 photos.add(files[file])
-    for path, reason in skipped.items():
-        passed_over.add(path, reason)
+    for path, why in skipped.items():
+        passed_over.add(path, why)
     return photos
 
 

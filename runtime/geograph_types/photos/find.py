@@ -4,7 +4,7 @@ import os
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from enum import StrEnum
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -181,7 +181,7 @@ def folder_reason(name: str) -> Reason | None:
     return Reason.COPIES if copies else None
 
 
-def file_reasons(files: Iterable[str]) -> Iterator[tuple[str, Reason | None]]:
+def file_reasons(files: Collection[str]) -> Iterator[tuple[str, Reason | None]]:
     """List the files of one folder in order, each with the reason why it is not a photo.
 
     RAW files are photos if they stand alone.
