@@ -6,8 +6,6 @@ import click
 
 from geograph_types.cli.commands import installed_commands, load_command
 
-__all__ = ["every_command"]
-
 
 def every_command() -> dict[str, click.Command]:
     """Return all commands by what is typed for them, groups and their commands too."""

@@ -8,11 +8,10 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-__all__ = ["FakeGeograph", "Faults", "serve"]
+from loopback import Handler, served
 
 Row = dict[str, Any] | bytes
 Page = tuple[int, dict[str, str], bytes]
@@ -95,18 +94,14 @@ class FakeGeograph:
         }
 
     def embeddings(self) -> dict[int, dict[str, Any]]:
-        return {
-            number: entries[0]
-            for commit in self.commits
-            if not commit.is_labels
-            for number, entries in commit.entries.items()
-        }
+        commits = [commit for commit in self.commits if not commit.is_labels]
+        every = [one for commit in commits for one in commit.entries.items()]
+        return {number: entries[0] for number, entries in every}
 
     def effective(self) -> Counter[int]:
         """Count, by photo, the sets of labels under different keys."""
-        keys = {
-            (commit.key, number) for commit in self.label_commits() for number in commit.entries
-        }
+        commits = self.label_commits()
+        keys = {(commit.key, number) for commit in commits for number in commit.entries}
         return Counter(number for _, number in keys)
 
     def repeated_lists(self) -> int:
@@ -147,14 +142,9 @@ class FakeGeograph:
             return self.chance.random() < share
 
 
-class Handler(BaseHTTPRequestHandler):
-    """One connection."""
-
+class Connection(Handler):
     protocol_version = "HTTP/1.1"
     fake: FakeGeograph
-
-    def log_message(self, *_: object) -> None:
-        pass
 
     def do_GET(self) -> None:
         parts = urlsplit(self.path)
@@ -214,10 +204,9 @@ class Handler(BaseHTTPRequestHandler):
 
     def note(self, outcome: str) -> None:
         headers = {name.lower(): value for name, value in self.headers.items()}
+        asked = Asked(time.monotonic(), self.command, self.path, headers, outcome)
         with self.fake.lock:
-            self.fake.asked.append(
-                Asked(time.monotonic(), self.command, self.path, headers, outcome)
-            )
+            self.fake.asked.append(asked)
 
     def drop(self) -> None:
         self.note("dropped")
@@ -237,23 +226,9 @@ class Handler(BaseHTTPRequestHandler):
             self.close_connection = True
 
 
-class Server(ThreadingHTTPServer):
-    daemon_threads = True
-
-    def handle_error(self, *_: object) -> None:
-        """Be quiet about clients that were killed."""
-
-
 @contextmanager
 def serve(fake: FakeGeograph) -> Iterator[FakeGeograph]:
     """Serve until the end of the block."""
-    server = Server(("127.0.0.1", 0), type("Bound", (Handler,), {"fake": fake}))
-    fake.url = f"http://127.0.0.1:{server.server_port}/api"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    try:
+    with served(type("Bound", (Connection,), {"fake": fake}), daemon=True) as address:
+        fake.url = f"{address}/api"
         yield fake
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()

@@ -12,9 +12,12 @@ import struct
 import subprocess
 import sys
 import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+
+from loopback import Handler
+from watched_run import name_in
 
 NAMES: dict[str, list[str]] = {
     "public.test": ["8.8.8.8"],
@@ -31,19 +34,14 @@ PROXY_PORT = 3128
 reached: list[tuple[str, int, str]] = []
 
 
-class Listener(BaseHTTPRequestHandler):
+class Listener(Handler):
     """Answers every GET, and notes at which address, and for which host."""
 
     def do_GET(self) -> None:
         address, port = self.connection.getsockname()[:2]
         reached.append((address, port, self.headers["Host"]))
-        self.send_response(200)
-        self.send_header("Content-Length", "2")
-        self.end_headers()
+        self.start(200, Content_Length=2)
         self.wfile.write(b"ok")
-
-    def log_message(self, *_: object) -> None:
-        pass
 
 
 class Server6(ThreadingHTTPServer):
@@ -67,11 +65,8 @@ def resolve() -> None:
     sock.bind(("127.0.0.1", 53))
     while True:
         question, client = sock.recvfrom(512)
-        labels, place = [], 12
-        while length := question[place]:
-            labels.append(question[place + 1 : place + 1 + length].decode())
-            place += 1 + length
-        name, (kind,) = ".".join(labels), struct.unpack(">H", question[place + 1 : place + 3])
+        name, place = name_in(question), question.index(0, 12)
+        (kind,) = struct.unpack(">H", question[place + 1 : place + 3])
         family = {1: socket.AF_INET, 28: socket.AF_INET6}.get(kind)
         addresses = NAMES.get(name, [])
         if name == "changing.test":

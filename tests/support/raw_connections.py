@@ -3,8 +3,6 @@
 import socket
 from typing import Any
 
-__all__ = ["connect", "everything"]
-
 
 def connect(service: Any, sent: bytes) -> socket.socket:
     """Open one, and send what may be no request."""

@@ -14,8 +14,6 @@ import threading
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["WatchedRun", "missing_namespaces", "run_watched"]
-
 NAMESPACES = ["unshare", "--map-root-user", "--net", "--mount"]
 FILES = {"/etc/resolv.conf": "nameserver 127.0.0.1\n", "/etc/nsswitch.conf": "hosts: files dns\n"}
 NO_SUCH_NAME = b"\x81\x83"

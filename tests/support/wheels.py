@@ -7,8 +7,6 @@ import venv
 from pathlib import Path
 from typing import Final
 
-__all__ = ["ROOT", "build_wheel", "install", "install_packages", "run", "run_clean"]
-
 ROOT: Final = Path(__file__).parents[2]
 
 
