@@ -1,5 +1,3 @@
-"""Which source a distance comes from, and what becomes of sources that do not fit."""
-
 import sys
 from pathlib import Path
 
@@ -9,7 +7,7 @@ from geograph_types import Distance, DistanceBasis, Grid, GridPosition
 from geograph_types.distance.coordinates import Coordinates
 from geograph_types.distance.crossing import Crossing
 from geograph_types.distance.distance import DistanceSource
-from geograph_types.distance.sources import NOWHERE, BestDistance, Places, best_distance
+from geograph_types.distance.sources import NOWHERE, Places, best_distance
 from geograph_types.errors import GridError, MissingExtraError
 from geograph_types.photos.labels import PhotoLabels, read_labels
 
@@ -20,120 +18,62 @@ LONDON = Coordinates(51.50775, -0.12794, 10)
 ON_A_LINE = Coordinates(51.50775, -0.1281, 10)
 LONDON_TOO = Coordinates(51.5095, -0.1200, 10)
 DUBLIN = Coordinates(53.3498, -6.2603, 10)
+SPIRE = GridPosition(Grid.IRISH, 315_904, 234_671)
 PARIS = Coordinates(48.85, 2.35, 10)
 
 
-def outcome(best: BestDistance) -> tuple[int | None, str, str, str]:
-    distance = best.distance
-    metres = None if distance.metres is None else round(distance.metres)
-    return metres, distance.basis.value, distance.source.value, distance.crossing.value
+ABOUT = Places(LONDON, LONDON_TOO)
+ABOUT_90 = Places(LONDON, LONDON_TOO, 90.0)
+COARSE = Places(HERE, GridPosition(Grid.OSGB36, 530_000, 180_000, 4))
+TWO_DECIMALS = Places(Coordinates.parse("51.5", "-0.1"), HERE)
 
 
 @pytest.mark.parametrize(
-    ("csv", "exif", "expected"),
+    ("csv", "exif", "metres", "words"),
     [
-        pytest.param(NOWHERE, NOWHERE, (None, "unknown", "unknown", "unknown"), id="nothing"),
-        pytest.param(
-            Places(HERE, THERE),
-            Places(LONDON, LONDON_TOO, 70.0),
-            (1000, "positions", "csv", "crossed"),
-            id="positions of the CSV before all of EXIF",
-        ),
-        pytest.param(
-            Places(HERE, THERE, 70.0),
-            NOWHERE,
-            (70, "metres", "csv", "crossed"),
-            id="a stated distance before a measured one, positions tell of the crossing",
-        ),
-        pytest.param(
-            Places(metres=70.0),
-            Places(LONDON, LONDON_TOO, 90.0),
-            (70, "metres", "csv", "not_crossed"),
-            id="the CSV's distance, with the crossing of EXIF",
-        ),
-        pytest.param(
-            Places(subject=THERE),
-            Places(camera=LONDON),
-            (489, "positions", "csv_and_exif", "not_crossed"),
-            id="the subject of the CSV and the camera of EXIF",
-        ),
-        pytest.param(
-            Places(camera=HERE),
-            Places(camera=LONDON, metres=300.0),
-            (300, "metres", "exif", "unknown"),
-            id="no subject anywhere: EXIF's distance",
-        ),
-        pytest.param(
-            NOWHERE,
-            Places(LONDON, LONDON_TOO),
-            (585, "positions", "exif", "not_crossed"),
-            id="positions of EXIF",
-        ),
-        pytest.param(
-            NOWHERE,
-            Places(LONDON, LONDON_TOO, 90.0),
-            (90, "metres", "exif", "not_crossed"),
-            id="distance of EXIF",
-        ),
-        pytest.param(
-            NOWHERE,
-            Places(ON_A_LINE, LONDON_TOO),
-            (598, "positions", "exif", "too_close_to_a_line"),
-            id="a camera within its accuracy of a line",
-        ),
-        pytest.param(
-            NOWHERE, Places(LONDON), (None, "unknown", "unknown", "unknown"), id="no subject"
-        ),
-        pytest.param(
-            Places(HERE, GridPosition(Grid.OSGB36, 530_000, 180_000, 4)),
-            NOWHERE,
-            (None, "reference_too_coarse", "csv", "crossed"),
-            id="a whole square",
-        ),
-        pytest.param(
-            Places(HERE, GridPosition(Grid.OSGB36, 530_000, 180_000, 4)),
-            Places(LONDON, LONDON_TOO),
-            (585, "positions", "exif", "crossed"),
-            id="a whole square tells of the crossing, EXIF of the metres",
-        ),
-        pytest.param(
-            Places(Coordinates.parse("51.5", "-0.1"), HERE),
-            NOWHERE,
-            (None, "reference_too_coarse", "csv", "reference_too_coarse"),
-            id="too few decimals",
-        ),
+        (NOWHERE, NOWHERE, None, "unknown unknown unknown"),
+        (Places(HERE, THERE), ABOUT_90, 1000, "positions csv crossed"),
+        (Places(HERE, THERE, 70.0), NOWHERE, 70, "metres csv crossed"),
+        (Places(metres=70.0), ABOUT_90, 70, "metres csv not_crossed"),
+        (Places(subject=THERE), Places(LONDON), 489, "positions csv_and_exif not_crossed"),
+        (Places(HERE), Places(LONDON, metres=300.0), 300, "metres exif unknown"),
+        (NOWHERE, ABOUT, 585, "positions exif not_crossed"),
+        (NOWHERE, ABOUT_90, 90, "metres exif not_crossed"),
+        (NOWHERE, Places(ON_A_LINE, LONDON_TOO), 598, "positions exif too_close_to_a_line"),
+        (NOWHERE, Places(LONDON), None, "unknown unknown unknown"),
+        (COARSE, NOWHERE, None, "reference_too_coarse csv crossed"),
+        (COARSE, ABOUT, 585, "positions exif crossed"),
+        (TWO_DECIMALS, NOWHERE, None, "reference_too_coarse csv reference_too_coarse"),
+        # The focus is a distance only where nothing better is there.
+        (NOWHERE, Places(focus_metres=4.0), 4, "metres exif unknown"),
+        (Places(HERE, THERE), Places(focus_metres=4.0), 1000, "positions csv crossed"),
+        (Places(metres=7.0), Places(focus_metres=4.0), 7, "metres csv unknown"),
+        (NOWHERE, Places(LONDON, LONDON_TOO, None, 4.0), 585, "positions exif not_crossed"),
+        (NOWHERE, Places(None, None, 90.0, 4.0), 90, "metres exif unknown"),
     ],
 )
-def test_the_best_source_is_used_and_named(
-    csv: Places, exif: Places, expected: tuple[int | None, str, str, str]
-) -> None:
+def test_the_best_source_wins(csv: Places, exif: Places, metres: float | None, words: str) -> None:
     best = best_distance(csv, exif)
-    metres, *words = outcome(best)
-    assert words == list(expected[1:])
-    assert metres == pytest.approx(expected[0], abs=8)
+    found = best.distance
+    assert [found.basis.value, found.source.value, found.crossing.value] == words.split()
+    assert found.metres == pytest.approx(metres, abs=8)
     assert best.problem is None
 
 
 def test_the_subjects_grid_is_used_for_both() -> None:
-    """A view from Galloway to Antrim is measured on one grid."""
     galloway, antrim = Coordinates(54.842, -5.117), Coordinates(54.845, -5.715)
     for camera, subject in ((galloway, antrim), (antrim, galloway)):
         distance = best_distance(Places(camera, subject)).distance
         assert distance.metres == pytest.approx(38_400, rel=0.01)
         assert distance.crossing is Crossing.CROSSED
-
-
-def test_a_reference_gives_its_grid_to_the_other_place() -> None:
-    spire = GridPosition(Grid.IRISH, 315_904, 234_671)
-    distance = best_distance(Places(camera=DUBLIN, subject=spire)).distance
-    assert distance.metres == pytest.approx(8, abs=8)
+    by_reference = best_distance(Places(camera=DUBLIN, subject=SPIRE)).distance
+    assert by_reference.metres == pytest.approx(8, abs=8)
 
 
 def test_the_csvs_places_on_two_grids_are_an_error_unless_the_distance_is_stated() -> None:
-    irish = GridPosition(Grid.IRISH, 315_904, 234_671)
     with pytest.raises(GridError, match="give the distance in metres"):
-        best_distance(Places(HERE, irish))
-    stated = best_distance(Places(HERE, irish, 60_000.0)).distance
+        best_distance(Places(HERE, SPIRE))
+    stated = best_distance(Places(HERE, SPIRE, 60_000.0)).distance
     assert (stated.metres, stated.crossing) == (60_000.0, Crossing.UNKNOWN)
 
 
@@ -148,17 +88,14 @@ def test_the_csvs_places_on_two_grids_are_an_error_unless_the_distance_is_stated
         (Coordinates(48.9, 2.3, 600), Coordinates(48.8, 2.3, 600), None),
     ],
 )
-def test_positions_abroad_have_a_distance_and_no_square(
-    camera: Coordinates, subject: Coordinates, metres: int | None
-) -> None:
+def test_no_square_abroad(camera: Coordinates, subject: Coordinates, metres: int | None) -> None:
     for best in (
         best_distance(NOWHERE, Places(camera, subject)),
         best_distance(Places(camera, subject)),
         best_distance(Places(camera), Places(subject=subject)),
     ):
-        assert best.problem is None
+        assert (best.problem, best.distance.crossing) == (None, Crossing.UNKNOWN)
         assert best.distance.metres == (metres and pytest.approx(metres, rel=0.003))
-        assert best.distance.crossing is Crossing.UNKNOWN
     assert best_distance(Places(metres=5.0), Places(camera, subject)).distance.metres == 5.0
 
 
@@ -168,18 +105,7 @@ def test_a_reference_and_a_place_abroad_are_a_problem() -> None:
     assert "on neither grid" in (best.problem or "")
 
 
-def test_the_focus_is_a_distance_where_nothing_better_is_there() -> None:
-    exif = Places(focus_metres=4.0)
-    assert outcome(best_distance(NOWHERE, exif)) == (4, "metres", "exif", "unknown")
-    assert best_distance(Places(HERE, THERE), exif).distance.metres == 1000
-    assert best_distance(Places(metres=7.0), exif).distance.metres == 7
-    for better in (Places(LONDON, LONDON_TOO, None, 4.0), Places(None, None, 90.0, 4.0)):
-        assert best_distance(NOWHERE, better).distance.metres != 4
-
-
-def test_without_pyproj_grid_references_work_and_the_rest_names_the_extra(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_without_pyproj_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(sys.modules, "geograph_types.distance.geodesy", raising=False)
     monkeypatch.setitem(sys.modules, "pyproj", None)
     assert best_distance(Places(HERE, THERE)).distance.metres == 1000
@@ -188,6 +114,10 @@ def test_without_pyproj_grid_references_work_and_the_rest_names_the_extra(
     best = best_distance(NOWHERE, Places(LONDON, LONDON_TOO, 90.0))
     assert best.distance.metres == 90
     assert "geograph-types[geo]" in (best.problem or "")
+
+
+GEOGRAPHIC = "camera_latitude,camera_longitude,subject_latitude,subject_longitude"
+ON_GRID = "camera,grid,subject_easting,subject_northing"
 
 
 def records(tmp_path: Path, text: str) -> list[PhotoLabels]:
@@ -207,24 +137,9 @@ def records(tmp_path: Path, text: str) -> list[PhotoLabels]:
         ("camera,subject", "TQ 29 80,TQ 30 80", None, True),
         ("camera,subject,distance", "TQ 299 804,TQ 302 808,40", 40, True),
         ("camera,subject,distance", "TQ 299 804,TQ 302 808,Unknown", 500, True),
-        (
-            "camera_latitude,camera_longitude,subject_latitude,subject_longitude",
-            "51.50775,-0.12794,51.50775,-0.11356",
-            998,
-            True,
-        ),
-        (
-            "camera,grid,subject_easting,subject_northing,figures",
-            "TQ 299 804,osgb,530200,180800,6",
-            500,
-            True,
-        ),
-        (
-            "camera,grid,subject_easting,subject_northing,subject_figures",
-            "TQ 299 804,osgb,530000,180000,4",
-            None,
-            True,
-        ),
+        (GEOGRAPHIC, "51.50775,-0.12794,51.50775,-0.11356", 998, True),
+        (f"{ON_GRID},figures", "TQ 299 804,osgb,530200,180800,6", 500, True),
+        (f"{ON_GRID},subject_figures", "TQ 299 804,osgb,530000,180000,4", None, True),
     ],
 )
 def test_places_come_from_any_columns(
@@ -232,7 +147,7 @@ def test_places_come_from_any_columns(
 ) -> None:
     (record,) = records(tmp_path, f"photo,{columns}\na.jpg,{row}\n")
     assert record.error is None
-    assert record.distance.metres == (metres if metres is None else pytest.approx(metres, abs=3))
+    assert record.distance.metres == pytest.approx(metres, abs=3)
     assert record.distance.crosses_grid is crosses
     known = record.distance != Distance.unknown()
     assert record.distance.source is (DistanceSource.STATED if known else DistanceSource.UNKNOWN)
@@ -248,9 +163,7 @@ def test_places_come_from_any_columns(
         ('"48.85,2.35",TQ 302 808', "on neither grid"),
     ],
 )
-def test_a_place_that_cannot_be_read_costs_its_photo_only(
-    tmp_path: Path, row: str, message: str
-) -> None:
+def test_a_bad_place_costs_its_photo_only(tmp_path: Path, row: str, message: str) -> None:
     text = f"photo,camera,subject\na.jpg,{row}\nb.jpg,TQ 299 804,TQ 299 804\n"
     bad, good = records(tmp_path, text)
     assert bad.distance == Distance.unknown()
