@@ -1,5 +1,3 @@
-"""Vectors that must not reach the head are refused by name."""
-
 import numpy as np
 import pytest
 
@@ -30,10 +28,12 @@ def test_normalised_vectors_are_refused_and_the_message_says_why(norm: float) ->
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf, 1e30])
-def test_vectors_that_are_not_finite_are_refused(bad: float) -> None:
+def test_zeros_and_what_is_not_finite_are_refused(bad: float) -> None:
     vectors = raw_vectors(3)
+    vectors[0] = 0
     vectors[1, 500] = bad
-    assert embedding_faults(vectors) == {1: EmbeddingFault.NOT_FINITE}
+    expected = {0: EmbeddingFault.ZERO, 1: EmbeddingFault.NOT_FINITE}
+    assert embedding_faults(vectors) == expected
 
 
 def test_numbers_beyond_float32_are_refused_without_a_warning() -> None:
@@ -46,12 +46,6 @@ def test_numbers_beyond_float32_are_refused_without_a_warning() -> None:
             as_embeddings(values)
         assert (caught.value.fault, caught.value.row) == (EmbeddingFault.NOT_FINITE, 1)
     assert embedding_faults(widen(vectors)) == {1: EmbeddingFault.NOT_FINITE}
-
-
-def test_zeros_are_refused() -> None:
-    vectors = raw_vectors(3)
-    vectors[0] = 0
-    assert embedding_faults(vectors) == {0: EmbeddingFault.ZERO}
 
 
 def test_float16_vectors_are_judged_in_float32() -> None:

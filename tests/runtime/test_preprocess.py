@@ -1,5 +1,3 @@
-"""Preprocessing against open_clip's own transform, which is the reference."""
-
 import random
 
 import numpy as np
@@ -77,14 +75,9 @@ def test_the_encoder_gets_bytes_and_another_encoder_floats() -> None:
     assert normalised.flags.c_contiguous
 
 
-def test_what_is_far_too_long_for_a_photo_is_refused_before_it_takes_gigabytes() -> None:
-    with pytest.raises(PhotoError) as caught:
-        preprocess(Image.new("L", (65_500, 100)))
-    assert (caught.value.photo, caught.value.fault) == ("image", PhotoFault.TOO_ELONGATED)
-    assert "65500x100" in caught.value.detail
-
-
 def test_an_edge_may_be_500_times_the_other_and_no_more() -> None:
     assert preprocess(Image.new("L", (1, 500), 9)).shape == (224, 224, 3)
-    with pytest.raises(PhotoError, match="1x501"):
-        preprocess(Image.new("L", (1, 501)))
+    for width, height in ((65_500, 100), (1, 501)):
+        with pytest.raises(PhotoError, match=f"{width}x{height}") as caught:
+            preprocess(Image.new("L", (width, height)))
+        assert (caught.value.photo, caught.value.fault) == ("image", PhotoFault.TOO_ELONGATED)

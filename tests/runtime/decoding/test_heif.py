@@ -44,9 +44,7 @@ def test_avif_is_not_taken_for_heic(tmp_path: Path) -> None:
     assert open_photo(path).size == (64, 48)
 
 
-def test_without_the_extra_the_photo_says_which_is_missing(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_without_the_extra_it_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pi_heif", None)
     formats._register_heif.cache_clear()
     with pytest.raises(PhotoError, match=r"unsupported_format.*geograph-types\[heif\]") as caught:

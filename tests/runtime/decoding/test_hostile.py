@@ -3,7 +3,6 @@
 A short series runs here; `make acceptance` sets GEOGRAPH_TYPES_HOSTILE for a long one.
 """
 
-import io
 import json
 import os
 import shutil
@@ -12,104 +11,93 @@ import subprocess
 import sys
 import zlib
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from threading import Event, Thread
 
 import numpy as np
 import pytest
+from pictures import chunk, encoded
 from PIL import Image
+from processes import proportional_bytes
 
 from geograph_types.cli.main import main
 from geograph_types.errors import PhotoFault
 from geograph_types_trainer.scenes import draw_scenes
 
-HOSTILE = int(os.environ.get("GEOGRAPH_TYPES_HOSTILE", "44"))
+HOSTILE = int(os.environ.get("GEOGRAPH_TYPES_HOSTILE", "33"))
 LONG = HOSTILE >= 1000
 MEMORY_LIMIT = 500 << 20
 HEIC = Path(__file__).parent / "data" / "scene.heic"
 
 Maker = Callable[[Path, np.random.Generator], Path]
+Change = Callable[[bytearray, np.random.Generator], None]
 
 
-def encoded(kind: str, rng: np.random.Generator) -> bytearray:
+def content(data: bytes | Callable[[np.random.Generator], bytes], suffix: str = ".jpg") -> Maker:
+    def make(path: Path, rng: np.random.Generator) -> Path:
+        path = path.with_suffix(suffix)
+        path.write_bytes(data(rng) if callable(data) else data)
+        return path
+
+    return make
+
+
+def damaged(kind: str, change: Change) -> Maker:
+    def data(rng: np.random.Generator) -> bytes:
+        drawn_first = drawn(kind, rng)
+        change(drawn_first, rng)
+        return drawn_first
+
+    return content(data)
+
+
+def png_bomb(rng: np.random.Generator) -> bytes:
+    return encoded(Image.new("1", (11_000 + int(rng.integers(9000)), 11_000)), "PNG")
+
+
+def drawn(kind: str, rng: np.random.Generator) -> bytearray:
     pixels = rng.integers(0, 256, (40, 60, 3)).astype(np.uint8)
-    buffer = io.BytesIO()
     image = Image.fromarray(pixels).resize((240, 160), Image.Resampling.BICUBIC)
-    image.save(buffer, kind, **({"progressive": rng.random() < 0.3} if kind == "JPEG" else {}))
-    return bytearray(buffer.getvalue())
+    options = {"progressive": rng.random() < 0.3} if kind == "JPEG" else {}
+    return bytearray(encoded(image, kind, **options))
 
 
 def truncated(kind: str) -> Maker:
-    def make(path: Path, rng: np.random.Generator) -> Path:
-        data = encoded(kind, rng)
-        path.write_bytes(data[: int(len(data) * rng.uniform(0.01, 0.99))])
-        return path
+    def change(data: bytearray, rng: np.random.Generator) -> None:
+        del data[int(len(data) * rng.uniform(0.01, 0.99)) :]
 
-    return make
+    return damaged(kind, change)
 
 
 def flipped(kind: str) -> Maker:
-    def make(path: Path, rng: np.random.Generator) -> Path:
-        data = encoded(kind, rng)
+    def change(data: bytearray, rng: np.random.Generator) -> None:
         for place in rng.integers(0, len(data), int(rng.integers(1, 30))):
             data[place] ^= 1 << int(rng.integers(8))
-        path.write_bytes(data)
-        return path
 
-    return make
+    return damaged(kind, change)
 
 
-def content(data: bytes, suffix: str = ".jpg") -> Maker:
-    def make(path: Path, rng: np.random.Generator) -> Path:
-        path = path.with_suffix(suffix)
-        path.write_bytes(data)
-        return path
-
-    return make
+def png_text_bomb(data: bytearray, rng: np.random.Generator) -> None:
+    data[33:33] = chunk(b"zTXt", b"Comment\0\0" + zlib.compress(bytes(80 << 20)))
 
 
-def png_bomb(path: Path, rng: np.random.Generator) -> Path:
-    path = path.with_suffix(".png")
-    with path.open("wb") as file:
-        Image.new("1", (11_000 + int(rng.integers(9000)), 11_000)).save(file, "PNG")
-    return path
-
-
-def png_text_bomb(path: Path, rng: np.random.Generator) -> Path:
-    data = encoded("PNG", rng)
-    body = b"Comment\0\0" + zlib.compress(bytes(80 << 20))
-    chunk = struct.pack(">I", len(body)) + b"zTXt" + body
-    data[33:33] = chunk + struct.pack(">I", zlib.crc32(chunk[4:]))
-    path.write_bytes(data)
-    return path
-
-
-def webp_bomb(path: Path, rng: np.random.Generator) -> Path:
-    buffer = io.BytesIO()
-    Image.new("RGB", (16, 16), "red").save(buffer, "WEBP", lossless=True)
-    data = bytearray(buffer.getvalue())
+def webp_bomb() -> bytes:
+    data = bytearray(encoded(Image.new("RGB", (16, 16), "red"), "WEBP", lossless=True))
     size = 16_382 | 16_382 << 14  # width and height less 1, 14 bits each
     data[21:25] = struct.pack("<I", size | struct.unpack("<I", data[21:25])[0] & 0xF << 28)
-    path.write_bytes(data)
-    return path
+    return bytes(data)
 
 
-def tiff_bomb(path: Path, rng: np.random.Generator) -> Path:
-    data = encoded("TIFF", rng)
+def tiff_bomb(data: bytearray, rng: np.random.Generator) -> None:
     for tag, side in ((256, 200_000), (257, 150_000)):
         place = data.index(struct.pack("<H", tag))
         data[place : place + 12] = struct.pack("<HHII", tag, 4, 1, side)
-    path.write_bytes(data)
-    return path
 
 
-def jpeg_bomb(path: Path, rng: np.random.Generator) -> Path:
-    data = encoded("JPEG", rng)
+def jpeg_bomb(data: bytearray, rng: np.random.Generator) -> None:
     frame = max(data.find(b"\xff\xc0"), data.find(b"\xff\xc2"))
     data[frame + 5 : frame + 9] = struct.pack(">HH", 65_500, 65_500)
-    path.write_bytes(data)
-    return path
 
 
 def folder(path: Path, rng: np.random.Generator) -> Path:
@@ -138,20 +126,15 @@ def latin_1(maker: Maker) -> Maker:
     return make
 
 
-def elongated(path: Path, rng: np.random.Generator) -> Path:
-    Image.new("L", (9000, 3)).save(path, "PNG")
-    return path
-
-
 # What each must end as; `None` where it depends on what was hit.
 KINDS: list[tuple[Maker, PhotoFault | None]] = [
     *((truncated(kind), None) for kind in ("JPEG", "PNG", "WEBP", "TIFF", "AVIF", "JPEG")),
     *((flipped(kind), None) for kind in ("JPEG", "PNG", "WEBP", "TIFF", "AVIF", "JPEG")),
-    (png_bomb, PhotoFault.TOO_MANY_PIXELS),
-    (png_text_bomb, None),
-    (webp_bomb, PhotoFault.TOO_MANY_PIXELS),
-    (tiff_bomb, PhotoFault.TOO_MANY_PIXELS),
-    (jpeg_bomb, PhotoFault.TOO_MANY_PIXELS),
+    (content(png_bomb, ".png"), PhotoFault.TOO_MANY_PIXELS),
+    (damaged("PNG", png_text_bomb), None),
+    (content(webp_bomb()), PhotoFault.TOO_MANY_PIXELS),
+    (damaged("TIFF", tiff_bomb), PhotoFault.TOO_MANY_PIXELS),
+    (damaged("JPEG", jpeg_bomb), PhotoFault.TOO_MANY_PIXELS),
     (content(b""), PhotoFault.EMPTY),
     (content(b"", ".heic"), PhotoFault.EMPTY),
     (content(b"just text"), PhotoFault.NOT_AN_IMAGE),
@@ -165,7 +148,7 @@ KINDS: list[tuple[Maker, PhotoFault | None]] = [
     (link("nowhere"), PhotoFault.NOT_FOUND),
     (link("{name}"), PhotoFault.UNREADABLE),
     (link("."), PhotoFault.NOT_A_FILE),
-    (elongated, PhotoFault.TOO_ELONGATED),
+    (content(encoded(Image.new("L", (9000, 3)), "PNG")), PhotoFault.TOO_ELONGATED),
     (latin_1(truncated("PNG")), None),
     (latin_1(content(b"")), PhotoFault.EMPTY),
 ]
@@ -203,18 +186,6 @@ def written(path: Path) -> str:
     return str(path).encode(errors="surrogateescape").decode(errors="backslashreplace")
 
 
-def resident(pid: int) -> Iterator[int]:
-    """Proportional resident bytes of a process and of those that it started."""
-    try:
-        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
-        yield next(int(line.split()[1]) << 10 for line in lines if line.startswith("Pss:"))
-        for thread in Path(f"/proc/{pid}/task").iterdir():
-            for child in (thread / "children").read_text().split():
-                yield from resident(int(child))
-    except (OSError, StopIteration):
-        return
-
-
 def test_each_costs_itself_and_the_good_are_tagged(small_bundle: Path, tmp_path: Path) -> None:
     photos = tmp_path / "photos"
     photos.mkdir()
@@ -228,7 +199,7 @@ def test_each_costs_itself_and_the_good_are_tagged(small_bundle: Path, tmp_path:
         def watch() -> None:
             nonlocal peak
             while not done.wait(0.05):
-                peak = max(peak, sum(resident(process.pid)))
+                peak = max(peak, proportional_bytes(process.pid))
 
         watcher = Thread(target=watch)
         watcher.start()

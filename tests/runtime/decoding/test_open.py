@@ -1,23 +1,13 @@
-"""Photos of every kind open upright; everything else is refused with a reason."""
-
-import io
 import os
 from pathlib import Path
 
 import numpy as np
 import pytest
+from pictures import ORIENTATION_TAG, STORED, encoded
 from PIL import Image
 
-from geograph_types.decoding.open import PIXEL_LIMIT, decode_photo, decoding_memory, open_photo
+from geograph_types.decoding.open import decode_photo, decoding_memory, open_photo
 from geograph_types.errors import PhotoError, PhotoFault
-
-ORIENTATION_TAG = 0x0112
-
-
-def encoded(image: Image.Image, kind: str, **options: object) -> bytes:
-    buffer = io.BytesIO()
-    image.save(buffer, kind, **options)
-    return buffer.getvalue()
 
 
 def scene(size: tuple[int, int] = (64, 48)) -> Image.Image:
@@ -41,18 +31,10 @@ def test_known_formats_open_from_bytes_and_files(kind: str, tmp_path: Path) -> N
     assert np.array_equal(np.asarray(open_photo(path)), np.asarray(open_photo(data)))
 
 
-@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("orientation", STORED)
 def test_exif_orientation_is_applied(orientation: int) -> None:
-    transposed = {
-        2: Image.Transpose.FLIP_LEFT_RIGHT,
-        3: Image.Transpose.ROTATE_180,
-        4: Image.Transpose.FLIP_TOP_BOTTOM,
-        5: Image.Transpose.TRANSPOSE,
-        6: Image.Transpose.ROTATE_90,
-        7: Image.Transpose.TRANSVERSE,
-        8: Image.Transpose.ROTATE_270,
-    }
-    stored = scene().transpose(transposed[orientation]) if orientation > 1 else scene()
+    transpose = STORED[orientation]
+    stored = scene() if transpose is None else scene().transpose(transpose)
     exif = Image.Exif()
     exif[ORIENTATION_TAG] = orientation
     upright = open_photo(encoded(stored, "PNG", exif=exif))
@@ -67,31 +49,18 @@ def fault_of(photo: str | Path | bytes) -> PhotoFault:
 
 
 def test_what_is_no_photo_is_refused_with_its_reason(tmp_path: Path) -> None:
-    empty = tmp_path / "empty.jpg"
-    empty.touch()
-    text = tmp_path / "text.jpg"
-    text.write_text("not a photo")
+    (tmp_path / "empty.jpg").touch()
+    (tmp_path / "text.jpg").write_text("not a photo")
     os.mkfifo(tmp_path / "pipe.jpg")
     assert fault_of(tmp_path / "missing.jpg") is PhotoFault.NOT_FOUND
     assert fault_of(tmp_path) is PhotoFault.NOT_A_FILE
     assert fault_of(tmp_path / "pipe.jpg") is PhotoFault.NOT_A_FILE
-    assert fault_of(empty) is PhotoFault.EMPTY
+    assert fault_of(tmp_path / "empty.jpg") is PhotoFault.EMPTY
     assert fault_of(b"") is PhotoFault.EMPTY
-    assert fault_of(text) is PhotoFault.NOT_AN_IMAGE
+    assert fault_of(tmp_path / "text.jpg") is PhotoFault.NOT_AN_IMAGE
     assert fault_of("a\0b.jpg") is PhotoFault.UNREADABLE
-
-
-def test_formats_that_are_not_listed_are_not_even_tried() -> None:
-    for kind in ("PPM", "ICO", "PCX", "SGI"):
+    for kind in ("PPM", "ICO", "PCX", "SGI"):  # formats that are not listed are not even tried
         assert fault_of(encoded(scene(), kind)) is PhotoFault.NOT_AN_IMAGE
-
-
-@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF"])
-def test_badly_truncated_photos_are_refused_as_damaged_or_no_image(kind: str) -> None:
-    data = encoded(noisy_scene((320, 240)), kind)
-    for share in (0.01, 0.3, 0.6):
-        cut = data[: max(4, int(len(data) * share))]
-        assert fault_of(cut) in (PhotoFault.DAMAGED, PhotoFault.NOT_AN_IMAGE)
 
 
 @pytest.mark.parametrize("exact", [False, True])
@@ -130,10 +99,9 @@ def test_a_progressive_jpeg_may_be_cut_within_the_header_of_a_scan() -> None:
 
 def test_a_progressive_jpeg_takes_memory_for_its_coefficients() -> None:
     """Two bytes for each, three for two pixels with colours at half the size."""
-    plain, progressive = (
-        encoded(scene(), "JPEG", progressive=kind, subsampling="4:2:0") for kind in (False, True)
-    )
-    assert decoding_memory(progressive) - decoding_memory(plain) == 64 * 48 * 3
+    files = [encoded(scene(), progressive=kind, subsampling="4:2:0") for kind in (False, True)]
+    plain, progressive = map(decoding_memory, files)
+    assert progressive - plain == 64 * 48 * 3
 
 
 def test_a_progressive_jpeg_loses_detail_wherever_it_is_cut() -> None:
@@ -155,9 +123,7 @@ def test_a_progressive_jpeg_loses_detail_wherever_it_is_cut() -> None:
         ((3600, 3600), (450, 450)),
     ],
 )
-def test_large_jpegs_are_decoded_small_but_never_below_twice_the_target(
-    size: tuple[int, int], expected: tuple[int, int]
-) -> None:
+def test_large_jpegs_are_decoded_small(size: tuple[int, int], expected: tuple[int, int]) -> None:
     data = encoded(scene(size), "JPEG")
     assert open_photo(data).size == expected
     assert open_photo(data, exact=True).size == size
@@ -191,15 +157,6 @@ def test_flipped_bits_never_raise_anything_else() -> None:
                 assert min(open_photo(bytes(damaged)).size) > 0
             except PhotoError as error:
                 assert error.fault in PhotoFault
-
-
-def test_a_decompression_bomb_is_refused_before_it_is_decoded() -> None:
-    side = int((PIXEL_LIMIT * 1.05) ** 0.5)
-    bomb = encoded(Image.new("1", (side, side)), "PNG")
-    assert len(bomb) < 1_000_000
-    assert fault_of(bomb) is PhotoFault.TOO_MANY_PIXELS
-    larger = encoded(Image.new("1", (side * 2, side)), "PNG")
-    assert fault_of(larger) is PhotoFault.TOO_MANY_PIXELS
 
 
 def test_damaged_exif_does_not_cost_the_photo() -> None:

@@ -1,17 +1,18 @@
-"""A decoder that dies or hangs costs its own photo, and the order of the others is kept."""
-
 import os
 import signal
 import struct
 import sys
 import threading
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
+from processes import descendants
 
 from geograph_types import TypeTagger
 from geograph_types.decoding.pool import DecoderPool
@@ -30,22 +31,27 @@ def huge(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@contextmanager
+def pooled(**settings: Any) -> Iterator[DecoderPool]:
+    pool = DecoderPool(jobs=1, **settings)
+    try:
+        yield pool
+    finally:
+        pool.close()
+
+
 def decoders() -> dict[int, int]:
     """Resident bytes of the processes in which this one decodes, by process."""
     found = {}
-    for thread in Path("/proc/self/task").iterdir():
-        with suppress(OSError):  # a thread or a process may end meanwhile
-            for pid in (thread / "children").read_text().split():
-                status = Path("/proc", pid, "statm")
-                if b"geograph_types.decoding.process" in Path("/proc", pid, "cmdline").read_bytes():
-                    pages = int(status.read_text().split()[1])
-                    found[int(pid)] = pages * os.sysconf("SC_PAGE_SIZE")
+    for pid in descendants(os.getpid()):
+        with suppress(OSError):  # it may end meanwhile
+            pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+            if b"geograph_types.decoding.process" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                found[pid] = pages * os.sysconf("SC_PAGE_SIZE")
     return found
 
 
 def send_while_decoding(number: signal.Signals) -> threading.Thread:
-    """Send a signal to the first decoder that has a large photo in memory."""
-
     def watch() -> None:
         while True:
             for pid, resident in decoders().items():
@@ -59,10 +65,13 @@ def send_while_decoding(number: signal.Signals) -> threading.Thread:
     return thread
 
 
-@pytest.mark.parametrize("jobs", [1, 2])
 @pytest.mark.parametrize(
-    ("number", "fault"),
-    [(signal.SIGKILL, PhotoFault.DECODER_DIED), (signal.SIGSTOP, PhotoFault.TOO_SLOW)],
+    ("jobs", "number", "fault"),
+    [
+        (1, signal.SIGKILL, PhotoFault.DECODER_DIED),
+        (2, signal.SIGKILL, PhotoFault.DECODER_DIED),
+        (2, signal.SIGSTOP, PhotoFault.TOO_SLOW),
+    ],
 )
 def test_a_decoder_that_dies_or_hangs_costs_its_own_photo(
     bundle: Path, scenes: Path, huge: Path, number: signal.Signals, fault: PhotoFault, jobs: int
@@ -71,12 +80,11 @@ def test_a_decoder_that_dies_or_hangs_costs_its_own_photo(
     good = sorted(scenes.glob("*.jpg"))[:6]
     paths = [*good[:3], huge, *good[3:]]
     thread = send_while_decoding(number)
-    results = list(embed_photos(tagger, paths, jobs=jobs, time_limit=6.0))
+    results = list(embed_photos(tagger, paths, jobs=jobs, time_limit=4.0))
     thread.join(1.0)
     assert not thread.is_alive()
     assert [result.path for result in results] == paths
     assert [result.error.fault for result in results if result.error] == [fault]
-    assert results[3].error
     assert str(huge) in str(results[3].error)
     vectors = [result.embedding for result in results if result.embedding is not None]
     assert np.abs(np.stack(vectors) - tagger.embed(good)).max() <= 1e-5
@@ -84,17 +92,11 @@ def test_a_decoder_that_dies_or_hangs_costs_its_own_photo(
 
 
 def test_a_photo_over_the_time_limit_is_given_up(huge: Path) -> None:
-    pool = DecoderPool(jobs=1, time_limit=0.01)
-    try:
-        with pytest.raises(PhotoError, match=r"too_slow: not decoded within 0\.01 seconds"):
-            pool.submit(huge).result()
-    finally:
-        pool.close()
+    with pooled(time_limit=0.01) as pool, pytest.raises(PhotoError, match="too_slow: not decoded"):
+        pool.submit(huge).result()
 
 
-def test_a_photo_over_the_memory_limit_is_given_up_and_the_next_is_decoded(
-    photo: Path, tmp_path: Path
-) -> None:
+def test_a_photo_over_the_memory_limit_is_given_up(photo: Path, tmp_path: Path) -> None:
     """Floats: 480 MB as the file has them, as much when they are scaled, and 120 MB as grey."""
     width, height = 12_000, 9_999
     path = tmp_path / "floats.tif"
@@ -103,14 +105,11 @@ def test_a_photo_over_the_memory_limit_is_given_up_and_the_next_is_decoded(
     entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags)
     path.write_bytes(struct.pack("<2sHIH", b"II", 42, 8, len(tags)) + entries + bytes(4))
     os.truncate(path, 200 + 4 * width * height)
-    pool = DecoderPool(jobs=1)
-    try:
+    with pooled() as pool:
         with pytest.raises(PhotoError) as caught:
             pool.submit(path).result()
         assert caught.value.fault is PhotoFault.TOO_MUCH_MEMORY
         assert pool.submit(photo).result().pixels.shape == (224, 224, 3)
-    finally:
-        pool.close()
 
 
 def test_a_run_that_is_given_up_leaves_no_process(bundle: Path, huge: Path, photo: Path) -> None:
@@ -125,13 +124,10 @@ def test_names_that_are_not_utf_8_reach_the_decoder(photo: Path, tmp_path: Path)
     path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.jpg"))
     path.write_bytes(photo.read_bytes())
     missing = Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff.jpg"))
-    pool = DecoderPool(jobs=1)
-    try:
+    with pooled() as pool:
         assert not pool.submit(path).result().truncated
         with pytest.raises(PhotoError, match="not_found"):
             pool.submit(missing).result()
-    finally:
-        pool.close()
 
 
 def test_a_truncated_photo_is_marked(bundle: Path, photo: Path, tmp_path: Path) -> None:
@@ -142,12 +138,8 @@ def test_a_truncated_photo_is_marked(bundle: Path, photo: Path, tmp_path: Path) 
     assert marked.embedding is not None
 
 
-def test_a_decoder_that_cannot_start_ends_the_run(
-    photo: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_no_decoder_ends_the_run(photo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for program, said in (("/bin/false", "exit status 1"), ("/no/such/python", "No such file")):
         monkeypatch.setattr(sys, "executable", program)
-        pool = DecoderPool(jobs=1)
-        with pytest.raises(DecoderError, match=said):
+        with pooled() as pool, pytest.raises(DecoderError, match=said):
             pool.submit(photo).result()
-        pool.close()

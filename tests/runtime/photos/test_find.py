@@ -1,5 +1,3 @@
-"""Which files of a folder are photos, which are passed over, and what patterns mean."""
-
 import unicodedata
 from collections import Counter
 from pathlib import Path
@@ -19,6 +17,28 @@ def found(folder: Path, names: NameFilter | None = None) -> list[str]:
     return [path.relative_to(folder).as_posix() for path in find_photos([folder], names)]
 
 
+def test_folders_are_searched_in_order_and_loops_of_links_are_not_entered(tmp_path: Path) -> None:
+    touch(tmp_path, "b/2.JPG", "b/1.png", "a/3.webp", "notes.txt", "b/.thumbs.db", "photo.jpeg")
+    (tmp_path / "a" / "loop").symlink_to(tmp_path)
+    assert found(tmp_path) == ["photo.jpeg", "a/3.webp", "b/1.png", "b/2.JPG"]
+    named = [tmp_path / "notes.txt", tmp_path / "missing"]
+    assert list(find_photos(named)) == named
+
+
+def test_what_has_the_name_of_a_photo_and_is_none_is_listed(tmp_path: Path) -> None:
+    touch(tmp_path, "full.jpg/1.jpg")
+    (tmp_path / "empty.jpg").mkdir()
+    (tmp_path / "loop.png").symlink_to("loop.png")
+    (tmp_path / "parent.jpg").symlink_to(tmp_path)
+    assert sorted(found(tmp_path)) == ["empty.jpg", "full.jpg/1.jpg", "loop.png", "parent.jpg"]
+
+
+def test_a_raw_file_stands_back_for_the_photo_beside_it(tmp_path: Path) -> None:
+    touch(tmp_path, "1.jpg", "1.NEF", "2.cr2", "3.DNG", "3.Heic", "sub/1.orf", "4.txt", "4.arw")
+    assert found(tmp_path) == ["1.jpg", "2.cr2", "3.Heic", "4.arw", "sub/1.orf"]
+    assert list(find_photos([tmp_path / "1.NEF"])) == [tmp_path / "1.NEF"]
+
+
 @pytest.mark.parametrize(
     "folder",
     [
@@ -28,9 +48,7 @@ def found(folder: Path, names: NameFilter | None = None) -> list[str]:
         *("System Volume Information", "lost+found", "Network Trash Folder"),
     ],
 )
-def test_bins_snapshots_thumbnails_and_libraries_are_passed_over(
-    tmp_path: Path, folder: str
-) -> None:
+def test_bins_snapshots_and_libraries_are_passed_over(tmp_path: Path, folder: str) -> None:
     touch(tmp_path, "a.jpg", f"{folder}/b.jpg", f"2024/{folder}/deep/c.jpg", "recycle/d.jpg")
     passed_over = PassedOver()
     listed = [path.name for path in find_photos([tmp_path], None, passed_over)]
@@ -57,21 +75,19 @@ def test_formats_of_old_archives_and_of_stereo_cameras_are_photos(tmp_path: Path
 
 
 @pytest.mark.parametrize(
-    ("names", "expected"),
+    ("names", "count"),
     [
-        (("P.RAW-01.COVER.jpg", "P.RAW-02.ORIGINAL.dng"), ["P.RAW-01.COVER.jpg"]),
-        (("P.RAW-01.MP.COVER.jpg", "P.RAW-02.ORIGINAL.dng"), ["P.RAW-01.MP.COVER.jpg"]),
-        (("P.raw-01.cover.JPG", "P.raw-02.original.DNG"), ["P.raw-01.cover.JPG"]),
-        (("P.RAW-02.ORIGINAL.dng",), ["P.RAW-02.ORIGINAL.dng"]),
-        (("P.jpg", "P.RAW-02.ORIGINAL.dng"), ["P.jpg"]),
-        (("P.1.jpg", "P.2.dng"), ["P.1.jpg", "P.2.dng"]),
+        (("P.RAW-01.COVER.jpg", "P.RAW-02.ORIGINAL.dng"), 1),
+        (("P.RAW-01.MP.COVER.jpg", "P.RAW-02.ORIGINAL.dng"), 1),
+        (("P.raw-01.cover.JPG", "P.raw-02.original.DNG"), 1),
+        (("P.RAW-02.ORIGINAL.dng",), 1),
+        (("P.jpg", "P.RAW-02.ORIGINAL.dng"), 1),
+        (("P.1.jpg", "P.2.dng"), 2),
     ],
 )
-def test_a_pixels_raw_file_and_its_photo_are_one(
-    tmp_path: Path, names: tuple[str, ...], expected: list[str]
-) -> None:
+def test_a_pixels_pair_is_one(tmp_path: Path, names: tuple[str, ...], count: int) -> None:
     touch(tmp_path, *names)
-    assert found(tmp_path) == expected
+    assert found(tmp_path) == list(names[:count])
 
 
 PRIVATE = unicodedata.normalize("NFD", "Priv\N{LATIN SMALL LETTER E WITH ACUTE}")
@@ -80,24 +96,12 @@ PRIVATE = unicodedata.normalize("NFD", "Priv\N{LATIN SMALL LETTER E WITH ACUTE}"
 @pytest.mark.parametrize(
     "pattern",
     [
-        "private",
-        "private/",
-        "./private",
-        "./private/",
-        "PRIVATE",
-        "{folder}/private",
-        "{folder}/private/",
-        "{folder}/private/*",
-        "{absolute}/private",
-        "{folder}/../{folder}/private",
-        "priv*",
-        "private/*.jpg",
-        "[pq]rivate",
+        *("private", "private/", "./private", "./private/", "PRIVATE", "private/*.jpg"),
+        *("{folder}/private", "{folder}/private/", "{folder}/private/*", "{absolute}/private"),
+        *("{folder}/../{folder}/private", "priv*", "[pq]rivate"),
     ],
 )
-def test_a_folder_is_left_out_however_it_is_written(
-    tmp_path: Path, pattern: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_left_out_folders(tmp_path: Path, pattern: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     touch(tmp_path, "h/a.jpg", "h/private/b.jpg", "h/privateer.jpg")
     given = Path("h")
@@ -107,15 +111,13 @@ def test_a_folder_is_left_out_however_it_is_written(
     assert names.unused() == ([], [])
 
 
-@pytest.mark.parametrize(
-    ("pattern", "left"), [("private", 1), ("private/", 1), ("./private", 2), ("*/private", 2)]
-)
 def test_a_name_fits_at_any_depth_and_a_path_where_it_says(
-    tmp_path: Path, pattern: str, left: int, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     touch(tmp_path, "a.jpg", "private/b.jpg", "deep/private/c.jpg")
-    assert len(list(find_photos([Path()], NameFilter(exclude=[pattern])))) == left
+    for pattern, left in (("private", 1), ("private/", 1), ("./private", 2), ("*/private", 2)):
+        assert len(list(find_photos([Path()], NameFilter(exclude=[pattern])))) == left
 
 
 @pytest.mark.parametrize("form", ["NFC", "NFD"])
@@ -135,9 +137,7 @@ def test_a_pattern_that_fits_nothing_is_known(tmp_path: Path, pattern: str) -> N
 
 
 @pytest.mark.parametrize("pattern", ["*.mov", ".hidden", "#recycle", "*.jpg", "._*"])
-def test_a_pattern_that_fits_what_is_passed_over_is_not_a_mistake(
-    tmp_path: Path, pattern: str
-) -> None:
+def test_patterns_may_fit_what_is_passed_over(tmp_path: Path, pattern: str) -> None:
     touch(tmp_path, "a.jpg", "b.mov", ".hidden/c.jpg", "#recycle/d.jpg", "._a.jpg")
     names = NameFilter(exclude=[pattern])
     found(tmp_path, names)

@@ -1,48 +1,47 @@
-"""The CSV file of what is known beside the pixels."""
-
 from pathlib import Path
 
 import pytest
 
 from geograph_types import Distance
 from geograph_types.errors import InputError
-from geograph_types.photos.labels import read_labels
+from geograph_types.photos.labels import PhotoLabels, read_labels
 
 HEADER = (
     "photo,gridimage_id,types,grid,camera_easting,camera_northing,"
     "subject_easting,subject_northing,weight,split\n"
 )
+ON_GRID = ",grid,camera_easting,camera_northing"
 
 
-def write(path: Path, text: str) -> Path:
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "labels.csv"
+
+
+def written(path: Path, text: str) -> list[PhotoLabels]:
     path.write_text(text, encoding="utf-8")
-    return path
+    return list(read_labels(path).values())
 
 
-def test_positions_tags_weight_and_split_are_read(tmp_path: Path) -> None:
+def test_positions_tags_weight_and_split_are_read(path: Path) -> None:
     rows = (
-        "\ufeff"
-        + HEADER
-        + 'a.jpg,7,"Geograph,Cross Grid",osgb,400999,300000,401299,300400,0.5,val\n'
+        'a.jpg,7,"Geograph,Cross Grid",osgb,400999,300000,401299,300400,0.5,val\n'
         "b.jpg,8,Inside,irish,,,200000,200000,,\n"
     )
-    records = read_labels(write(tmp_path / "labels.csv", rows))
-    first = records[(tmp_path / "a.jpg").resolve()]
+    first, second = written(path, "\ufeff" + HEADER + rows)
+    assert [photo.name for photo in read_labels(path)] == ["a.jpg", "b.jpg"]
     assert (first.gridimage_id, first.types) == (7, "Geograph,Cross Grid")
     assert (first.distance.metres, first.distance.crosses_grid) == (500.0, True)
     assert (first.weight, first.split, first.error) == (0.5, "val", None)
-    second = records[(tmp_path / "b.jpg").resolve()]
     assert (second.distance, second.weight, second.split) == (Distance.unknown(), 1.0, "tra")
 
 
-def test_a_distance_column_is_enough_and_ids_come_from_names(tmp_path: Path) -> None:
-    path = write(tmp_path / "labels.csv", "photo,distance\na.jpg,16\nb.jpg,Unknown\nc.jpg,\n")
-    records = list(read_labels(path).values())
+def test_a_distance_column_is_enough_and_ids_come_from_names(path: Path) -> None:
+    records = written(path, "photo,distance\na.jpg,16\nb.jpg,Unknown\nc.jpg,\n")
     assert [record.distance.metres for record in records] == [16.0, None, None]
     ids = [record.gridimage_id for record in records]
-    again = [record.gridimage_id for record in read_labels(path).values()]
     assert len(set(ids)) == 3
-    assert ids == again
+    assert ids == [record.gridimage_id for record in read_labels(path).values()]
     assert min(ids) >= 0
 
 
@@ -54,11 +53,8 @@ def test_a_distance_column_is_enough_and_ids_come_from_names(tmp_path: Path) -> 
         ("a.jpg,1,,osgb,1e5,1,2,2,,", "cannot be read"),
     ],
 )
-def test_a_position_that_cannot_be_costs_its_photo_only(
-    tmp_path: Path, row: str, message: str
-) -> None:
-    path = write(tmp_path / "labels.csv", HEADER + row + "\nb.jpg,2,,osgb,1,1,1,2,,\n")
-    bad, good = read_labels(path).values()
+def test_a_bad_position_costs_its_photo_only(path: Path, row: str, message: str) -> None:
+    bad, good = written(path, HEADER + row + "\nb.jpg,2,,osgb,1,1,1,2,,\n")
     assert message in (bad.error or "")
     assert bad.distance == Distance.unknown()
     assert (good.error, good.distance.metres) == (None, 1.0)
@@ -84,20 +80,19 @@ def test_a_position_that_cannot_be_costs_its_photo_only(
         ('photo\n"a.jpg\n', "is not a CSV file"),
     ],
 )
-def test_files_that_cannot_be_used_say_why(tmp_path: Path, text: str, message: str) -> None:
+def test_files_that_cannot_be_used_say_why(path: Path, text: str, message: str) -> None:
     with pytest.raises(InputError, match=message):
-        read_labels(write(tmp_path / "labels.csv", text))
+        written(path, text)
 
 
-def test_missing_and_binary_files_say_so(tmp_path: Path) -> None:
+def test_missing_and_binary_files_say_so(path: Path) -> None:
     with pytest.raises(InputError, match="cannot be read"):
-        read_labels(tmp_path / "labels.csv")
+        read_labels(path)
     for data in (b"photo\n\xff\xfe\x00", b"photo\na\0.jpg\n", "photo\na\n".encode("utf-16-le")):
-        (tmp_path / "labels.csv").write_bytes(data)
+        path.write_bytes(data)
         with pytest.raises(InputError, match="not a CSV file in UTF-8 or UTF-16"):
-            read_labels(tmp_path / "labels.csv")
-    (tmp_path / "labels.csv").write_text("photo\nfolder\\" + "a" * 999)
-    assert len(read_labels(tmp_path / "labels.csv")) == 1
+            read_labels(path)
+    assert len(written(path, "photo\nfolder\\" + "a" * 999)) == 1
 
 
 @pytest.mark.parametrize(
@@ -117,11 +112,11 @@ def test_missing_and_binary_files_say_so(tmp_path: Path) -> None:
     ],
 )
 @pytest.mark.parametrize("code", ["utf-8", "utf-8-sig", "utf-16"])
-def test_labels_as_spreadsheets_and_people_write_them(tmp_path: Path, text: str, code: str) -> None:
-    (tmp_path / "labels.csv").write_bytes(text.encode(code))
+def test_labels_as_spreadsheets_and_people_write_them(path: Path, text: str, code: str) -> None:
+    path.write_bytes(text.encode(code))
     said: list[str] = []
-    ((photo, row),) = read_labels(tmp_path / "labels.csv", said.append).items()
-    assert photo == (tmp_path / "001.jpg").resolve()
+    ((photo, row),) = read_labels(path, said.append).items()
+    assert photo == path.with_name("001.jpg").resolve()
     assert row.distance.metres == 16.5
     assert said == []
 
@@ -136,8 +131,8 @@ def test_labels_as_spreadsheets_and_people_write_them(tmp_path: Path, text: str,
         ("zzz", "known are photo, "),
     ],
 )
-def test_a_column_that_is_not_known_is_named_once(tmp_path: Path, column: str, advice: str) -> None:
-    path = write(tmp_path / "labels.csv", f"photo,{column}\na.jpg,1\nb.jpg,2\n")
+def test_a_column_that_is_not_known_is_named_once(path: Path, column: str, advice: str) -> None:
+    path.write_text(f"photo,{column}\na.jpg,1\nb.jpg,2\n")
     said: list[str] = []
     assert len(read_labels(path, said.append)) == 2
     assert len(said) == 1
@@ -148,10 +143,10 @@ def test_a_column_that_is_not_known_is_named_once(tmp_path: Path, column: str, a
     ("columns", "row", "metres", "error"),
     [
         (",Grid,Camera Easting,camera northing", "OSGB36,529900.0,180400", 500, None),
-        (",grid,camera_easting,camera_northing", "British,529900,180400.9", 500, None),
-        (",grid,camera_easting,camera_northing", "osgb,529900,", None, "easting or northing"),
-        (",grid,camera_easting,camera_northing", "osgb,0,0", None, None),
-        (",grid,camera_easting,camera_northing", ",529900,180400", None, "add a column 'grid'"),
+        (ON_GRID, "British,529900,180400.9", 500, None),
+        (ON_GRID, "osgb,529900,", None, "easting or northing"),
+        (ON_GRID, "osgb,0,0", None, None),
+        (ON_GRID, ",529900,180400", None, "add a column 'grid'"),
         (",camera_latitude,camera_longitude", "51.50775,", None, "latitude or longitude"),
         (",camera_latitude,camera_longitude", "51.50775 N,\N{MINUS SIGN}0.12794", 423, None),
         (",camera", "529900 180400", 500, None),
@@ -161,23 +156,21 @@ def test_a_column_that_is_not_known_is_named_once(tmp_path: Path, column: str, a
     ],
 )
 def test_cells_are_read_or_cost_their_photo_with_a_reason(
-    tmp_path: Path, columns: str, row: str, metres: float | None, error: str | None
+    path: Path, columns: str, row: str, metres: float | None, error: str | None
 ) -> None:
-    path = write(tmp_path / "labels.csv", f"photo,subject{columns}\na.jpg,TQ 302 808,{row}\n")
-    (found,) = read_labels(path).values()
-    assert found.distance.metres == (metres and pytest.approx(metres, abs=5))
+    (found,) = written(path, f"photo,subject{columns}\na.jpg,TQ 302 808,{row}\n")
+    assert found.distance.metres == pytest.approx(metres, abs=5)
     assert (error is None) == (found.error is None)
     assert (error or "") in (found.error or "")
 
 
 @pytest.mark.parametrize("text", ["7", "7.0", "7,0"])
-def test_ids_may_have_been_numbers_of_a_spreadsheet(tmp_path: Path, text: str) -> None:
-    path = write(tmp_path / "labels.csv", f"photo;gridimage_id;weight\na.jpg;{text};0,5\n")
-    (found,) = read_labels(path).values()
+def test_ids_may_have_been_numbers_of_a_spreadsheet(path: Path, text: str) -> None:
+    (found,) = written(path, f"photo;gridimage_id;weight\na.jpg;{text};0,5\n")
     assert (found.gridimage_id, found.weight) == (7, 0.5)
 
 
-def test_a_name_with_a_backslash_is_that_file_if_it_is_there(tmp_path: Path) -> None:
-    (tmp_path / "a\\b.jpg").touch()
-    path = write(tmp_path / "labels.csv", "photo,distance\na\\b.jpg,1\n")
-    assert set(read_labels(path)) == {tmp_path.resolve() / "a\\b.jpg"}
+def test_a_name_with_a_backslash_is_that_file_if_it_is_there(path: Path) -> None:
+    path.with_name("a\\b.jpg").touch()
+    path.write_text("photo,distance\na\\b.jpg,1\n")
+    assert set(read_labels(path)) == {path.resolve().with_name("a\\b.jpg")}

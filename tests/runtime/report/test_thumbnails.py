@@ -1,5 +1,3 @@
-"""Thumbnails come one at a time: in order, few photos ahead, small."""
-
 import io
 from collections.abc import Iterator
 from itertools import islice

@@ -1,5 +1,3 @@
-"""Work done ahead keeps its order and its errors, and runs no further ahead than it may."""
-
 import threading
 from collections.abc import Iterator
 
