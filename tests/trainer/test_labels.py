@@ -1,4 +1,3 @@
-import numpy as np
 import pytest
 
 from geograph_types.errors import RowError, RowFault
@@ -36,13 +35,13 @@ def test_simpler_rule_ignores_the_distance() -> None:
     for distance in ("", "16", "512", "Unknown"):
         assert names("Cross Grid", distance, CrossGridRule.ALWAYS) == {"Cross Far"}
         assert names("Cross Grid,Inside", distance, CrossGridRule.ALWAYS) == {"Cross Far", "Inside"}
+    many = targets_of(["Cross Grid"], ["16"], CrossGridRule.ALWAYS)
+    assert many.labels.tolist() == [list(target_of("Cross Grid", "512").labels)]
 
 
 def test_pseudo_drone_is_told_from_true_drone() -> None:
-    assert target_of("From Above", "").pseudo_drone
-    assert not target_of("From Drone", "").pseudo_drone
-    assert not target_of("From Above,From Drone", "").pseudo_drone
-    assert not target_of("Aerial", "").pseudo_drone
+    texts = ("From Above", "From Drone", "From Above,From Drone", "Aerial")
+    assert [target_of(text, "").pseudo_drone for text in texts] == [True, False, False, False]
 
 
 @pytest.mark.parametrize(
@@ -56,9 +55,7 @@ def test_pseudo_drone_is_told_from_true_drone() -> None:
         ("Geograph", "-3", RowFault.BAD_DISTANCE, "'-3' is not a distance"),
     ],
 )
-def test_faults_are_named_with_their_row(
-    types: str, distance: str, fault: RowFault, detail: str
-) -> None:
+def test_faults_name_their_row(types: str, distance: str, fault: RowFault, detail: str) -> None:
     with pytest.raises(RowError) as caught:
         targets_of(["Inside", types], ["16", distance], first_row=41)
     assert (caught.value.fault, caught.value.row) == (fault, 42)
@@ -75,22 +72,10 @@ def test_many_rows_are_read_as_one_by_one() -> None:
     assert targets.labels.tolist() == [list(target.labels) for target in one_by_one]
     assert targets.buckets.tolist() == [11, 22, 0, 4]
     assert targets.pseudo_drone.tolist() == [False, True, False, False]
-    assert targets.labels.dtype == np.uint8
-
-
-def test_many_rows_are_read_by_the_given_rule() -> None:
-    targets = targets_of(["Cross Grid"], ["16"], CrossGridRule.ALWAYS)
-    assert targets.labels.tolist() == [list(target_of("Cross Grid", "512").labels)]
-
-
-def test_no_rows_have_the_types_of_many() -> None:
-    targets = targets_of([], [])
-    assert targets.labels.shape == (0, len(CLASSES))
-    assert [part.dtype for part in (targets.labels, targets.buckets, targets.pseudo_drone)] == [
-        np.dtype("uint8"),
-        np.dtype("int64"),
-        np.dtype("bool"),
-    ]
+    for found in (targets, targets_of([], [])):
+        types = [part.dtype for part in (found.labels, found.buckets, found.pseudo_drone)]
+        assert types == ["uint8", "int64", "bool"]
+        assert found.labels.shape[1:] == (len(CLASSES),)
 
 
 def test_tags_without_distances_are_refused() -> None:

@@ -1,5 +1,3 @@
-"""Scores, intervals and calibration against scikit-learn and against plain loops."""
-
 import warnings
 
 import numpy as np
@@ -46,22 +44,20 @@ def drawn(rows: int, seed: int, digits: int = 7) -> tuple[Labels, Probabilities]
     return labels, (1 / (1 + np.exp(-logits))).round(digits).astype(np.float32)
 
 
-@pytest.fixture(params=["many", "ties", "few", "class absent", "nothing predicted"])
+CASES = {
+    "many": drawn(2000, 1),
+    "ties": drawn(500, 2, digits=1),
+    "few": drawn(9, 3),
+    "class absent": drawn(300, 4),
+    "nothing predicted": drawn(100, 5),
+}
+CASES["class absent"][0][:, 6] = 0
+CASES["nothing predicted"][1][:] *= 0.4
+
+
+@pytest.fixture(params=CASES)
 def case(request: pytest.FixtureRequest) -> tuple[Labels, Probabilities]:
-    match request.param:
-        case "many":
-            return drawn(2000, 1)
-        case "ties":
-            return drawn(500, 2, digits=1)
-        case "few":
-            return drawn(9, 3)
-        case "class absent":
-            labels, probabilities = drawn(300, 4)
-            labels[:, 6] = 0
-            return labels, probabilities
-        case _:
-            labels, probabilities = drawn(100, 5)
-            return labels, probabilities * np.float32(0.4)
+    return CASES[request.param]
 
 
 @pytest.mark.parametrize("average", [None, "micro", "macro", "weighted", "samples"])
@@ -136,7 +132,7 @@ def test_thresholds_do_not_depend_on_where_the_logits_lie(shift: float, scale: f
         ([1.0, 1.0], [1, 1], 0.0, 1.0),
     ],
 )
-def test_a_threshold_lies_between_what_it_keeps_and_what_not(
+def test_where_thresholds_lie(
     scores: list[float], held: list[int], low: float, high: float
 ) -> None:
     column = np.array(scores, np.float32)[:, None]
@@ -155,7 +151,9 @@ def test_a_row_flips_when_any_of_its_tags_does() -> None:
 def test_bootstrap_is_that_of_the_rows() -> None:
     labels, probabilities = drawn(400, 6)
     tags = probabilities >= 0.5
-    found = bootstrap_f1(labels, tags, seed=1, draws=4000)
+    found, again, other = (bootstrap_f1(labels, tags, seed, draws=4000) for seed in (1, 1, 3))
+    np.testing.assert_array_equal(found.classes, again.classes)
+    assert not np.array_equal(found.macro, other.macro)
     generator = np.random.default_rng(2)
     micro, macro = [], []
     for _ in range(2000):
@@ -167,13 +165,6 @@ def test_bootstrap_is_that_of_the_rows() -> None:
     np.testing.assert_allclose(found.macro, np.quantile(macro, [0.025, 0.975]), atol=0.012)
     point = count(labels, tags).rates().f1
     assert (found.classes[0] <= point).all() and (point <= found.classes[1]).all()
-
-
-def test_bootstrap_follows_its_seed() -> None:
-    labels, probabilities = drawn(200, 7)
-    first, again, other = (bootstrap_f1(labels, probabilities >= 0.5, s) for s in (1, 1, 2))
-    np.testing.assert_array_equal(first.classes, again.classes)
-    assert not np.array_equal(first.macro, other.macro)
 
 
 def test_bootstrap_counts_draws_without_the_class() -> None:
@@ -218,15 +209,11 @@ def test_scaling_is_logistic_regression_where_there_are_many_rows() -> None:
     assert after.mean() < before.mean() / 2
 
 
-def test_scaling_leaves_alone_what_it_cannot_know() -> None:
-    found = fit_platt(np.zeros((0, 7), np.uint8), np.zeros((0, 7), np.float32))
-    np.testing.assert_allclose(found.scale, 1)
-    np.testing.assert_allclose(found.shift, 0)
-
-
-def test_scaling_stays_finite_at_the_ends() -> None:
+def test_scaling_stays_finite_at_the_ends_and_leaves_alone_what_it_cannot_know() -> None:
     labels = np.array([[1], [0]] * 50, np.uint8)
     probabilities = labels.astype(np.float32)
     found = fit_platt(labels, probabilities)
     assert np.isfinite(found.apply(probabilities)).all()
     assert found.scale[0] > 0
+    nothing = fit_platt(np.zeros((0, 7), np.uint8), np.zeros((0, 7), np.float32))
+    assert (nothing.scale == 1).all() and (nothing.shift == 0).all()

@@ -1,7 +1,5 @@
-import base64
 import gzip
 import json
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,65 +8,52 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from click.testing import CliRunner
+from dataset_rows import COLUMNS, Row, encoded, rows_of, vector_of, write_lines
 
 from geograph_types.cli.main import main
 from geograph_types.errors import InputError, RowFault
 from geograph_types.files.parquet_table import new_table
 from geograph_types.stored.parquet import dataset_metadata
 from geograph_types.stored.read import read_dataset
-from geograph_types_trainer.cli.dataset import dataset as command
 from geograph_types_trainer.dataset.convert import convert_dataset
 from geograph_types_trainer.dataset.memory import TrainingData
 from geograph_types_trainer.dataset.sample import sample_dataset
 from geograph_types_trainer.dataset.stats import measure_dataset
 
-Rows = list[dict[str, Any]]
-RowsOf = Callable[..., Rows]
-Write = Callable[..., Path]
 
-
-def vector_of(row: dict[str, Any]) -> np.ndarray:
-    return np.frombuffer(base64.b64decode(row["embeddings"]), "<f4").copy()
-
-
-def with_vector(row: dict[str, Any], vector: np.ndarray) -> dict[str, Any]:
-    return row | {"embeddings": base64.b64encode(vector.astype("<f4").tobytes()).decode()}
-
-
-def damage(rows: Rows) -> list[tuple[RowFault, dict[str, Any] | bytes]]:
+def damage(rows: list[Row]) -> list[tuple[RowFault, Row | bytes]]:
     """One row of every kind of damage that a file can have, the cut-off line last."""
     vector = vector_of(rows[0])
     not_finite, too_large = vector.copy(), vector.copy()
     not_finite[3], too_large[3] = np.nan, 1e6
-    fresh = iter(rows)
-    without_types = next(fresh)
-    del without_types["types"]
+    changes: list[tuple[RowFault, dict[str, Any]]] = [
+        (RowFault.WRONG_SCHEMA, {"gridimage_id": 2**63}),
+        (RowFault.WRONG_SCHEMA, {"gridimage_id": -1}),
+        (RowFault.BAD_BASE64, {"embeddings": "not base64 at all!"}),
+        (RowFault.WRONG_LENGTH, {"embeddings": encoded(vector[:-10])}),
+        (RowFault.WRONG_LENGTH, {"embeddings": ""}),
+        (RowFault.NOT_FINITE, {"embeddings": encoded(not_finite)}),
+        (RowFault.NOT_FINITE, {"embeddings": encoded(too_large)}),
+        (RowFault.ZERO_VECTOR, {"embeddings": encoded(vector * 0)}),
+        (RowFault.NORMALISED, {"embeddings": encoded(vector / np.linalg.norm(vector))}),
+        (RowFault.BAD_DISTANCE, {"distance": "banana"}),
+        (RowFault.NO_TAG, {"types": ""}),
+        (RowFault.UNKNOWN_TAG, {"types": "Geograph,Sideways"}),
+        (RowFault.BAD_WEIGHT, {"weight": -1}),
+        (RowFault.BAD_SPLIT, {"split": "train"}),
+        (RowFault.DUPLICATE_ID, {"gridimage_id": 1000}),
+    ]
+    changed = [(fault, rows[at] | change) for at, (fault, change) in enumerate(changes, start=2)]
+    del rows[0]["types"]
     return [
-        (RowFault.WRONG_SCHEMA, without_types),
-        (RowFault.WRONG_SCHEMA, next(fresh) | {"gridimage_id": 2**63}),
-        (RowFault.WRONG_SCHEMA, next(fresh) | {"gridimage_id": -1}),
-        (RowFault.BAD_BASE64, next(fresh) | {"embeddings": "not base64 at all!"}),
-        (RowFault.WRONG_LENGTH, with_vector(next(fresh), vector[:-10])),
-        (RowFault.WRONG_LENGTH, next(fresh) | {"embeddings": ""}),
-        (RowFault.NOT_FINITE, with_vector(next(fresh), not_finite)),
-        (RowFault.NOT_FINITE, with_vector(next(fresh), too_large)),
-        (RowFault.ZERO_VECTOR, with_vector(next(fresh), vector * 0)),
-        (RowFault.NORMALISED, with_vector(next(fresh), vector / np.linalg.norm(vector))),
-        (RowFault.BAD_DISTANCE, next(fresh) | {"distance": "banana"}),
-        (RowFault.NO_TAG, next(fresh) | {"types": ""}),
-        (RowFault.UNKNOWN_TAG, next(fresh) | {"types": "Geograph,Sideways"}),
-        (RowFault.BAD_WEIGHT, next(fresh) | {"weight": -1}),
-        (RowFault.BAD_SPLIT, next(fresh) | {"split": "train"}),
-        (RowFault.DUPLICATE_ID, next(fresh) | {"gridimage_id": 1000}),
+        (RowFault.WRONG_SCHEMA, rows[0]),
+        *changed,
         (RowFault.NOT_JSON, b"{never mind\n"),
-        (RowFault.CUT_OFF, json.dumps(next(fresh)).encode()[:-200]),
+        (RowFault.CUT_OFF, json.dumps(rows[1]).encode()[:-200]),
     ]
 
 
-def test_every_damaged_row_is_named_by_reason_and_line(
-    tmp_path: Path, rows_of: RowsOf, write_lines: Write
-) -> None:
+def test_damaged_rows_have_reason_and_line(tmp_path: Path) -> None:
     good = rows_of(300)
     bad = damage([row | {"gridimage_id": row["gridimage_id"] + 9000} for row in rows_of(20, 1)])
     lines: list[Any] = [*good[:100], b"\n", *(row for _, row in bad[:-1]), *good[100:], bad[-1][1]]
@@ -87,9 +72,7 @@ def test_every_damaged_row_is_named_by_reason_and_line(
     assert (np.linalg.norm(vectors.astype(np.float32), axis=1) > 5).all()
 
 
-def test_float32_keeps_every_bit_and_float16_is_near(
-    tmp_path: Path, rows_of: RowsOf, write_lines: Write
-) -> None:
+def test_float32_keeps_every_bit(tmp_path: Path) -> None:
     rows = rows_of(50)
     source = write_lines(tmp_path / "rows.jsonl", rows)
     vectors = np.stack([vector_of(row) for row in rows])
@@ -104,22 +87,16 @@ def test_float32_keeps_every_bit_and_float16_is_near(
     assert wide.distances == [row["distance"] for row in rows]
 
 
-def test_too_many_bad_rows_abort_and_leave_nothing(
-    tmp_path: Path, rows_of: RowsOf, write_lines: Write
-) -> None:
-    rows = rows_of(100)
-    source = write_lines(tmp_path / "rows.jsonl", [*rows, b"no\n", b"no\n"])
-    with pytest.raises(
-        InputError, match=r"more than 1.00%: 2 not_json \(row 101: .*; also row 102"
-    ):
+def test_too_many_bad_rows_leave_nothing(tmp_path: Path) -> None:
+    source = write_lines(tmp_path / "rows.jsonl", [*rows_of(100), b"no\n", b"no\n"])
+    words = r"more than 1.00%: 2 not_json \(row 101: .*; also row 102"
+    with pytest.raises(InputError, match=words):
         convert_dataset(source, tmp_path / "rows.parquet")
     assert [file.name for file in tmp_path.iterdir()] == ["rows.jsonl"]
     assert convert_dataset(source, tmp_path / "rows.parquet", max_bad=0.02)[0] == 100
 
 
-def test_a_cut_off_gzip_stream_is_refused(
-    tmp_path: Path, rows_of: RowsOf, write_lines: Write
-) -> None:
+def test_damaged_gzip_is_refused(tmp_path: Path) -> None:
     whole = write_lines(tmp_path / "rows.jsonl.gz", rows_of(200))
     cut = tmp_path / "cut.jsonl.gz"
     cut.write_bytes(whole.read_bytes()[:-5000])
@@ -134,21 +111,18 @@ def test_a_cut_off_gzip_stream_is_refused(
 
 @pytest.mark.parametrize("content", [b"", gzip.compress(b"", mtime=0), b"\n\n"])
 def test_nothing_usable_is_an_error(tmp_path: Path, content: bytes) -> None:
-    source = tmp_path / "rows.jsonl"
+    source, target = tmp_path / "rows.jsonl", tmp_path / "rows.parquet"
     source.write_bytes(content)
-    with pytest.raises(InputError, match=r"is empty|no usable row"):
-        convert_dataset(source, tmp_path / "rows.parquet")
-    with pytest.raises(InputError, match=r"is empty|no usable row"):
-        TrainingData.load(source)
+    for read in (TrainingData.load, lambda path: convert_dataset(path, target)):
+        with pytest.raises(InputError, match=r"is empty|no usable row"):
+            read(source)
 
 
-def test_either_kind_of_file_loads_alike(
-    tmp_path: Path, rows_of: RowsOf, write_lines: Write
-) -> None:
+def test_both_kinds_of_file_load_alike(tmp_path: Path) -> None:
     source = write_lines(tmp_path / "rows.jsonl.gz", [*rows_of(400), b"no\n"])
     convert_dataset(source, tmp_path / "rows.parquet")
     lines, parquet = TrainingData.load(source), TrainingData.load(tmp_path / "rows.parquet")
-    for name in ("embeddings", "buckets", "labels", "weights", "splits", "ids", "pseudo_drone"):
+    for name in COLUMNS:
         here, there = getattr(lines, name), getattr(parquet, name)
         assert here.dtype == there.dtype
         assert np.array_equal(here, there)
@@ -158,24 +132,19 @@ def test_either_kind_of_file_loads_alike(
     assert sum(len(parquet.rows_of(split)) for split in ("tra", "val", "tes")) == 400
 
 
-def test_stats_count_and_find_leaks(tmp_path: Path, rows_of: RowsOf, write_lines: Write) -> None:
+def test_stats_count_and_find_leaks(tmp_path: Path) -> None:
     rows = rows_of(500)
     for row, split in zip(rows[:2], ("tra", "tes"), strict=True):
         row |= {"split": split, "embeddings": rows[0]["embeddings"]}
     source = write_lines(tmp_path / "rows.jsonl", rows)
     stats = measure_dataset(source)
-    assert stats.rows.sum() == 500
-    assert stats.buckets.sum() == 500
-    assert stats.raw_tags.sum() == 500
+    assert stats.rows.sum() == stats.buckets.sum() == stats.raw_tags.sum() == 500
     assert set(stats.weights) == {0.2, 0.5, 1.0}
-    above = sum(row["types"] == "From Above" for row in rows)
-    assert stats.pseudo_drone.sum() == above
+    assert stats.pseudo_drone.sum() == sum(row["types"] == "From Above" for row in rows)
     assert (stats.vectors.anywhere, stats.vectors.between_splits) == (1, 1)
 
 
-def test_sample_keeps_rare_classes_in_training_alone(
-    tmp_path: Path, rows_of: RowsOf, write_lines: Write
-) -> None:
+def test_sample_keeps_rare_classes(tmp_path: Path) -> None:
     rows = rows_of(3000)
     drones = [row for row in rows if row["types"] in ("From Drone", "From Above")]
     for row in drones[40:]:
@@ -195,13 +164,11 @@ def test_sample_keeps_rare_classes_in_training_alone(
     assert kept["tes"]["rows"] == [few.rows[2], whole.rows[2]]
     assert kept["val"]["Extra"] == [few.classes[1, 3], whole.classes[1, 3]]
     sample_dataset(write_lines(tmp_path / "r.jsonl", rows[::-1]), tmp_path / "b.parquet", 600)
-    ids = [np.sort(np.concatenate([b.ids for b in read_dataset(tmp_path / name)]))
-           for name in ("few.parquet", "b.parquet")]  # fmt: skip
-    assert np.array_equal(*ids)
-    with pytest.raises(InputError, match="ask for fewer"):
-        sample_dataset(source, tmp_path / "more.parquet", 3001)
-    with pytest.raises(InputError, match="training rows are of rare classes"):
-        sample_dataset(source, tmp_path / "less.parquet", 20)
+    ids = [sorted(TrainingData.load(tmp_path / name).ids) for name in ("few.parquet", "b.parquet")]
+    assert ids[0] == ids[1]
+    for count, words in ((3001, "ask for fewer"), (20, "training rows are of rare classes")):
+        with pytest.raises(InputError, match=words):
+            sample_dataset(source, tmp_path / "other.parquet", count)
 
 
 @pytest.mark.parametrize(
@@ -212,9 +179,7 @@ def test_sample_keeps_rare_classes_in_training_alone(
         ("splits", "train", "bad_split"),
     ],
 )
-def test_a_bad_row_of_parquet_costs_itself(
-    column: str, text: str, fault: str, dataset: Path, tmp_path: Path
-) -> None:
+def test_parquet_rows(column: str, text: str, fault: str, dataset: Path, tmp_path: Path) -> None:
     path, few = tmp_path / "bad.parquet", tmp_path / "few.parquet"
     (batch,) = read_dataset(dataset)
     values = [*getattr(batch, column)]
@@ -228,23 +193,22 @@ def test_a_bad_row_of_parquet_costs_itself(
 
 
 @pytest.mark.parametrize(
-    ("column", "change", "words"),
+    ("column", "values", "words"),
     [
-        ("types", lambda column: pa.nulls(len(column), pa.string()), "row 1: types is missing"),
-        ("distance", lambda column: pa.nulls(len(column), pa.string()), "distance is missing"),
-        ("gridimage_id", lambda column: pa.nulls(len(column), pa.int64()), "gridimage_id is m"),
-        ("types", lambda column: pa.array(range(len(column))), "types is int64: store text"),
-        ("split", lambda column: pa.array([1.0] * len(column)), "split is double: store text"),
-        ("weight", lambda column: column.cast(pa.string()), "weight is string: store numbers"),
+        ("types", pa.nulls(800, pa.string()), "row 1: types is missing"),
+        ("distance", pa.nulls(800, pa.string()), "distance is missing"),
+        ("gridimage_id", pa.nulls(800, pa.int64()), "gridimage_id is m"),
+        ("types", pa.array(range(800)), "types is int64: store text"),
+        ("split", pa.array([1.0] * 800), "split is double: store text"),
+        ("weight", pa.array(["1.0"] * 800), "weight is string: store numbers"),
     ],
 )
 def test_parquet_of_other_columns_is_refused(
-    column: str, change: Callable[[Any], Any], words: str, dataset: Path, tmp_path: Path
+    column: str, values: pa.Array, words: str, dataset: Path, tmp_path: Path
 ) -> None:
     table = pq.read_table(dataset)
-    place = table.schema.names.index(column)
     path = tmp_path / "other.parquet"
-    pq.write_table(table.set_column(place, column, change(table[column])), path)
+    pq.write_table(table.set_column(table.schema.names.index(column), column, values), path)
     with pytest.raises(InputError, match=words):
         TrainingData.load(path)
 
@@ -268,12 +232,7 @@ def test_parquet_with_damaged_pages_is_refused(dataset: Path, tmp_path: Path) ->
     ],
 )
 def test_bad_rows_cost_themselves_and_the_status_says_so(
-    command: str,
-    rows_of: RowsOf,
-    write_lines: Write,
-    checkpoint: Path,
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
+    command: str, checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     source = write_lines(tmp_path / "rows.jsonl", [*rows_of(300), b"no\n", b"no\n"])
     words = command.format(data=source, new=tmp_path / "new", head=checkpoint).split()
@@ -283,23 +242,14 @@ def test_bad_rows_cost_themselves_and_the_status_says_so(
     assert "2 not_json" in said
 
 
-def test_command_line(tmp_path: Path, rows_of: RowsOf, write_lines: Write) -> None:
+def test_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     source = write_lines(tmp_path / "rows.jsonl.gz", [*rows_of(300), b"no\n"])
-    target = str(tmp_path / "rows.parquet")
-    runner = CliRunner()
-    converted = runner.invoke(command, ["convert", str(source), target], standalone_mode=False)
-    assert converted.return_value == 1
-    assert "300 rows" in converted.stderr
-    assert "1 not_json (row 301: " in converted.stderr
-    picture = tmp_path / "rows.png"
-    stats = runner.invoke(
-        command, ["stats", target, "--picture", str(picture)], standalone_mode=False
-    )
-    assert stats.return_value == 0
-    assert "Close Look" in stats.stdout
+    target, picture = tmp_path / "rows.parquet", tmp_path / "rows.png"
+    assert main(["dataset", "convert", str(source), str(target)]) == 1
+    said = capsys.readouterr().err
+    assert "300 rows" in said
+    assert "1 not_json (row 301: " in said
+    assert main(["dataset", "stats", str(target), "--picture", str(picture)]) == 0
+    assert "Close Look" in capsys.readouterr().out
     assert picture.read_bytes().startswith(b"\x89PNG")
-    sampled = runner.invoke(
-        command, ["sample", target, str(tmp_path / "few.parquet"), "--rows", "100"],
-        standalone_mode=False,
-    )  # fmt: skip
-    assert sampled.return_value == 0
+    assert main(["dataset", "sample", str(target), str(tmp_path / "few"), "--rows", "100"]) == 0

@@ -21,12 +21,6 @@ def far_rows(rows: DistanceRows) -> np.ndarray:
     return rows.labels[:, FAR] > 0
 
 
-def test_none_leaves_distances(rows: DistanceRows) -> None:
-    views = training_views("none", rows, seed=1, epoch=3)
-    assert views.shares == (1.0,)
-    assert np.array_equal(views.buckets[0], rows.buckets)
-
-
 def test_v2_1_changes_cross_far_rows_alone(rows: DistanceRows) -> None:
     (buckets,) = training_views("v2.1", rows, seed=1, epoch=1).buckets
     far = far_rows(rows)
@@ -50,28 +44,23 @@ def test_v2_3_hides_all_rows_alike_and_moves_every_other_cross_far_row(rows: Dis
 
 def test_released_policies_draw_once_for_all_epochs(rows: DistanceRows) -> None:
     for name in ("v2.1", "v2.3"):
-        first = training_views(name, rows, seed=1, epoch=1)
-        assert np.array_equal(first.buckets, training_views(name, rows, seed=1, epoch=9).buckets)
-        assert not np.array_equal(
-            first.buckets, training_views(name, rows, seed=2, epoch=1).buckets
-        )
+        draws = ((1, 1), (1, 9), (2, 1))
+        first, late, other = (training_views(name, rows, *draw).buckets for draw in draws)
+        assert np.array_equal(first, late)
+        assert not np.array_equal(first, other)
 
 
 def test_resample_shows_recorded_unknown_and_others(rows: DistanceRows) -> None:
     views = training_views("resample", rows, seed=1, epoch=1)
     assert views.shares == (0.56, 0.24, 0.10, 0.10)
     recorded, unknown, other, another = views.buckets
-    assert (other == another).mean() < 0.1
+    next_epoch = training_views("resample", rows, seed=1, epoch=2).buckets[2]
+    assert max((other == another).mean(), (other == next_epoch).mean()) < 0.1
     assert np.array_equal(recorded, rows.buckets)
     assert (unknown == UNKNOWN_BUCKET).all()
     shares = np.bincount(rows.buckets, minlength=23) / COUNT
     assert np.bincount(other, minlength=23) / COUNT == pytest.approx(shares, abs=0.01)
     assert abs(np.corrcoef(recorded, other)[0, 1]) < 0.03
-
-
-def test_resample_draws_anew_in_each_epoch(rows: DistanceRows) -> None:
-    first, second = (training_views("resample", rows, 1, epoch).buckets[2] for epoch in (1, 2))
-    assert (first == second).mean() < 0.1
 
 
 @pytest.mark.parametrize("policy", sorted(POLICIES))
@@ -87,3 +76,6 @@ def test_validation_shows_what_the_policy_is_for(rows: DistanceRows) -> None:
     assert len(validation_views("resample", rows, seed=1).shares) == 4
     for name in ("none", "v2.1", "v2.3"):
         assert np.array_equal(validation_views(name, rows, seed=1).buckets[0], rows.buckets)
+    views = training_views("none", rows, seed=1, epoch=3)
+    assert views.shares == (1.0,)
+    assert np.array_equal(views.buckets[0], rows.buckets)
