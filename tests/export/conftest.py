@@ -1,5 +1,3 @@
-"""Towers of two layers: all that the export does can be seen on them."""
-
 import numpy as np
 import pytest
 

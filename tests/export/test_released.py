@@ -1,16 +1,15 @@
-"""Released heads by name: from the cache, or from a server that cuts off, refuses and lies."""
-
 import hashlib
-import http.server
 import os
 import socket
 import subprocess
 import sys
-import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from loopback import Handler, served
 
 from geograph_types.errors import InputError
 from geograph_types_export import released
@@ -35,45 +34,20 @@ except CacheError as error:
 """
 
 
-class Request(http.server.BaseHTTPRequestHandler):
-    """Answers as the test says, request by request; the last answer serves all that follow."""
-
-    server: "Server"
-
-    def do_GET(self) -> None:
-        answers = self.server.answers
-        answer = answers[min(len(self.server.seen), len(answers) - 1)]
-        self.server.seen.append(self.path)
-        answer(self)
-
-    def log_message(self, format: str, *args: object) -> None:
-        """Keep quiet."""
-
-    def start(self, status: int, **headers: object) -> None:
-        self.send_response(status)
-        for name, value in headers.items():
-            self.send_header(name.replace("_", "-"), str(value))
-        self.end_headers()
+Answer = Callable[[Handler], None]
 
 
-Answer = Callable[[Request], None]
+@dataclass
+class Mirror:
+    """Answers in turn, the last of which serves all that follow, and what was asked for."""
 
-
-class Server(http.server.ThreadingHTTPServer):
-    daemon_threads = False
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Request)
-        self.answers: list[Answer] = [sending(CONTENT)]
-        self.seen: list[str] = []
-
-    @property
-    def address(self) -> str:
-        return f"http://127.0.0.1:{self.server_port}"
+    answers: list[Answer]
+    seen: list[str] = field(default_factory=list)
+    address: str = ""
 
 
 def sending(content: bytes, length: int | None = None) -> Answer:
-    def answer(request: Request) -> None:
+    def answer(request: Handler) -> None:
         request.start(200, Content_Length=length or len(content))
         request.wfile.write(content)
 
@@ -97,37 +71,38 @@ PUBLISHED = dict(released.DIGESTS)
 @pytest.fixture(autouse=True)
 def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A cache of the test's own, one known head, and pauses of no time."""
-    for name in ("HTTP_PROXY", "ALL_PROXY", "http_proxy", "all_proxy"):
+    proxies = ("HTTP_PROXY", "ALL_PROXY", "http_proxy", "all_proxy")
+    for name in (*proxies, "XDG_CACHE_HOME"):
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("GEOGRAPH_TYPES_MIRROR", "http://mirror.invalid/heads")
     monkeypatch.setenv("GEOGRAPH_TYPES_CACHE", str(tmp_path / "cache"))
     monkeypatch.setitem(released.DIGESTS, "v1", hashlib.sha256(CONTENT).hexdigest())  # type: ignore[arg-type]
     monkeypatch.setattr("pooch.core.time.sleep", lambda _: None)
 
 
 @pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
-    with Server() as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
-        thread.start()
-        monkeypatch.setenv("GEOGRAPH_TYPES_MIRROR", f"{server.address}/heads/")
-        try:
-            yield server
-        finally:
-            server.shutdown()
-            thread.join()
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Mirror]:
+    mirror = Mirror([sending(CONTENT)])
+
+    class Request(Handler):
+        def do_GET(self) -> None:
+            answer = mirror.answers[min(len(mirror.seen), len(mirror.answers) - 1)]
+            mirror.seen.append(self.path)
+            answer(self)
+
+    with served(Request) as mirror.address:
+        monkeypatch.setenv("GEOGRAPH_TYPES_MIRROR", f"{mirror.address}/heads/")
+        yield mirror
 
 
 @pytest.fixture
-def nowhere(monkeypatch: pytest.MonkeyPatch) -> str:
-    """An address where nothing answers."""
+def nowhere() -> str:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
-        address = f"http://127.0.0.1:{taken.getsockname()[1]}/heads"
-    monkeypatch.setenv("GEOGRAPH_TYPES_MIRROR", address)
-    return address
+        return f"http://127.0.0.1:{taken.getsockname()[1]}/heads"
 
 
-def test_a_head_is_fetched_once(server: Server, tmp_path: Path) -> None:
+def test_a_head_is_fetched_once(server: Mirror, tmp_path: Path) -> None:
     for _ in range(2):
         path = fetch_head("v1")
         assert path == tmp_path / "cache" / NAME
@@ -146,7 +121,7 @@ def test_a_head_is_fetched_once(server: Server, tmp_path: Path) -> None:
     ],
     ids=["cut off", "unavailable", "damaged", "redirect"],
 )
-def test_a_server_that_comes_back_is_good(server: Server, answers: list[Answer]) -> None:
+def test_a_server_that_comes_back_is_good(server: Mirror, answers: list[Answer]) -> None:
     server.answers = answers
     assert fetch_head("v1").read_bytes() == CONTENT
     assert len(server.seen) == len(answers)
@@ -168,7 +143,7 @@ LIE = CONTENT[:-1] + bytes([CONTENT[-1] ^ 1])
     ],
 )
 def test_what_is_not_the_head_is_named_and_not_kept(
-    server: Server, answer: Answer, message: str, tmp_path: Path
+    server: Mirror, answer: Answer, message: str, tmp_path: Path
 ) -> None:
     server.answers = [answer]
     with pytest.raises(DownloadError) as caught:
@@ -179,12 +154,16 @@ def test_what_is_not_the_head_is_named_and_not_kept(
     assert list((tmp_path / "cache").iterdir()) == []
 
 
-def test_without_a_network_the_error_says_what_to_put_where(nowhere: str, tmp_path: Path) -> None:
+def test_without_a_network_the_error_says_what_to_put_where(
+    nowhere: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GEOGRAPH_TYPES_MIRROR", nowhere.replace("//", "//me:secret@"))
+    cache = tmp_path / "cache"
     with pytest.raises(DownloadError, match="refused") as caught:
         fetch_head("v1")
     assert f"{nowhere}/{NAME}" in str(caught.value)
-    cache = tmp_path / "cache"
     assert f"copy it into {cache}" in str(caught.value)
+    assert "secret" not in str(caught.value)
     (cache / NAME).write_bytes(b"not a head")
     with pytest.raises(DownloadError, match="in the cache has another digest"):
         fetch_head("v1")
@@ -193,47 +172,24 @@ def test_without_a_network_the_error_says_what_to_put_where(nowhere: str, tmp_pa
     assert fetch_head("v1") == cache / NAME
 
 
-def test_of_several_at_once_each_has_the_whole_file(server: Server) -> None:
-    found: list[bytes] = []
-    threads = [
-        threading.Thread(target=lambda: found.append(fetch_head("v1").read_bytes()))
-        for _ in range(4)
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert found == [CONTENT] * 4
+def test_of_several_at_once_each_has_the_whole_file(server: Mirror) -> None:
+    with ThreadPoolExecutor(4) as threads:
+        paths = list(threads.map(fetch_head, ["v1"] * 4))
+    assert [path.read_bytes() for path in paths] == [CONTENT] * 4
 
 
-def test_a_proxy_is_asked_if_the_environment_names_one(
-    server: Server, monkeypatch: pytest.MonkeyPatch
+def test_a_proxy_in_the_environment_is_used(
+    server: Mirror, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("HTTP_PROXY", server.address)
     monkeypatch.setenv("GEOGRAPH_TYPES_MIRROR", "http://mirror.invalid/heads")
+    for proxy in ("http://me:secret@proxy:99999", "htps://me:secret@proxy"):
+        monkeypatch.setenv("HTTP_PROXY", proxy)
+        with pytest.raises(DownloadError) as caught:
+            fetch_head("v1")
+        assert "secret" not in str(caught.value)
+    monkeypatch.setenv("HTTP_PROXY", server.address)
     assert fetch_head("v1").read_bytes() == CONTENT
     assert server.seen == [f"http://mirror.invalid/heads/{NAME}"]
-
-
-@pytest.mark.parametrize("proxy", ["http://me:secret@proxy:99999", "htps://me:secret@proxy"])
-def test_a_password_of_a_proxy_is_in_no_message(
-    monkeypatch: pytest.MonkeyPatch, proxy: str
-) -> None:
-    monkeypatch.setenv("HTTP_PROXY", proxy)
-    monkeypatch.setenv("GEOGRAPH_TYPES_MIRROR", "http://mirror.invalid/heads")
-    with pytest.raises(DownloadError) as caught:
-        fetch_head("v1")
-    assert "secret" not in str(caught.value)
-
-
-def test_a_password_of_the_mirror_is_in_no_message(
-    nowhere: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("GEOGRAPH_TYPES_MIRROR", nowhere.replace("//", "//me:secret@"))
-    with pytest.raises(DownloadError) as caught:
-        fetch_head("v1")
-    assert "secret" not in str(caught.value)
-    assert f"{nowhere}/{NAME}" in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -249,9 +205,7 @@ def test_a_password_of_the_mirror_is_in_no_message(
         ("me:secret@mirror/x", "mirror/x"),
     ],
 )
-def test_what_is_not_an_address_is_refused(
-    address: str, shown: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_addresses_are_checked(address: str, shown: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GEOGRAPH_TYPES_MIRROR", address)
     with pytest.raises(InputError, match=r"like https://mirror\.example/heads") as caught:
         fetch_head("v1")
@@ -259,18 +213,9 @@ def test_what_is_not_an_address_is_refused(
     assert repr(shown) in str(caught.value)
 
 
-def test_without_a_mirror_geographs_own_address_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    for unset in ("", None):
-        if unset is None:
-            monkeypatch.delenv("GEOGRAPH_TYPES_MIRROR", raising=False)
-        else:
-            monkeypatch.setenv("GEOGRAPH_TYPES_MIRROR", unset)
-        assert heads_address().startswith("https://github.com/geograph-project/")
-
-
 @pytest.mark.parametrize("place", ["file", "file/cache", "loop", "n" * 300])
-def test_a_cache_that_cannot_be_used_is_named_and_the_variable_with_it(
-    server: Server, tmp_path: Path, place: str, monkeypatch: pytest.MonkeyPatch
+def test_a_cache_that_cannot_be_used(
+    server: Mirror, tmp_path: Path, place: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "file").touch()
     (tmp_path / "loop").symlink_to("loop")
@@ -281,12 +226,12 @@ def test_a_cache_that_cannot_be_used_is_named_and_the_variable_with_it(
     assert server.seen == []
 
 
-def test_an_unknown_name_is_answered_with_those_that_there_are() -> None:
+def test_settings_follow_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(InputError, match=r"there are v1, v2, v2\.1, v2\.3"):
         fetch_head("v9")
-
-
-def test_the_cache_follows_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for change in (lambda name: monkeypatch.setenv(name, ""), monkeypatch.delenv):
+        change("GEOGRAPH_TYPES_MIRROR")
+        assert heads_address().startswith("https://github.com/geograph-project/")
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("GEOGRAPH_TYPES_CACHE", "~/heads")
     assert cache_folder() == tmp_path / "heads"
@@ -294,7 +239,6 @@ def test_the_cache_follows_the_environment(tmp_path: Path, monkeypatch: pytest.M
     with pytest.raises(CacheError, match=r"cache ~nosuchuser/x .* in GEOGRAPH_TYPES_CACHE"):
         cache_folder()
     monkeypatch.delenv("GEOGRAPH_TYPES_CACHE")
-    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
     assert cache_folder() == tmp_path / ".cache" / "geograph-types"
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "of-the-user"))
     assert cache_folder() == tmp_path / "of-the-user" / "geograph-types"

@@ -41,11 +41,9 @@ def test_a_checkpoint_of_the_released_form_becomes_a_part(head: TypeHead, tmp_pa
 
 
 def test_what_is_no_head_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "run").mkdir()
-    with pytest.raises(InputError):
-        load_head(tmp_path / "run")
-    with pytest.raises(CheckpointError):
-        load_head(tmp_path / "missing.pth")
+    for path, error in ((tmp_path, InputError), (tmp_path / "missing.pth", CheckpointError)):
+        with pytest.raises(error):
+            load_head(path)
 
 
 @pytest.mark.parametrize("name", ["v1", "v2"])

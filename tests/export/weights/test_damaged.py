@@ -25,33 +25,21 @@ WHOLE = "another model"
 """What is said of a file that can be read; its tensors are not a tower's."""
 
 
-def legacy_form() -> bytes:
+def saved(**options: object) -> bytes:
     file = io.BytesIO()
-    torch.save(TENSORS, file, _use_new_zipfile_serialization=False)
+    torch.save(TENSORS, file, **options)
     return file.getvalue()
 
 
-def zip_form() -> bytes:
-    file = io.BytesIO()
-    torch.save(TENSORS, file)
-    return file.getvalue()
-
-
-def safetensors_form() -> bytes:
-    """Its header has 128 bytes, so that the file starts with the byte that a pickle starts with."""
-    content: bytes = safetensors.torch.save(TENSORS)
-    return content
-
-
-FORMS: dict[str, Callable[[], bytes]] = {
-    "legacy": legacy_form,
-    "zip": zip_form,
-    "safetensors": safetensors_form,
+FORMS: dict[str, bytes] = {
+    "legacy": saved(_use_new_zipfile_serialization=False),
+    "zip": saved(),
+    # Its header has 128 bytes, so that the file starts with the byte that a pickle starts with.
+    "safetensors": safetensors.torch.save(TENSORS),
 }
 
 
 def altered(content: bytes, chance: random.Random) -> bytes:
-    """Change, take out or put in up to four bytes."""
     result = bytearray(content)
     for _ in range(chance.choice([1, 1, 2, 4])):
         at = chance.randrange(len(result))
@@ -79,12 +67,12 @@ def said_of(path: Path, content: bytes) -> str:
 @pytest.mark.parametrize("form", FORMS)
 def test_the_form_is_told_by_the_contents(form: str, tmp_path: Path) -> None:
     for suffix in (".safetensors", ".pt", ""):
-        assert WHOLE in said_of(tmp_path / f"weights{suffix}", FORMS[form]())
+        assert WHOLE in said_of(tmp_path / f"weights{suffix}", FORMS[form])
 
 
 @pytest.mark.parametrize("form", FORMS)
 def test_a_file_that_is_cut_off_anywhere_is_refused(form: str, tmp_path: Path) -> None:
-    content = FORMS[form]()
+    content = FORMS[form]
     step = -(-len(content) // TRUNCATIONS)
     for size in [*range(0, len(content), step), len(content) - 1]:
         assert WHOLE not in said_of(tmp_path / "weights.pt", content[:size])
@@ -92,9 +80,8 @@ def test_a_file_that_is_cut_off_anywhere_is_refused(form: str, tmp_path: Path) -
 
 @pytest.mark.parametrize("form", FORMS)
 def test_altered_files_are_read_or_refused(form: str, tmp_path: Path) -> None:
-    content, chance = FORMS[form](), random.Random(4)
-    path = tmp_path / "weights.pt"
-    said = [said_of(path, altered(content, chance)) for _ in range(ALTERATIONS)]
+    chance, path = random.Random(4), tmp_path / "weights.pt"
+    said = [said_of(path, altered(FORMS[form], chance)) for _ in range(ALTERATIONS)]
     assert sum(WHOLE not in text for text in said) > ALTERATIONS // 10
 
 

@@ -1,6 +1,4 @@
-"""Weights in every form and every kind of wrong."""
-
-import builtins
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -27,6 +25,11 @@ Shapes = Mapping[str, tuple[int, ...]]
 @pytest.fixture(scope="module")
 def tower() -> dict[str, NDArray[np.float16]]:
     return plain_tower()
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "weights.pt"
 
 
 @pytest.fixture(scope="module")
@@ -75,9 +78,7 @@ def test_bfloat16_is_read(tmp_path: Path) -> None:
         lambda tower: {f"module.{k}": v for k, v in hugging_face(tower).items()},
     ],
 )
-def test_wrapped_models_and_the_bare_tower_are_understood(
-    layout: Callable[[Any], Any], tower: Any
-) -> None:
+def test_wrapped_models_are_understood(layout: Callable[[Any], Any], tower: Any) -> None:
     found = by_open_clip_keys("file", in_memory(layout(tower)))
     assert found.keys() == tower.keys()
     assert all(np.array_equal(found[key].read(), tower[key]) for key in tower)
@@ -104,22 +105,11 @@ def test_torch_files_are_read_where_torch_is(
     assert digest_of(tmp_path / "clip.pt") == digest
 
 
-def test_without_torch_its_files_say_how_to_get_others(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    torch.save({"visual.proj": torch.ones(2)}, tmp_path / "clip.pt")
-    found = builtins.__import__
-
-    def without_torch(name: str, *rest: Any) -> Any:
-        if name == "torch":
-            raise ModuleNotFoundError("No module named 'torch'", name="torch")
-        return found(name, *rest)
-
-    monkeypatch.setattr(builtins, "__import__", without_torch)
-    with pytest.raises(WeightsError) as caught:
-        load_weights(str(tmp_path / "clip.pt"))
-    for part in ("pip install 'geograph-types[reference]'", "open_clip_model.safetensors"):
-        assert part in str(caught.value)
+def test_without_torch_the_extra_is_named(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.save({"visual.proj": torch.ones(2)}, path)
+    monkeypatch.setitem(sys.modules, "torch", None)
+    for part in (r"pip install 'geograph-types\[reference\]'", "open_clip_model.safetensors"):
+        refused(path, part)
 
 
 class WholeModel(nn.Module):
@@ -138,40 +128,38 @@ class WholeModel(nn.Module):
 
 
 def test_a_torchscript_archive_is_read_at_its_published_digest_only(
-    tower: Any, digest: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tower: Any, digest: str, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = tmp_path / "ViT-B-32.pt"
+    pixels = torch.zeros(1, 3, 224, 224)
     with torch.no_grad():
-        traced = torch.jit.trace(
-            WholeModel(tower).eval(), torch.zeros(1, 3, 224, 224), check_trace=False
-        )
-    torch.jit.save(traced, path)
-    with pytest.raises(WeightsError, match=r"other than OpenAI's own .*, and would run its code"):
-        load_weights(str(path))
+        torch.jit.trace(WholeModel(tower).eval(), pixels, check_trace=False).save(path)
+    refused(path, r"other than OpenAI's own .*, and would run its code")
     monkeypatch.setattr(files, "ARCHIVE_SHA256", files.file_sha256(path))
     assert digest_of(path) == digest
 
 
-def wrong_architectures() -> dict[str, tuple[Shapes, str]]:
-    shapes = tower_shapes()
-    return {
-        "ViT-B-16": (shapes | {"conv1.weight": (768, 3, 16, 16)}, "patches of 16"),
-        "ViT-L-14": ({"conv1.weight": (1024, 3, 14, 14)}, "width 1024 with patches of 14"),
-        "RN50": ({"conv1.weight": (32, 3, 3, 3), "layer1.0.conv1.weight": (64,)}, "ResNet"),
-        "deeper": (tower_shapes(13), "unknown"),
-        "shallower": (tower_shapes(11), "12 tensors are missing"),
-        "projection": (shapes | {"proj": (768, 768)}, r"proj is \(768, 768\)"),
-    }
+SHAPES = tower_shapes()
+WRONG: dict[str, tuple[Shapes, str]] = {
+    "ViT-B-16": (SHAPES | {"conv1.weight": (768, 3, 16, 16)}, "patches of 16"),
+    "ViT-L-14": ({"conv1.weight": (1024, 3, 14, 14)}, "width 1024 with patches of 14"),
+    "RN50": ({"conv1.weight": (32, 3, 3, 3), "layer1.0.conv1.weight": (64,)}, "ResNet"),
+    "deeper": (tower_shapes(13), "unknown"),
+    "shallower": (tower_shapes(11), "12 tensors are missing"),
+    "projection": (SHAPES | {"proj": (768, 768)}, r"proj is \(768, 768\)"),
+}
 
 
-@pytest.mark.parametrize("name", list(wrong_architectures()))
-def test_a_wrong_architecture_is_named(name: str, tmp_path: Path) -> None:
-    shapes, message = wrong_architectures()[name]
+def refused(path: Path, message: str) -> None:
+    with pytest.raises(WeightsError, match=message):
+        load_weights(str(path))
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_a_wrong_architecture_is_named(name: str, path: Path) -> None:
+    shapes, message = WRONG[name]
     # As files declare them: any size in a few bytes.
-    state = {f"visual.{key}": torch.zeros(()).expand(shape) for key, shape in shapes.items()}
-    torch.save(state, tmp_path / "model.pt")
-    with pytest.raises(WeightsError, match=f"{message}.*give the weights of CLIP ViT-B/32"):
-        load_weights(str(tmp_path / "model.pt"))
+    torch.save({f"visual.{key}": torch.zeros(()).expand(shapes[key]) for key in shapes}, path)
+    refused(path, f"{message}.*give the weights of CLIP ViT-B/32")
 
 
 @pytest.mark.parametrize(
@@ -183,13 +171,8 @@ def test_a_wrong_architecture_is_named(name: str, tmp_path: Path) -> None:
         ("visual_projection.weight", (1, 512, 768)),
     ],
 )
-def test_hugging_face_tensors_of_another_shape_are_refused(
-    key: str, shape: tuple[int, ...], tower: Any
-) -> None:
-    def read() -> NDArray[np.float32]:
-        raise AssertionError("nothing is read of other models")
-
-    tensors = in_memory(hugging_face(tower)) | {key: StoredTensor(shape, read)}
+def test_hugging_face_shapes_are_checked(key: str, shape: tuple[int, ...], tower: Any) -> None:
+    tensors = in_memory(hugging_face(tower)) | {key: StoredTensor(shape, pytest.fail)}
     found = by_open_clip_keys("file", tensors)
     problem = architecture_problem({name: tensor.shape for name, tensor in found.items()})
     assert problem is not None and "another model" in problem
@@ -222,13 +205,10 @@ ODD: dict[str, tuple[Tensor, str]] = {
 
 @pytest.mark.parametrize("name", ODD)
 @pytest.mark.filterwarnings("ignore:Validating sparse tensor invariants")
-def test_tensors_that_do_not_hold_plain_floats_are_refused(
-    name: str, torch_tower: dict[str, Tensor], tmp_path: Path
-) -> None:
+def test_only_plain_floats(name: str, torch_tower: dict[str, Tensor], path: Path) -> None:
     tensor, message = ODD[name]
-    torch.save(torch_tower | {"ln_post.bias": tensor}, tmp_path / "model.pt")
-    with pytest.raises(WeightsError, match=message):
-        load_weights(str(tmp_path / "model.pt"))
+    torch.save(torch_tower | {"ln_post.bias": tensor}, path)
+    refused(path, message)
 
 
 @pytest.mark.parametrize(
@@ -242,23 +222,13 @@ def test_tensors_that_do_not_hold_plain_floats_are_refused(
         (b"\xff" * 8 + b'{"a":', "cut off"),
     ],
 )
-def test_what_is_not_a_weights_file_is_refused(
-    content: bytes, message: str, tmp_path: Path
-) -> None:
-    (tmp_path / "weights.pt").write_bytes(content)
-    with pytest.raises(WeightsError, match=message):
-        load_weights(str(tmp_path / "weights.pt"))
+def test_other_files_are_refused(content: bytes, message: str, path: Path) -> None:
+    path.write_bytes(content)
+    refused(path, message)
 
 
-@pytest.mark.parametrize("spec", ["missing.pt", "ViT-B-32", "."])
-def test_what_is_not_there_is_said_so(spec: str) -> None:
-    with pytest.raises(WeightsError):
-        load_weights(spec)
-
-
-@pytest.mark.parametrize(
-    "spec", ["random:", "random:x", "random:-1", "random:1.5", f"random:{'9' * 5000}"]
-)
-def test_a_seed_is_a_whole_number(spec: str) -> None:
-    with pytest.raises(WeightsError, match="random:0"):
-        load_weights(spec)
+def test_only_files_and_whole_seeds_are_weights() -> None:
+    for spec in ("missing.pt", "ViT-B-32", "."):
+        refused(Path(spec), spec)
+    for seed in ("", "x", "-1", "1.5", "9" * 5000):
+        refused(Path(f"random:{seed}"), "random:0")

@@ -1,12 +1,8 @@
-"""OpenAI's weights from the cache of the hub's client, and from a hub on loopback."""
-
 import hashlib
-import http.server
 import os
 import socket
 import subprocess
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +11,7 @@ import numpy as np
 import pytest
 import safetensors.numpy
 from huggingface_hub import constants
+from loopback import Handler, served
 
 from geograph_types_export.architecture import tower_shapes
 from geograph_types_export.errors import WeightsError
@@ -31,15 +28,9 @@ def content() -> bytes:
 
 @dataclass
 class Hub:
-    """A hub with one file, and what it was asked for."""
-
     content: bytes
-    digest: str = ""
     seen: list[str] = field(default_factory=list)
     clients: list[str] = field(default_factory=list)  # as they name themselves
-
-    def publish(self, content: bytes) -> None:
-        self.content, self.digest = content, hashlib.sha256(content).hexdigest()
 
 
 @pytest.fixture
@@ -73,9 +64,7 @@ DAMAGES: dict[str, Callable[[bytes], bytes]] = {
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
-def test_a_cached_file_that_is_not_the_published_one_is_to_be_deleted(
-    damage: str, cache: Path, content: bytes
-) -> None:
+def test_a_wrong_cached_file_is_to_be_deleted(damage: str, cache: Path, content: bytes) -> None:
     put(cache, DAMAGES[damage](content))
     for spec in ("openai", "auto"):
         with pytest.raises(WeightsError, match=rf"delete {cache}, and run again$"):
@@ -97,48 +86,45 @@ def test_without_a_network_auto_takes_the_stand_in_loudly() -> None:
         load_weights("openai")
 
 
-def use_hub(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
-    """As HF_ENDPOINT does, which the client reads when it is imported."""
-    template = f"{address}/{{repo_id}}/resolve/{{revision}}/{{filename}}"
-    monkeypatch.setattr(constants, "ENDPOINT", address)
-    monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
+@pytest.fixture
+def use_hub(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Use one, as HF_ENDPOINT does, which the client reads when it is imported."""
+
+    def use(address: str) -> None:
+        template = f"{address}/{{repo_id}}/resolve/{{revision}}/{{filename}}"
+        monkeypatch.setattr(constants, "ENDPOINT", address)
+        monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
+        monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+        monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
+        monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+
+    return use
 
 
 @pytest.fixture
-def hub(content: bytes, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
+def hub(content: bytes, use_hub: Callable[[str], None]) -> Iterator[Hub]:
     """A server as the hub is at one address: the file's digest in a header, then the file."""
     found = Hub(content)
-    found.publish(content)
-    address = f"/{openai.REPOSITORY}/resolve/{openai.REVISION}/{openai.FILE}"
+    place = f"/{openai.REPOSITORY}/resolve/{openai.REVISION}/{openai.FILE}"
 
-    class Request(http.server.BaseHTTPRequestHandler):
+    class Request(Handler):
         def do_HEAD(self) -> None:
             found.seen.append(f"{self.command} {self.path}")
             found.clients.append(self.headers["User-Agent"])
-            self.send_response(200 if self.path == address else 404)
-            self.send_header("Content-Length", str(len(found.content)))
-            self.send_header("ETag", f'"{found.digest}"')
-            self.send_header("X-Repo-Commit", openai.REVISION)
-            self.end_headers()
+            self.start(
+                200 if self.path == place else 404,
+                Content_Length=len(found.content),
+                ETag=f'"{hashlib.sha256(found.content).hexdigest()}"',
+                X_Repo_Commit=openai.REVISION,
+            )
 
         def do_GET(self) -> None:
             self.do_HEAD()
             self.wfile.write(found.content)
 
-        def log_message(self, format: str, *args: object) -> None:
-            """Keep quiet."""
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Request) as server:
-        server.daemon_threads = False
-        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
-        thread.start()
-        monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
-        use_hub(monkeypatch, f"http://127.0.0.1:{server.server_port}")
-        monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
-        monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    with served(Request) as address:
+        use_hub(address)
         yield found
-        server.shutdown()
-        thread.join()
 
 
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
@@ -152,14 +138,14 @@ def test_the_pinned_revision_is_fetched_once(cache: Path, hub: Hub) -> None:
 
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
 def test_another_file_from_the_hub_is_refused(cache: Path, hub: Hub) -> None:
-    hub.publish(DAMAGES["another"](b""))
+    hub.content = DAMAGES["another"](b"")
     with pytest.raises(WeightsError, match=r"damaged or another one; delete .*, and run again"):
         load_weights("auto")
 
 
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
 def test_the_hub_is_not_told_what_else_is_installed(hub: Hub, tmp_path: Path) -> None:
-    hub.publish(b"weights")
+    hub.content = b"weights"
     program = "from geograph_types_export.weights.openai import fetch_openai; fetch_openai()"
     settings = {"HF_ENDPOINT": constants.ENDPOINT, "HF_HOME": str(tmp_path)}
     environment = os.environ | settings | {"HF_HUB_DISABLE_XET": "1"}
@@ -169,14 +155,11 @@ def test_the_hub_is_not_told_what_else_is_installed(hub: Hub, tmp_path: Path) ->
 
 
 @pytest.mark.usefixtures("cache", "stand_in")
-def test_a_hub_that_does_not_answer_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    with socket.socket() as silent:
-        silent.bind(("127.0.0.1", 0))
-        silent.listen()
-        address = f"http://127.0.0.1:{silent.getsockname()[1]}"
-        monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
-        use_hub(monkeypatch, address)
-        monkeypatch.setattr(openai, "ANSWER_SECONDS", 0.3)
-        monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+def test_a_hub_that_does_not_answer_is_given_up(
+    use_hub: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(openai, "ANSWER_SECONDS", 0.3)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        use_hub(f"http://127.0.0.1:{silent.getsockname()[1]}")
         loaded = load_weights("auto")
     assert loaded.stand_in and loaded.notice is not None and "imeout" in loaded.notice

@@ -1,8 +1,5 @@
-"""Stand-in weights: they fit CLIP's tower, repeat, and give embeddings of the usual size."""
-
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from geograph_types.errors import InputError
 from geograph_types.preprocess import preprocess
@@ -11,13 +8,6 @@ from geograph_types_export.verify.reference import ReferenceTower
 from geograph_types_export.weights.stand_in import stand_in_tower
 from geograph_types_export.with_torch import open_clip_tower
 from geograph_types_trainer.scenes import draw_scenes
-
-
-@pytest.fixture(scope="module")
-def embeddings() -> NDArray[np.float64]:
-    """Embeddings [14, 512] of two drawn scenes of each class."""
-    pixels = np.stack([preprocess(scene) for scene in draw_scenes(14, seed=6)])
-    return ReferenceTower(stand_in_tower(0, 3)).embed(pixels)
 
 
 def test_keys_and_shapes_are_the_towers() -> None:
@@ -33,21 +23,17 @@ def test_same_seed_same_weights_and_other_seed_others() -> None:
     assert all(np.array_equal(first[name], again[name]) for name in first)
     for name in ("conv1.weight", "proj", "transformer.resblocks.1.mlp.c_fc.weight"):
         assert not np.array_equal(first[name], other[name])
+    for seed in (-1, 2**63):
+        with pytest.raises(InputError, match="seed"):
+            stand_in_tower(seed)
 
 
-def test_embeddings_have_the_size_of_real_ones(embeddings: NDArray[np.float64]) -> None:
+def test_embeddings_have_the_size_of_real_ones_and_tell_pictures_apart() -> None:
+    pixels = np.stack([preprocess(scene) for scene in draw_scenes(14, seed=6)])
+    embeddings = ReferenceTower(stand_in_tower(0, 3)).embed(pixels)
     norms = np.linalg.norm(embeddings, axis=1)
     assert norms.min() > 10.2 and norms.max() < 11.4
     assert (np.abs(embeddings).argmax(axis=1) == 92).all()
     np.testing.assert_allclose(embeddings[:, 92], -6.3, atol=0.6)
-
-
-def test_embeddings_tell_pictures_apart(embeddings: NDArray[np.float64]) -> None:
     distances = np.linalg.norm(embeddings[:, None] - embeddings, axis=2) + 100 * np.eye(14)
     assert distances.min() > 0.5
-
-
-@pytest.mark.parametrize("seed", [-1, 2**63])
-def test_bad_seed_is_refused(seed: int) -> None:
-    with pytest.raises(InputError, match="seed"):
-        stand_in_tower(seed)
