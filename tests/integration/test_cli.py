@@ -1,6 +1,5 @@
-"""Commands as people and scripts meet them: output, messages, exit statuses."""
-
 import json
+import shlex
 import shutil
 import subprocess
 import sys
@@ -17,27 +16,29 @@ from geograph_types.bundle import Bundle
 from geograph_types.cli.main import main
 from geograph_types.manifest import encode_manifest
 
-Run: TypeAlias = Callable[..., subprocess.CompletedProcess[str]]
+Done: TypeAlias = subprocess.CompletedProcess[str]
+Run: TypeAlias = Callable[..., Done]
 
 
-def run_program(*arguments: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "geograph_types.cli", *map(str, arguments)]
+def run_program(*words: object, shell: str = "") -> Done:
+    """Run a command in a process of its own, where asked for with something behind it."""
+    command = [sys.executable, "-m", "geograph_types.cli", *map(str, words)]
+    if shell:
+        command = ["bash", "-c", f"{shlex.join(command)} {shell}"]
     return subprocess.run(command, capture_output=True, text=True)
 
 
 @pytest.fixture
 def run(capfd: pytest.CaptureFixture[str]) -> Run:
-    """Run a command in this process."""
-
-    def run(*arguments: object) -> subprocess.CompletedProcess[str]:
+    def run(*arguments: object) -> Done:
         capfd.readouterr()
         status = main([*map(str, arguments)])
-        return subprocess.CompletedProcess(arguments, status, *capfd.readouterr())
+        return Done(arguments, status, *capfd.readouterr())
 
     return run
 
 
-def error_line(done: subprocess.CompletedProcess[str], status: int) -> str:
+def error_line(done: Done, status: int) -> str:
     assert done.returncode == status, done.stderr
     assert "Traceback" not in done.stderr
     lines = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
@@ -49,9 +50,7 @@ def test_tag_writes_a_line_a_photo_and_names_the_stand_in(bundle: Path, scenes: 
     done = run_program("tag", scenes, "--bundle", bundle, "--labels", scenes / "labels.csv")
     assert done.returncode == 0
     rows = [json.loads(line) for line in done.stdout.splitlines()]
-    assert [Path(row["photo"]).name for row in rows] == sorted(
-        path.name for path in scenes.glob("*.jpg")
-    )
+    assert [row["photo"] for row in rows] == sorted(map(str, scenes.glob("*.jpg")))
     assert {row["status"] for row in rows} == {"ok"}
     assert {row["distance"]["basis"] for row in rows} >= {"positions"}
     assert sum("stand-in" in line for line in done.stderr.splitlines()) == 1
@@ -61,38 +60,25 @@ def test_a_bad_photo_costs_itself_only(run: Run, bundle: Path, photo: Path, tmp_
     (tmp_path / "empty.jpg").touch()
     (tmp_path / "text.jpg").write_text("not a photo")
     (tmp_path / "good.jpg").write_bytes(photo.read_bytes())
-    report = tmp_path / "out" / "page.html"
-    report.parent.mkdir()
+    report = tmp_path / "page.html"
     done = run("tag", tmp_path, tmp_path / "missing.jpg", "--bundle", bundle, "--report", report)
     assert done.returncode == 1
-    reasons = {
-        Path(row["photo"]).name: row.get("reason")
-        for row in map(json.loads, done.stdout.splitlines())
-    }
-    assert reasons == {
-        "empty.jpg": "empty_file",
-        "text.jpg": "not_an_image",
-        "good.jpg": None,
-        "missing.jpg": "not_found",
+    rows = map(json.loads, done.stdout.splitlines())
+    assert {Path(row["photo"]).stem: row.get("reason") for row in rows} == {
+        "empty": "empty_file",
+        "text": "not_an_image",
+        "good": None,
+        "missing": "not_found",
     }
     assert "1 photos tagged, 3 failed" in done.stderr
     assert "not_an_image" in report.read_text()
 
 
-@pytest.mark.parametrize(
-    ("content", "fault"), [(b"", "empty_file"), (b"not a photo", "not_an_image")]
-)
-def test_a_single_bad_photo_is_one_line_and_status_1(
-    run: Run, bundle: Path, tmp_path: Path, content: bytes, fault: str
-) -> None:
+def test_a_bad_photo_alone_is_one_line_and_status_1(run: Run, bundle: Path, tmp_path: Path) -> None:
     path = tmp_path / "photo.jpg"
-    path.write_bytes(content)
-    assert f"photo.jpg: {fault}: " in error_line(run("tag", path, "--bundle", bundle), 1)
-
-
-def test_a_missing_bundle_is_one_line(run: Run, photo: Path, tmp_path: Path) -> None:
-    line = error_line(run("tag", photo, "--bundle", tmp_path / "nowhere"), 2)
-    assert "there is no such folder; make one with" in line
+    for content, fault in ((b"", "empty_file"), (b"not a photo", "not_an_image")):
+        path.write_bytes(content)
+        assert f"photo.jpg: {fault}: " in error_line(run("tag", path, "--bundle", bundle), 1)
 
 
 def test_a_flipped_byte_is_one_line(run: Run, head_bundle: Path, tmp_path: Path) -> None:
@@ -101,17 +87,13 @@ def test_a_flipped_byte_is_one_line(run: Run, head_bundle: Path, tmp_path: Path)
     model[len(model) // 2] ^= 1
     (folder / "head.onnx").write_bytes(model)
     np.save(tmp_path / "rows.npy", np.ones((1, 512), np.float32))
-    for command in (
-        ["score", tmp_path / "rows.npy", "--bundle", folder],
-        ["bundle", "verify", folder],
-    ):
+    score = ["score", tmp_path / "rows.npy", "--bundle", folder]
+    for command in (score, ["bundle", "verify", folder]):
         assert "its digest differs from the manifest's" in error_line(run(*command), 2)
     assert run("doctor", "--bundle", folder).returncode == 2
 
 
-def test_a_normalised_vector_is_refused_with_the_reason(
-    run: Run, head_bundle: Path, tmp_path: Path
-) -> None:
+def test_a_normalised_vector_has_its_reason(run: Run, head_bundle: Path, tmp_path: Path) -> None:
     vectors = np.random.default_rng(6).normal(0, 0.5, (3, 512)).astype(np.float32)
     vectors[1] /= np.linalg.norm(vectors[1])
     np.save(tmp_path / "rows.npy", vectors)
@@ -121,30 +103,34 @@ def test_a_normalised_vector_is_refused_with_the_reason(
     assert "was L2-normalised" in line
     rows = [json.loads(line) for line in done.stdout.splitlines()]
     assert [row["status"] for row in rows] == ["ok", "failed", "ok"]
-    assert rows[1] == {"row": 2, "status": "failed"} | {
-        key: rows[1][key] for key in ("reason", "detail")
-    }
+    assert rows[1].keys() == {"row", "status", "reason", "detail"}
 
 
-def test_results_are_there_in_full_or_not_at_all(
-    run: Run, bundle: Path, scenes: Path, tmp_path: Path
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("tag PHOTO --bundle TMP/nowhere", "there is no such folder; make one with"),
+        ("tag PHOTO --bundle BUNDLE --out TMP/missing/tags.jsonl", "there is no folder"),
+        ("score PHOTO --bundle BUNDLE", "is neither Parquet, JSON Lines nor a numpy array"),
+        ("tag TMP --bundle BUNDLE", "no photos in"),
+        ("tag PHOTO", "Missing option '--bundle'"),
+        ("nonsense", "No such command 'nonsense'"),
+    ],
+)
+def test_what_cannot_be_done_is_one_line_and_status_2(
+    run: Run, bundle: Path, photo: Path, tmp_path: Path, words: str, message: str
 ) -> None:
-    out = tmp_path / "missing" / "tags.jsonl"
-    line = error_line(run("tag", scenes, "--bundle", bundle, "--out", out), 2)
-    assert "there is no folder" in line
-    assert not out.exists()
+    places = {"PHOTO": photo, "BUNDLE": bundle, "TMP": tmp_path}
+    for name, place in places.items():
+        words = words.replace(name, str(place))
+    assert message in error_line(run(*words.split()), 2)
+    assert list(tmp_path.iterdir()) == []
 
 
-def test_a_reader_that_leaves_early_is_no_traceback(bundle: Path, scenes: Path) -> None:
-    command = f'"{sys.executable}" -m geograph_types.cli tag "{scenes}" --bundle "{bundle}" | true'
-    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True)
-    assert "Traceback" not in done.stderr
-
-
-def test_standard_output_that_is_full_is_named(bundle: Path, scenes: Path) -> None:
-    command = f'"{sys.executable}" -m geograph_types.cli tag "{scenes}" --bundle "{bundle}"'
-    done = subprocess.run(["bash", "-c", f"{command} > /dev/full"], capture_output=True, text=True)
-    line = error_line(done, 2)
+def test_output_that_ends_early_and_a_full_one_are_named(bundle: Path, scenes: Path) -> None:
+    words = ("tag", scenes, "--bundle", bundle)
+    assert "Traceback" not in run_program(*words, shell="| true").stderr
+    line = error_line(run_program(*words, shell="> /dev/full"), 2)
     assert "standard output cannot be written (No space left on device): make room" in line
 
 
@@ -157,22 +143,17 @@ def test_a_system_that_is_not_supported_is_named() -> None:
     assert "runs on Linux" in error_line(done, 2)
 
 
-def test_usage_errors_are_one_line_and_status_2() -> None:
-    assert "Missing option '--bundle'" in error_line(run_program("tag", "x.jpg"), 2)
-    assert "No such command 'nonsense'" in error_line(run_program("nonsense"), 2)
+def test_bundle_show_and_doctor_say_what_it_holds(run: Run, bundle: Path) -> None:
+    shown, found = run("bundle", "show", bundle), run("doctor", "--bundle", bundle)
+    assert shown.returncode == found.returncode == 0, found.stdout
+    for words in ("stand-in weights random:0", "visual.fp32.onnx", "thresholds Aerial 0.50"):
+        assert words in shown.stdout
+    advice = "advice         export with --precision "
+    for words in ("stand-in weights, not CLIP's", "onnxruntime", advice):
+        assert words in found.stdout
 
 
-def test_bundle_show_says_what_it_holds(run: Run, bundle: Path) -> None:
-    done = run("bundle", "show", bundle)
-    assert done.returncode == 0
-    assert "stand-in weights random:0" in done.stdout
-    assert "visual.fp32.onnx" in done.stdout
-    assert "thresholds Aerial 0.50" in done.stdout
-
-
-def test_what_a_terminal_would_act_upon_is_shown_as_text(
-    run: Run, head_bundle: Path, tmp_path: Path
-) -> None:
+def test_control_characters_are_shown_as_text(run: Run, head_bundle: Path, tmp_path: Path) -> None:
     opened = Bundle.open(head_bundle)
     copy = Path(shutil.copytree(head_bundle, tmp_path / "model"))
     source = msgspec.structs.replace(opened.manifest.head, name="a\x1b]0;owned\x07\nhead trusted")
@@ -185,21 +166,7 @@ def test_what_a_terminal_would_act_upon_is_shown_as_text(
     assert "\x1b" not in run("doctor", "--bundle", copy).stdout
 
 
-def test_doctor_finds_a_good_bundle_good(run: Run, bundle: Path) -> None:
-    done = run("doctor", "--bundle", bundle)
-    assert done.returncode == 0, done.stdout
-    assert "stand-in weights, not CLIP's" in done.stdout
-    assert "onnxruntime" in done.stdout
-    assert "advice         export with --precision " in done.stdout
-
-
-def test_a_folder_without_photos_is_an_error(run: Run, bundle: Path, tmp_path: Path) -> None:
-    assert "no photos in" in error_line(run("tag", tmp_path, "--bundle", bundle), 2)
-
-
-def test_no_output_costs_an_input_or_another_output(
-    run: Run, bundle: Path, photo: Path, tmp_path: Path
-) -> None:
+def test_no_output_costs_another_file(run: Run, bundle: Path, photo: Path, tmp_path: Path) -> None:
     mine = tmp_path / "mine.jpg"
     mine.write_bytes(photo.read_bytes())
     for outputs, message in (
@@ -227,50 +194,30 @@ def test_a_labels_file_that_fits_no_photo_is_an_error(
     assert f"such as {tmp_path / 'more.jpg'}" in done.stderr
 
 
-def test_what_holds_no_rows_at_all_is_one_line(run: Run, head_bundle: Path, photo: Path) -> None:
-    line = error_line(run("score", photo, "--bundle", head_bundle), 2)
-    assert "is neither Parquet, JSON Lines nor a numpy array" in line
-
-
-def test_photos_with_tags_that_do_not_exist_are_no_rows_of_a_dataset(
-    run: Run, bundle: Path, photo: Path, tmp_path: Path
-) -> None:
-    for name in ("a.jpg", "b.jpg", "c.jpg"):
-        (tmp_path / name).write_bytes(photo.read_bytes())
-    labels = tmp_path / "labels.csv"
-    labels.write_text("photo,types\na.jpg,Banana\nb.jpg,\nc.jpg,Inside\n")
-    out = tmp_path / "data.parquet"
-    done = run("embed", tmp_path, "--labels", labels, "--bundle", bundle, "--out", out)
-    assert done.returncode == 1
-    assert "unknown_tag: 'Banana'" in done.stderr
-    assert "no_tag" in done.stderr
-    assert "1 photos embedded" in done.stderr
-
-
 def test_photos_that_cannot_be_rows_of_a_dataset_are_named(
-    tiny_bundle: Path, photo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    run: Run, bundle: Path, photo: Path, tmp_path: Path
 ) -> None:
     folder, labels, out = tmp_path / "photos", tmp_path / "labels.csv", tmp_path / "data.parquet"
     folder.mkdir()
-    for name in ("good.jpg", "far.jpg", "unnamed.jpg"):
-        shutil.copy(photo, folder / name)
+    for name in ("good", "far", "unnamed", "banana", "none"):
+        shutil.copy(photo, folder / f"{name}.jpg")
     (folder / "empty.jpg").touch()
-    command = ["embed", folder, "--labels", labels, "--bundle", tiny_bundle, "--out", out]
-    command = [str(word) for word in command]
-    labels.write_text(
-        "photo,types,distance\n"
-        "photos/good.jpg,Inside,16\nphotos/far.jpg,Inside,banana\nphotos/empty.jpg,Inside,16\n"
-    )
-    assert main(command) == 1
-    said = capsys.readouterr().err
-    assert f"error: {folder / 'empty.jpg'}: empty_file: " in said
-    assert f"error: {folder / 'far.jpg'}: bad_distance: " in said
-    assert f"1 photos are not in {labels} and are left out" in said
-    assert f"1 photos embedded to {out}, 2 failed" in said
+    command = ["embed", folder, "--labels", labels, "--bundle", bundle, "--out", out]
+    rows = ("good,Inside,16", "far,Inside,banana", "empty,Inside,16", "banana,Banana,", "none,,")
+    lines = ["photos/" + row.replace(",", ".jpg,", 1) for row in rows]
+    labels.write_text("\n".join(["photo,types,distance", *lines]))
+    done = run(*command)
+    assert done.returncode == 1
+    assert f"error: {folder / 'empty.jpg'}: empty_file: " in done.stderr
+    assert f"error: {folder / 'far.jpg'}: bad_distance: " in done.stderr
+    assert "unknown_tag: 'Banana'" in done.stderr
+    assert "no_tag" in done.stderr
+    assert f"1 photos are not in {labels} and are left out" in done.stderr
+    assert f"1 photos embedded to {out}, 4 failed" in done.stderr
     dataset = out.read_bytes()
     assert pq.read_table(out).num_rows == 1
 
     labels.write_text("photo,types\nother.jpg,Inside\n")
-    assert main(command) == 2
-    assert f"{labels} names none of the 4 photos that were given" in capsys.readouterr().err
+    line = error_line(run(*command), 2)
+    assert f"{labels} names none of the 6 photos that were given" in line
     assert out.read_bytes() == dataset

@@ -1,19 +1,10 @@
-"""The pages of `docs`: their snippets run, their links lead somewhere, nothing is left unnamed."""
-
-import base64
-import gzip
-import json
-import os
 import re
 import shutil
-import subprocess
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
-import numpy as np
 import pytest
+from dataset_rows import rows_of, write_lines
 
 from geograph_types import manifest
 from geograph_types.cli.main import main
@@ -48,7 +39,6 @@ def test_links_inside_the_repository_lead_somewhere(page: Path) -> None:
 def folder(
     tiny_bundle: Path, scenes: Path, photo: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
-    """What the snippets name: a bundle, a photo and a dataset."""
     made = tmp_path_factory.mktemp("docs")
     (made / "bundle").symlink_to(tiny_bundle)
     (made / "photo.jpg").write_bytes(photo.read_bytes())
@@ -59,32 +49,10 @@ def folder(
 
 
 @pytest.mark.parametrize("page", WITH_SNIPPETS, ids=lambda page: page.name)
-def test_python_snippets_run(page: Path, folder: Path) -> None:
+def test_python_snippets_run(page: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folder)
     for snippet in PYTHON_BLOCK.findall(page.read_text(encoding="utf-8")):
-        done = subprocess.run(
-            [sys.executable, "-c", snippet],
-            cwd=folder,
-            env=os.environ,
-            capture_output=True,
-            text=True,
-        )
-        assert done.returncode == 0, f"{snippet}\n{done.stderr}"
-
-
-def published_rows(count: int) -> Iterator[bytes]:
-    """Rows as the published dataset has them."""
-    rng = np.random.default_rng(3)
-    for number in range(count):
-        vector = rng.normal(0, 0.45, 512).astype("<f4")
-        row = {
-            "gridimage_id": number + 1,
-            "types": ("Inside", "Geograph", "Cross Grid", "From Above")[number % 4],
-            "distance": ("16", "", "512", "Unknown")[number % 4],
-            "embeddings": base64.b64encode(vector.tobytes()).decode(),
-            "weight": 1.0,
-            "split": ("tra", "tra", "val", "tes")[number // 4 % 4],
-        }
-        yield json.dumps(row).encode() + b"\n"
+        exec(compile(snippet, page.name, "exec"), {"__name__": "__main__"})
 
 
 def test_the_commands_for_those_who_come_from_geographs_scripts(
@@ -95,7 +63,7 @@ def test_the_commands_for_those_who_come_from_geographs_scripts(
 ) -> None:
     page = (ROOT / "docs" / "from-geographs-scripts.md").read_text(encoding="utf-8")
     monkeypatch.chdir(tmp_path)
-    Path("types.jsonl.gz").write_bytes(gzip.compress(b"".join(published_rows(64))))
+    write_lines(Path("types.jsonl.gz"), rows_of(64))
     shutil.copy(checkpoint, "best_geograph_model_v2.3.pth")
     lines = [line for block in COMMAND_BLOCK.findall(page) for line in block.splitlines()]
     assert len(lines) >= 6
@@ -115,7 +83,5 @@ def test_every_field_of_the_manifest_is_described() -> None:
         if isinstance(found, type) and issubclass(found, msgspec.Struct)
     ]
     assert manifest.Manifest in structs
-    missing = {field for struct in structs for field in struct.__struct_fields__} - set(
-        re.findall(r"`([a-z_0-9]+)`", page)
-    )
-    assert not missing
+    fields = {field for struct in structs for field in struct.__struct_fields__}
+    assert not fields - set(re.findall(r"`([a-z_0-9]+)`", page))

@@ -1,5 +1,3 @@
-"""What the program shows to people at a terminal."""
-
 import os
 import pty
 import re
@@ -15,7 +13,6 @@ from geograph_types.cli.main import main
 
 
 def at_a_terminal(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> tuple[int, list[str]]:
-    """Run the program with a wide terminal as standard output: (exit status, lines)."""
     master, slave = pty.openpty()
     with open(slave, "w", encoding="utf-8") as terminal, monkeypatch.context() as patch:
         patch.setattr(sys, "stdout", terminal)
@@ -31,18 +28,16 @@ def at_a_terminal(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> tuple[
 def test_tags_are_a_table(
     tiny_bundle: Path, photo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder = tmp_path / "photos"
+    folder, labels = tmp_path / "photos", tmp_path / "labels.csv"
     folder.mkdir()
     names = ("empty.jpg", "[red] near.jpg", "anywhere.jpg")
     empty, near, anywhere = (folder / name for name in names)
     empty.touch()
     shutil.copy(photo, near)
     shutil.copy(photo, anywhere)
-    labels = tmp_path / "labels.csv"
     labels.write_text("photo,distance\nphotos/[red] near.jpg,300\n")
-    status, lines = at_a_terminal(
-        monkeypatch, "tag", folder, "--bundle", tiny_bundle, "--labels", labels
-    )
+    command = ("tag", folder, "--bundle", tiny_bundle, "--labels", labels)
+    status, lines = at_a_terminal(monkeypatch, *command)
     assert status == 1
     assert lines[0].split() == ["photo", "tags", "most", "probable", "distance"]
     rows = {next(name for name in names if name in line): line.split() for line in lines[1:]}
