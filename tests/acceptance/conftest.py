@@ -1,5 +1,3 @@
-"""A browser, and thousands of results with photos to show: pieces of photographs."""
-
 import random
 import shutil
 from collections.abc import Iterator

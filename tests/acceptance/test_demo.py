@@ -1,5 +1,3 @@
-"""`make demo`, as it stands in the README, with fewer scenes."""
-
 import json
 import os
 import re

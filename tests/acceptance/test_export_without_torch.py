@@ -1,5 +1,3 @@
-"""The export in an environment of its own, which has no torch: its size, and a working model."""
-
 import csv
 import json
 import subprocess
@@ -116,9 +114,7 @@ def test_weights_and_a_head_become_a_model_that_tags(
     assert row["photo"].endswith(photo.name)
 
 
-def test_released_heads_and_openais_weights_come_from_servers(
-    programs: Path, weights: Path, checkpoint: Path, tmp_path: Path
-) -> None:
+def test_by_names(programs: Path, weights: Path, checkpoint: Path, tmp_path: Path) -> None:
     arguments = [tmp_path, tmp_path / "model", checkpoint, weights]
     run(programs / "python", "-c", SERVED, *arguments)
     run(programs / "geograph-types", "bundle", "verify", tmp_path / "model")

@@ -80,9 +80,7 @@ def test_the_program_starts_and_every_command_has_its_help(programs: Path) -> No
     assert shown.count("Example: geograph-types") == len(every_command())
 
 
-def test_commands_name_the_extra_that_is_missing(
-    programs: Path, extra: str, tiny_bundle: Path, tmp_path: Path
-) -> None:
+def test_missing_extras(programs: Path, extra: str, tiny_bundle: Path, tmp_path: Path) -> None:
     (tmp_path / "bundle").symlink_to(tiny_bundle)
     np.save(tmp_path / "rows.npy", np.full((1, 512), 0.48, np.float32))
     for missing in CALLS.keys() - {extra, ENOUGH.get(extra)}:

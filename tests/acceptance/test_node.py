@@ -1,5 +1,3 @@
-"""The tagger in Node.js, by the script that the documentation shows."""
-
 import json
 import re
 import subprocess

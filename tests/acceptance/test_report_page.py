@@ -1,7 +1,4 @@
-"""The page of 5,000 photos in Chromium: what it shows, filters, sorts, and how soon it is there."""
-
-import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlencode
@@ -16,8 +13,8 @@ from geograph_types.report.write import write_report
 WIDE: Final = {"width": 1280, "height": 900}
 NARROW: Final = {"width": 400, "height": 800}
 
-View = dict[str, str]
 Results = list[PhotoResult]
+View = dict[str, str]
 
 
 @pytest.fixture(scope="module")
@@ -44,16 +41,12 @@ def page(browser: Browser, file: Path) -> Iterator[Page]:
 
 
 def value_of(result: PhotoResult, name: str) -> float:
-    """The confidence as the page shows it: of a class, or of the best."""
-    assert result.prediction is not None
     values = result.prediction.probabilities
     value = values["Cross Far" if name == "Cross Grid" else name] if name else max(values.values())
     return round(value, 2)
 
 
 def expected(results: Results, view: View) -> Results:
-    """Filter as the page should, from the results themselves."""
-
     def fits(result: PhotoResult) -> bool:
         said, kind, name = result.prediction, view.get("class", ""), view.get("name", "")
         if name.lower() not in str(result.path).lower():
@@ -62,12 +55,8 @@ def expected(results: Results, view: View) -> Results:
             about = view.keys() & {"class", "from", "to", "moderators"}
             return not about and view.get("show", "failed") == "failed"
         lowest, highest = float(view.get("from", 0)), float(view.get("to", 1))
-        asked = {
-            "low": said.low_confidence,
-            "truncated": result.truncated,
-            "problems": bool(result.problems),
-            "failed": False,
-        }
+        flags = {"low": said.low_confidence, "truncated": result.truncated}
+        asked = flags | {"problems": bool(result.problems), "failed": False}
         drone = result.types.replace("From Above", "From Drone")
         same = "agree" if set(said.tags) == set(drone.split(",")) else "differ"
         wanted = {"yes": [True], "no": [False], "either": [True, False]}[view.get("tagged", "yes")]
@@ -82,13 +71,11 @@ def expected(results: Results, view: View) -> Results:
 
 
 def shown(page: Page) -> list[str]:
-    """Names on the cards that are to be seen, in their order."""
     script = "cards => cards.map(card => card.querySelector('.name').textContent)"
     return page.eval_on_selector_all("article:not([hidden])", script)
 
 
 def choose(page: Page, view: View) -> None:
-    """Work the controls as a reader would."""
     page.click("#clear")
     for name, value in view.items():
         if name in ("from", "to", "name"):
@@ -131,9 +118,7 @@ def test_a_filter_shows_the_photos_that_it_names(page: Page, results: Results, v
 
 
 @pytest.mark.parametrize("view", VIEWS[1:5], ids=str)
-def test_an_address_opens_the_view_again(
-    browser: Browser, page: Page, file: Path, view: View
-) -> None:
+def test_an_address_keeps_its_view(browser: Browser, page: Page, file: Path, view: View) -> None:
     choose(page, view)
     page.wait_for_url(f"**#{urlencode(view)}")
     with browser.new_context(viewport=WIDE) as context:
@@ -155,9 +140,7 @@ def order_by_value(results: Results, name: str, sign: int) -> list[str]:
 
 @pytest.mark.parametrize("name", ["", "Close Look"])
 @pytest.mark.parametrize(("order", "sign"), [("lowest", 1), ("highest", -1)])
-def test_sorting_by_confidence(
-    page: Page, results: Results, name: str, order: str, sign: int
-) -> None:
+def test_confidence_sorts(page: Page, results: Results, name: str, order: str, sign: int) -> None:
     view = {"sort": order} | ({"class": name, "tagged": "either"} if name else {})
     choose(page, view)
     kept = expected(results, {key: value for key, value in view.items() if key != "sort"})
@@ -191,8 +174,7 @@ def test_the_page_loads_by_itself_and_fits_its_window(
 ) -> None:
     with browser.new_context(viewport=size, color_scheme=scheme) as context:
         page = context.new_page()
-        problems: list[str] = []
-        requests: list[str] = []
+        problems, requests = list[str](), list[str]()
         page.on("console", lambda message: problems.append(message.text))
         page.on("pageerror", lambda error: problems.append(str(error)))
         page.on("request", lambda request: requests.append(request.url))
@@ -200,45 +182,17 @@ def test_the_page_loads_by_itself_and_fits_its_window(
         assert not problems
         assert {url for url in requests if not url.startswith("data:")} == {file.as_uri()}
         assert page.evaluate("document.documentElement.scrollWidth") <= size["width"]
-        print_times(page, f"{size['width']} px, {scheme}")
-        keep_screenshots(page, tmp_path)
+        page.screenshot(path=tmp_path / "page.png")
+        print(f"\nscreenshot in {tmp_path}")
 
 
-def print_times(page: Page, what: str) -> None:
-    script = """() => [
-        performance.getEntriesByName("first-contentful-paint")[0].startTime,
-        performance.getEntriesByType("navigation")[0].loadEventEnd,
-    ]"""
-    paint, loaded = page.evaluate(script)
-    load = os.getloadavg()[0]
-    print(f"\n{what}: first paint {paint:.0f} ms, loaded {loaded:.0f} ms (load average {load:.1f})")
-
-
-def keep_screenshots(page: Page, folder: Path) -> None:
-    views: dict[str, Callable[[], object]] = {
-        "top": lambda: None,
-        "middle": lambda: page.evaluate("scrollTo(0, document.body.scrollHeight / 2)"),
-        "failed": lambda: choose(page, {"show": "failed"}),
-        "inside": lambda: choose(page, {"class": "Inside", "from": "0.5", "sort": "lowest"}),
-        "truncated": lambda: choose(page, {"show": "truncated"}),
-        "none": lambda: choose(page, {"from": "0.9", "to": "0.1"}),
-    }
-    for name, go in views.items():
-        go()
-        page.wait_for_timeout(300)
-        page.screenshot(path=folder / f"{name}.png")
-    print(f"screenshots in {folder}")
-
-
-def test_without_scripts_the_page_can_be_read(browser: Browser, file: Path, tmp_path: Path) -> None:
+def test_without_scripts_the_page_can_be_read(browser: Browser, file: Path) -> None:
     with browser.new_context(viewport=WIDE, java_script_enabled=False) as context:
         page = context.new_page()
         page.goto(file.as_uri())
         assert not page.is_visible("#filters")
         assert page.is_visible("text=Filters need JavaScript")
         assert page.is_visible("article >> nth=0")
-        page.screenshot(path=tmp_path / "plain.png")
-        print(f"\nscreenshot in {tmp_path}")
 
 
 def test_the_keyboard_reaches_every_control(page: Page) -> None:

@@ -1,5 +1,3 @@
-"""The service's page in Chromium: photos dropped on it, distances moved, the table taken home."""
-
 import base64
 import csv
 import io
@@ -85,7 +83,6 @@ def tagger(tiny_bundle: Path) -> TypeTagger:
 
 
 def drop(page: Page, photos: Sequence[tuple[str, bytes]]) -> None:
-    """Drop files on the page as a hand would."""
     script = """files => {
         const held = new DataTransfer();
         for (const [name, data] of files) {
@@ -104,29 +101,35 @@ def read(paths: Sequence[Path]) -> list[tuple[str, bytes]]:
     return [(path.name, path.read_bytes()) for path in paths]
 
 
+def tag(page: Page, paths: Sequence[Path]) -> None:
+    drop(page, read(paths))
+    wait_for(page, f"{len(paths)} of {len(paths)} photo{'s' * (len(paths) > 1)} tagged.")
+
+
 def wait_for(page: Page, status: str) -> None:
     expect(page.locator("#shown")).to_have_text(status, timeout=30_000)
 
 
-def card(page: Page, name: str) -> Locator:
+def card_of(page: Page, name: str) -> Locator:
     return page.get_by_role("article", name=name)
 
 
 def shown(card: Locator) -> dict[str, str]:
-    """The seven numbers on a card."""
     names = card.locator("li .class").all_text_contents()
     return dict(zip(names, card.locator("li b").all_text_contents(), strict=True))
 
 
 def at_all_distances(tagger: TypeTagger, path: Path) -> NDArray[np.float32]:
-    """What the library says at each bucket, [23, 7]."""
     embedding = tagger.embed([path])
     return tagger.score(np.repeat(embedding, BUCKET_COUNT, axis=0), METRES)
 
 
-def assert_shows(card: Locator, tagger: TypeTagger, values: NDArray[np.float32]) -> None:
-    """A card has these values, as numbers, as tags, and as lengths of its bars."""
-    expected = values.tolist()
+def assert_shows(
+    page: Page, tagger: TypeTagger, path: Path, bucket: int = UNKNOWN_BUCKET, name: str = ""
+) -> None:
+    """The photo's card has its values, as numbers, as tags, and as lengths of its bars."""
+    card = card_of(page, name or path.name)
+    expected = at_all_distances(tagger, path)[bucket].tolist()
     assert list(shown(card)) == list(CLASSES)
     numbers = [float(text) for text in shown(card).values()]
     assert numbers == pytest.approx(expected, abs=0.0051)
@@ -140,51 +143,46 @@ def assert_shows(card: Locator, tagger: TypeTagger, values: NDArray[np.float32])
         assert ("on" in (bar.get_attribute("class") or "")) == (tag in tags and not low)
 
 
-def test_dropped_photos_get_their_pictures_tags_and_bars(
-    page: Page, tagger: TypeTagger, photos: list[Path]
-) -> None:
-    drop(page, read(photos))
-    wait_for(page, "3 of 3 photos tagged.")
+def table(page: Page) -> list[dict[str, str]]:
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download CSV").click()
+    text = download.value.path().read_bytes().decode()
+    return list(csv.DictReader(io.StringIO(text, newline="")))
+
+
+def test_dropped_photos_get_cards(page: Page, tagger: TypeTagger, photos: list[Path]) -> None:
+    tag(page, photos)
     expect(page.get_by_role("article").locator("img")).to_have_count(3)
     for path in photos:
-        found = card(page, path.name)
+        found = card_of(page, path.name)
         assert found.locator("img").evaluate("image => image.decode().then(() => image.width)") > 0
-        assert_shows(found, tagger, at_all_distances(tagger, path)[UNKNOWN_BUCKET])
+        assert_shows(page, tagger, path)
     expect(page.locator("#model")).to_have_text(f"Tagged by {tagger.bundle.label}.")
     expect(page.locator("#stand-in")).to_be_visible()
 
 
-def test_each_distance_shows_what_the_library_says_of_it(
-    page: Page, tagger: TypeTagger, photos: list[Path]
-) -> None:
-    drop(page, read(photos))
-    wait_for(page, "3 of 3 photos tagged.")
-    values = at_all_distances(tagger, photos[1])
-    found = card(page, photos[1].name)
+def test_each_distance_as_in_python(page: Page, tagger: TypeTagger, photos: list[Path]) -> None:
+    tag(page, photos)
+    found = card_of(page, photos[1].name)
     found.get_by_role("slider").focus()
     for bucket, metres in enumerate(METRES[:-1]):
         page.keyboard.press("ArrowRight")
-        assert_shows(found, tagger, values[bucket])
+        assert_shows(page, tagger, photos[1], bucket)
         assert found.get_by_label("Metres").input_value() == f"{metres:.0f}"
         spoken = found.get_by_role("slider").get_attribute("aria-valuetext") or ""
         assert spoken.startswith(f"{metres:,.0f} to" if metres else "below 1 m")
         tags = found.locator(".tags").text_content() or ""
         expect(page.locator("#said")).to_have_text(tags)
     page.keyboard.press("Home")
-    assert_shows(found, tagger, values[UNKNOWN_BUCKET])
+    assert_shows(page, tagger, photos[1])
     for other in (photos[0], photos[2]):
-        assert_shows(
-            card(page, other.name), tagger, at_all_distances(tagger, other)[UNKNOWN_BUCKET]
-        )
+        assert_shows(page, tagger, other)
 
 
-def test_how_far_distance_moves_each_class(
-    page: Page, tagger: TypeTagger, photos: list[Path]
-) -> None:
-    drop(page, read(photos[:1]))
-    wait_for(page, "1 of 1 photo tagged.")
+def test_how_far_distance_moves_it(page: Page, tagger: TypeTagger, photos: list[Path]) -> None:
+    tag(page, photos[:1])
     values = at_all_distances(tagger, photos[0])
-    found = card(page, photos[0].name)
+    found = card_of(page, photos[0].name)
     ranges = [text.split(" to ") for text in found.locator(".range").all_text_contents()]
     expected = np.stack([values.min(axis=0), values.max(axis=0)], axis=1)
     assert np.array(ranges, float) == pytest.approx(expected, abs=0.0051)
@@ -199,96 +197,83 @@ def test_how_far_distance_moves_each_class(
 def test_metres_can_be_typed(
     page: Page, tagger: TypeTagger, photos: list[Path], typed: str, bucket: int
 ) -> None:
-    drop(page, read(photos[:1]))
-    wait_for(page, "1 of 1 photo tagged.")
-    found = card(page, photos[0].name)
+    tag(page, photos[:1])
+    found = card_of(page, photos[0].name)
     found.get_by_label("Metres").fill("5")
     found.get_by_label("Metres").fill(typed)
-    assert_shows(found, tagger, at_all_distances(tagger, photos[0])[bucket])
+    assert_shows(page, tagger, photos[0], bucket)
     for wrong in ("-3", "1e9"):
         found.get_by_label("Metres").fill(wrong)
-        assert_shows(found, tagger, at_all_distances(tagger, photos[0])[bucket])
+        assert_shows(page, tagger, photos[0], bucket)
     page.keyboard.press("Tab")
     assert found.get_by_label("Metres").input_value() == typed
 
 
 def test_one_distance_for_all(page: Page, tagger: TypeTagger, photos: list[Path]) -> None:
-    drop(page, read(photos))
-    wait_for(page, "3 of 3 photos tagged.")
+    tag(page, photos)
     page.get_by_label("Same for all photos").fill("12")
     for path in photos:
-        assert_shows(card(page, path.name), tagger, at_all_distances(tagger, path)[11])
+        assert_shows(page, tagger, path, 11)
     drop(page, [("late.jpg", photos[0].read_bytes())])
     wait_for(page, "4 of 4 photos tagged.")
-    assert_shows(card(page, "late.jpg"), tagger, at_all_distances(tagger, photos[0])[11])
+    assert_shows(page, tagger, photos[0], 11, "late.jpg")
     shown_for_all = page.locator("#all output")
     expect(shown_for_all).to_have_text("1,024 to 2,048 m")
-    card(page, photos[1].name).get_by_label("Metres").fill("5")
+    card_of(page, photos[1].name).get_by_label("Metres").fill("5")
     expect(shown_for_all).to_have_text("off")
-    assert_shows(card(page, photos[0].name), tagger, at_all_distances(tagger, photos[0])[11])
+    assert_shows(page, tagger, photos[0], 11)
     page.get_by_label("Same for all photos").fill("0")
     expect(shown_for_all).to_have_text("unknown")
     page.get_by_label("Same for all photos").fill("-1")
     for path in photos:
-        assert_shows(card(page, path.name), tagger, at_all_distances(tagger, path)[UNKNOWN_BUCKET])
+        assert_shows(page, tagger, path)
 
 
 def test_a_card_says_what_its_distance_rests_on(page: Page, photos: list[Path]) -> None:
     own = placed_a_minute_apart(Image.open(photos[0]))
     drop(page, [("placed.jpg", own), *read(photos[1:2])])
     wait_for(page, "2 of 2 photos tagged.")
-    placed, other = card(page, "placed.jpg"), card(page, photos[1].name)
+    placed, other = card_of(page, "placed.jpg"), card_of(page, photos[1].name)
     expect(placed.locator(".basis")).to_contain_text("between the positions of camera and subject")
     expect(other.locator(".basis")).to_contain_text("does not tell its distance")
     placed.get_by_label("Metres").fill("5")
     expect(placed.locator(".basis")).to_have_text("A distance of your choice.")
 
 
-def test_the_table_has_what_is_shown(
-    page: Page, tagger: TypeTagger, photos: list[Path], tmp_path: Path
-) -> None:
+def test_the_table(page: Page, tagger: TypeTagger, photos: list[Path]) -> None:
     named = [*read(photos[:2]), (HOSTILE, photos[2].read_bytes())]
     drop(page, named)
     wait_for(page, "3 of 3 photos tagged.")
-    card(page, photos[1].name).get_by_label("Metres").fill("100.5")
-    with page.expect_download() as download:
-        page.get_by_role("button", name="Download CSV").click()
-    download.value.save_as(tmp_path / "tags.csv")
-    text = (tmp_path / "tags.csv").read_bytes().decode()
-    rows = list(csv.DictReader(io.StringIO(text, newline="")))
+    card_of(page, photos[1].name).get_by_label("Metres").fill("100.5")
+    rows = table(page)
     assert [row["photo"] for row in rows] == [photos[0].name, photos[1].name, f"'{HOSTILE}"]
     for row, path, bucket in zip(rows, photos, (UNKNOWN_BUCKET, 7, UNKNOWN_BUCKET), strict=True):
         values = at_all_distances(tagger, path)[bucket].tolist()
         columns = [f"p_{name.lower().replace(' ', '_')}" for name in CLASSES]
         assert [float(row[column]) for column in columns] == pytest.approx(values, abs=1e-5)
         tags, low = final_tags(values, tagger.bundle.manifest.thresholds, None)
-        assert row["tags"] == ",".join(tags)
-        assert row["low_confidence"] == str(low).lower()
+        assert (row["tags"], row["low_confidence"]) == (",".join(tags), str(low).lower())
         assert row["distance_bucket"] == str(bucket)
         assert (row["status"], row["model"]) == ("ok", tagger.bundle.label)
-    assert [row["distance_metres"] for row in rows] == ["", "100.5", ""]
-    assert [row["distance_basis"] for row in rows] == ["unknown", "metres", "unknown"]
-    assert [row["distance_source"] for row in rows] == ["unknown", "given", "unknown"]
-    assert {row["cross_grid"] for row in rows} == {"unknown"}
+        assert row["cross_grid"] == "unknown"
+    columns = ("distance_metres", "distance_basis", "distance_source")
+    distances = [[row[column] for column in columns] for row in rows]
+    unknown = ["", "unknown", "unknown"]
+    assert distances == [unknown, ["100.5", "metres", "given"], unknown]
 
 
 def test_a_bad_photo_says_why_and_costs_itself_only(
-    browser: Browser, service: str, tagger: TypeTagger, photos: list[Path], tmp_path: Path
+    browser: Browser, service: str, tagger: TypeTagger, photos: list[Path]
 ) -> None:
     with opened(browser, service) as (page, problems):
         drop(page, [*read(photos[:1]), ("bad.jpg", b"no photo at all"), *read(photos[1:])])
         wait_for(page, "3 of 4 photos tagged, 1 failed.")
-        bad = card(page, "bad.jpg")
+        bad = card_of(page, "bad.jpg")
         expect(bad.locator(".state")).to_contain_text(re.compile(r"Failed: \w+.*"))
         expect(bad.get_by_role("button", name="Try again")).to_be_hidden()
         for path in photos:
-            assert_shows(
-                card(page, path.name), tagger, at_all_distances(tagger, path)[UNKNOWN_BUCKET]
-            )
-        with page.expect_download() as download:
-            page.get_by_role("button", name="Download CSV").click()
-        download.value.save_as(tmp_path / "tags.csv")
-        rows = list(csv.DictReader((tmp_path / "tags.csv").read_text().splitlines()))
+            assert_shows(page, tagger, path)
+        rows = table(page)
         reason = (bad.locator(".state").text_content() or "").removeprefix("Failed: ")
         assert [row["status"] for row in rows] == ["ok", "failed", "ok", "ok"]
         assert rows[1]["detail"] == reason
@@ -300,12 +285,10 @@ def test_a_bad_photo_says_why_and_costs_itself_only(
 def test_a_photo_that_is_too_large_is_not_sent(page: Page) -> None:
     drop(page, [("large.jpg", bytes(20 * 2**20 + 1))])
     wait_for(page, "0 of 1 photo tagged, 1 failed.")
-    expect(card(page, "large.jpg").locator(".state")).to_contain_text("larger than 20 MiB")
+    expect(card_of(page, "large.jpg").locator(".state")).to_contain_text("larger than 20 MiB")
 
 
-def test_a_busy_service_is_asked_again(
-    browser: Browser, service: str, tagger: TypeTagger, photos: list[Path]
-) -> None:
+def test_busy_waits(browser: Browser, service: str, tagger: TypeTagger, photos: list[Path]) -> None:
     asked: list[float] = []
 
     def refuse_once(route: Route) -> None:
@@ -318,20 +301,18 @@ def test_a_busy_service_is_asked_again(
     with opened(browser, service) as (page, _):
         page.route("**/tag?*", refuse_once)
         drop(page, read(photos[:1]))
-        expect(card(page, photos[0].name).locator(".state")).to_contain_text("busy")
+        expect(card_of(page, photos[0].name).locator(".state")).to_contain_text("busy")
         wait_for(page, "1 of 1 photo tagged.")
         assert len(asked) == 2
         assert asked[1] - asked[0] >= 1
 
 
-def test_a_service_that_has_gone_is_named_and_can_be_tried_again(
-    browser: Browser, service: str, photos: list[Path]
-) -> None:
+def test_a_gone_service_is_tried_again(browser: Browser, service: str, photos: list[Path]) -> None:
     with opened(browser, service) as (page, _):
         page.route("**/tag?*", lambda route: route.abort())
         drop(page, read(photos[:1]))
         wait_for(page, "0 of 1 photo tagged, 1 failed.")
-        found = card(page, photos[0].name)
+        found = card_of(page, photos[0].name)
         expect(found.locator(".state")).to_have_text("Failed: the service did not answer")
         page.unroute("**/tag?*")
         found.get_by_role("button", name="Try again").click()
@@ -359,8 +340,7 @@ def test_a_token_is_asked_for_and_used(
 
 def test_removed_photos_leave_nothing(browser: Browser, service: str, photos: list[Path]) -> None:
     with opened(browser, service) as (page, _):
-        drop(page, read(photos))
-        wait_for(page, "3 of 3 photos tagged.")
+        tag(page, photos)
         expect(page.get_by_role("article").locator("img")).to_have_count(3)
         sources = page.eval_on_selector_all("article img", "images => images.map(one => one.src)")
         assert [page.evaluate(LOADS, source) for source in sources] == [True] * 3
@@ -383,14 +363,8 @@ def test_the_keyboard_reaches_every_control(page: Page, photos: list[Path]) -> N
             return (labels?.[0]?.textContent || textContent).replace(/\\s+/g, " ").trim();
         }"""
         labels.append(page.evaluate(script))
-    assert labels == [
-        "Same for all photos",
-        "Download CSV",
-        "Remove all",
-        "Distance",
-        "Metres",
-        "Remove",
-    ]
+    of_all, of_one = ["Same for all photos", "Download CSV", "Remove all"], ["Distance", "Metres"]
+    assert labels == [*of_all, *of_one, "Remove"]
     page.keyboard.press("Enter")
     expect(page.get_by_role("article")).to_have_count(0)
     expect(page.locator("#files")).to_be_focused()
@@ -416,7 +390,6 @@ def test_the_page_fits_its_window_and_bars_nobody(
             violations = Axe().run(page).response["violations"]
             grave = [found for found in violations if found["impact"] in ("serious", "critical")]
             assert not grave
-        print(f"\n{width} px, {scheme}: screenshots in {tmp_path}")
         assert all("Failed to load resource" in problem for problem in problems)
 
 

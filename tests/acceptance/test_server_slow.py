@@ -1,5 +1,3 @@
-"""Two hundred connections that bring little or nothing, and bodies that never end."""
-
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -51,7 +49,6 @@ async def closed_after(port: int, kind: str) -> float:
 
 
 async def answered(port: int, photo: bytes) -> bool:
-    """Ask for the tags of a photo on a connection of its own."""
     form = b'--b\r\nContent-Disposition: form-data; name="photo"\r\n\r\n' + photo + b"\r\n--b--\r\n"
     head = HEAD + b"Content-Type: multipart/form-data; boundary=b\r\nConnection: close\r\n"
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
@@ -90,8 +87,6 @@ def blocks(count: int = HUGE >> 16) -> Iterator[bytes]:
 
 
 class Declared:
-    """A body of a known length, which is never in memory."""
-
     def __init__(self) -> None:
         self._left = HUGE
 
@@ -118,9 +113,7 @@ def multipart() -> Iterator[bytes]:
     ],
     ids=["declared", "chunked", "multipart"],
 )
-def test_a_huge_body_is_refused_and_takes_no_memory(
-    service: Any, path: str, content_type: str, body: Callable[[], Any]
-) -> None:
+def test_huge_bodies(service: Any, path: str, content_type: str, body: Callable[[], Any]) -> None:
     before = service.resident_bytes()
 
     async def ask_and_watch() -> tuple[requests.Response, int]:

@@ -12,9 +12,8 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import requests
@@ -40,10 +39,7 @@ run()
 """
 
 
-@dataclass(frozen=True)
-class Sample:
-    """What the service holds at one time."""
-
+class Sample(NamedTuple):
     memory: int
     threads: int
     descriptors: int
@@ -79,7 +75,6 @@ def ask_once(session: requests.Session, url: str, photo: bytes, chance: float) -
 
 
 def soak(service: Any, seconds: float, warm_up: float) -> tuple[list[Sample], Counter[int]]:
-    """Ask without a pause, and take samples after the first part."""
     drawn = photos()
     end = time.monotonic() + seconds
     answers: Counter[int] = Counter()
@@ -109,12 +104,8 @@ def soak(service: Any, seconds: float, warm_up: float) -> tuple[list[Sample], Co
 def growth(samples: list[Sample]) -> Sample:
     """Compare the most of the last third with the most of the first: single photos are peaks."""
     third = len(samples) // 3
-    first, last = samples[:third], samples[-third:]
-    return Sample(
-        max(s.memory for s in last) - max(s.memory for s in first),
-        max(s.threads for s in last) - max(s.threads for s in first),
-        max(s.descriptors for s in last) - max(s.descriptors for s in first),
-    )
+    first, last = (np.max(some, axis=0) for some in (samples[:third], samples[-third:]))
+    return Sample(*(last - first).tolist())
 
 
 def test_nothing_grows(start_service: Callable[..., Any], int8_bundle: Path) -> None:
@@ -130,9 +121,7 @@ def test_nothing_grows(start_service: Callable[..., Any], int8_bundle: Path) -> 
     assert grown.descriptors <= CLIENTS
 
 
-def test_a_planted_leak_is_found(
-    start_service: Callable[..., Any], tiny_bundle: Path, tmp_path: Path
-) -> None:
+def test_leaks_show(start_service: Callable[..., Any], tiny_bundle: Path, tmp_path: Path) -> None:
     program = tmp_path / "leaking.py"
     program.write_text(LEAK)
     service = start_service(tiny_bundle, program=[sys.executable, str(program)])
