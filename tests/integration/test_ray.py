@@ -24,7 +24,6 @@ KILLS = int(os.environ.get("GEOGRAPH_TYPES_RAY_KILLS", "1"))
 OURS = re.compile("^note: | tagged, 2 failed: | photos, [0-9.]+ per second$")
 """Lines of the program; all others would be Ray's."""
 
-
 PROGRAM = [sys.executable, "-m", "geograph_types.cli"]
 SHARDS = max(9, 2 * KILLS)
 START_LIMIT = 60.0

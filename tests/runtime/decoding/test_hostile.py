@@ -45,9 +45,9 @@ def content(data: bytes | Callable[[np.random.Generator], bytes], suffix: str = 
 
 def damaged(kind: str, change: Change) -> Maker:
     def data(rng: np.random.Generator) -> bytes:
-        drawn_first = drawn(kind, rng)
-        change(drawn_first, rng)
-        return drawn_first
+        photo = drawn(kind, rng)
+        change(photo, rng)
+        return photo
 
     return content(data)
 
