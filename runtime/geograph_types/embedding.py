@@ -14,6 +14,8 @@ NORMALISED_TOLERANCE: Final = 0.05
 
 HALF_NOT_FINITE: Final = 0x7C00
 """Bits of a float16's exponent, all of them set in infinities and NaN."""
+HALF_MAGNITUDE: Final = 0x7FFF
+"""All bits of a float16 but its sign."""
 HALF_SIGN_AND_PLACE: Final = np.int32(-0x70002000)
 """Where a float16's bits stand in a float32: the sign on top, 13 places up the rest."""
 HALF_REBIAS: Final = np.float32(2.0**112)
@@ -29,7 +31,7 @@ def widen(values: NDArray[np.floating]) -> NDArray[np.float32]:
     if values.dtype != np.float16:
         return _as_float32(values)
     bits = np.ascontiguousarray(values).view(np.int16)
-    if ((bits & HALF_NOT_FINITE) == HALF_NOT_FINITE).any():
+    if (bits & HALF_MAGNITUDE).max(initial=0) >= HALF_NOT_FINITE:
         return values.astype(np.float32)
     wide = bits.astype(np.int32)
     wide <<= 13

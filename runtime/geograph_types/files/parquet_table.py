@@ -61,13 +61,14 @@ class TableWriter:
             leaves = {_leaf(field): field.type for field in table.schema}
             vectors = [leaf for leaf, kind in leaves.items() if pa.types.is_fixed_size_list(kind)]
             # Numbers that hardly repeat, as probabilities do, are written faster as they are, and
-            # embeddings are noise: compression and statistics would cost time and save a tenth.
+            # embeddings are noise: compression would cost time and save a tenth. Statistics help
+            # to find ids and row numbers; they cost as much time as compression.
             self._writer = pq.ParquetWriter(
                 self._stream,
                 table.schema,
                 use_dictionary=[leaf for leaf, kind in leaves.items() if _is_text(kind)],
                 compression={leaf: "none" if leaf in vectors else "zstd" for leaf in leaves},
-                write_statistics=[leaf for leaf in leaves if leaf not in vectors],
+                write_statistics=[leaf for leaf, kind in leaves.items() if pa.types.is_integer(kind)],
             )
         self._writer.write_table(table, row_group_size=self._row_group)
 

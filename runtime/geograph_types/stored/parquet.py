@@ -34,7 +34,8 @@ try:
 except ModuleNotFoundError:
     raise MissingExtraError("pyarrow", "parquet") from None
 
-BATCH_ROWS: Final = 4096
+BATCH_ROWS: Final = 2048
+"""Two megabytes of float16 embeddings: they are still in the cache when they are scored."""
 READ_BYTES: Final = 1 << 20
 """Read of a column at once: without a limit, it is a whole row group of any size."""
 
