@@ -42,13 +42,7 @@ def check_calibration(calibration: Path | None, precision: Precision) -> None:
 
 
 def head_path(spec: str) -> Path:
-    """Return a head's file or folder; a released one is fetched if it is not in the cache.
-
-    Raises:
-        DownloadError: it cannot be fetched.
-        CacheError: the folder for fetched heads cannot be used.
-        InputError: no head of this name was released.
-    """
+    """Return a head's file or folder; a released one is fetched if it is not in the cache."""
     if not spec.startswith(RELEASED):
         return Path(spec)
     from geograph_types_export.released import cache_folder, fetch_head
@@ -83,14 +77,7 @@ def make_encoder(
     calibration: Path | None,
     tags: "HeadTags | None",
 ) -> "EncoderPart":
-    """Build an encoder of any precision.
-
-    Args:
-        weights: of the encoder.
-        precision: of its arithmetic.
-        calibration: photos for int8; drawn scenes if there are none.
-        tags: of the bundle's head, for the gate of int8.
-    """
+    """Build an encoder of any precision."""
     from geograph_types_export.bundle.make import export_encoder, export_int8_encoder
     from geograph_types_export.int8.photos import drawn_photos, photos_in
 

@@ -19,7 +19,7 @@ from geograph_types.cli.notices import note, warn_of_stand_in
 from geograph_types.cli.options import any_path, bundle_option, exact_option, verbose_option
 from geograph_types.cli.photo_list import passed_over_shown, report_other_rows, report_passed_over
 from geograph_types.cli.progress import track
-from geograph_types.cli.tally import ShardTally
+from geograph_types.cli.tally import Tally
 from geograph_types.errors import InputError
 from geograph_types.photos.find import real_path
 from geograph_types.photos.labels import DATASET_COLUMNS, read_labels
@@ -182,24 +182,29 @@ def run(
         tally = _make(job, shards, engine_runs)
     finally:
         lists_of(output).unlink(missing_ok=True)  # polars opens no folder that has it
-    if tally.complete:
+    there = tally.found + tally.made
+    if there == len(shards):
         _clear(output, shards, tally.found)
-    return tally.finish(output)
+    before = f", {tally.found} of them finished before" if tally.found else ""
+    return tally.finish(f"; {there} shards in {output}{before}")
 
 
-def _make(job: Job, shards: Sequence[Shard], engine: Engine) -> ShardTally:
+def _make(job: Job, shards: Sequence[Shard], engine: Engine) -> Tally:
     """Make the shards that are missing, and show progress."""
     photos = job.kind == "photos"
-    tally = ShardTally("photos" if photos else "rows", len(shards))
+    tally = Tally("photos" if photos else "rows", "tagged")
     total = sum(shard.items for shard in shards) if photos else None
     try:
         # Ray reports on its processes on standard output.
         with redirect_stdout(io.StringIO()):
             outcomes = run_job(job, shards, engine)
             for outcome in track(outcomes, tally.what, total, lambda one: one.rows):
-                tally.add(outcome)
+                tally.add_shard(outcome)
     except KeyboardInterrupt:
-        tally.show_progress()
+        note(
+            f"{tally.found + tally.made} of {len(shards)} shards are finished and stay: "
+            "run the same command again to go on"
+        )
         raise
     return tally
 

@@ -39,11 +39,9 @@ class CommandList(click.Group):
         self.entries = entries
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Return the names of the commands."""
         return sorted(name for name in self.entries if " " not in name)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import the command that was called."""
         return load_command(self.entries, cmd_name)
 
     def invoke(self, ctx: click.Context) -> Any:

@@ -14,6 +14,7 @@ from geograph_types.photos.find import real_path
 any_path = click.Path(path_type=Path)
 """The command itself checks whether it exists, and what it is."""
 output_path = click.Path(path_type=Path, dir_okay=False)
+existing_file = click.Path(path_type=Path, exists=True, dir_okay=False)
 
 bundle_option = click.option(
     "--bundle",

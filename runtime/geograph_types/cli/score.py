@@ -16,7 +16,7 @@ from geograph_types.cli.options import (
     threads_option,
 )
 from geograph_types.cli.progress import track
-from geograph_types.cli.tally import RowTally
+from geograph_types.cli.tally import Tally
 from geograph_types.errors import InputError
 from geograph_types.files.atomic import new_file
 from geograph_types.session import Device
@@ -96,13 +96,13 @@ def score(
     # Each worker computes in one thread.
     tagger = TypeTagger(bundle, device=device, threads=1)
     warn_of_stand_in(tagger.bundle)
-    tally = RowTally("scored")
+    tally = Tally("rows", "scored")
     with ExitStack() as stack:
         output = _open_output(stack, out, files, texts, tagger.bundle)
         counts = _score_files(files, texts, tagger, output, tally, workers)
         for _ in track(counts, "rows", count_rows([file.path for file in files]), int):
             pass
-    return tally.finish()
+    return tally.finish(f"; {tally.found} files were finished before" if tally.found else "")
 
 
 def _open_output(
@@ -129,7 +129,7 @@ def _score_files(
     distances: Distances | None,
     tagger: TypeTagger,
     output: ScoreOutput,
-    tally: RowTally,
+    tally: Tally,
     workers: int,
 ) -> Iterator[int]:
     """Score files one after the other; yield numbers of rows as they are done."""
@@ -150,4 +150,4 @@ def _score_files(
         except InputError as error:
             if len(files) == 1:
                 raise
-            tally.add_failed_file(error)
+            tally.add_problem(error)

@@ -10,7 +10,7 @@ import msgspec
 
 from geograph_types.cli.notices import warn_of_stand_in
 from geograph_types.cli.progress import track
-from geograph_types.cli.tally import RowTally
+from geograph_types.cli.tally import Tally
 from geograph_types.errors import InputError
 from geograph_types.files.atomic import new_file
 from geograph_types.files.table import Table, table_rows
@@ -38,7 +38,7 @@ def score_diff(
     """Score rows with two bundles and report what changes; return the exit status."""
     for tagger in (old, new):
         warn_of_stand_in(tagger.bundle)
-    changes, tally = TagChanges(), RowTally("compared")
+    changes, tally = TagChanges(), Tally("rows", "compared")
     with ExitStack() as stack:
         write = _open_output(stack, out, old, new)
         pairs = _score_files(files, distances, old, new, tally, workers)
@@ -74,7 +74,7 @@ def _score_files(
     distances: Distances | None,
     old: TypeTagger,
     new: TypeTagger,
-    tally: RowTally,
+    tally: Tally,
     workers: int,
 ) -> Iterator[tuple[RowFile, ScoredBatch, ScoredBatch]]:
     def score_both(decode: Decode) -> tuple[ScoredBatch, ScoredBatch]:
@@ -91,7 +91,7 @@ def _score_files(
         except InputError as error:
             if len(files) == 1:
                 raise
-            tally.add_failed_file(error)
+            tally.add_problem(error)
 
 
 def _table(changes: TagChanges, old: str, new: str) -> Iterator[str]:

@@ -68,7 +68,9 @@ class TableWriter:
                 table.schema,
                 use_dictionary=[leaf for leaf, kind in leaves.items() if _is_text(kind)],
                 compression={leaf: "none" if leaf in vectors else "zstd" for leaf in leaves},
-                write_statistics=[leaf for leaf, kind in leaves.items() if pa.types.is_integer(kind)],
+                write_statistics=[
+                    leaf for leaf, kind in leaves.items() if pa.types.is_integer(kind)
+                ],
             )
         self._writer.write_table(table, row_group_size=self._row_group)
 

@@ -26,7 +26,6 @@ def work_units(size: int) -> float:
 
 
 def overloaded(seconds: float) -> ProblemError:
-    """Return the refusal of a request while there is too much to do."""
     retry = str(max(1, math.ceil(seconds)))
     detail = f"too many requests are waiting: try again in {retry} s"
     return ProblemError(503, Reason.OVERLOADED, detail, {"Retry-After": retry})

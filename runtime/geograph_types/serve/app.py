@@ -31,7 +31,6 @@ NO_ANSWER = Response(status_code=499)
 
 
 def make_app(service: Service, limits: Limits) -> FastAPI:
-    """Make the application."""
     app = FastAPI(
         title="geograph-types",
         summary="Type tags and CLIP embeddings of Geograph photographs.",

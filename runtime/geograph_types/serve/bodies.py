@@ -16,7 +16,6 @@ SLOWEST = 16 << 10
 
 
 def body_too_large(limit: int) -> ProblemError:
-    """Return the refusal of a body over the limit."""
     detail = f"a request may have {limit / MEBIBYTE:g} MiB: send a smaller photo, or fewer rows"
     return ProblemError(413, Reason.BODY_TOO_LARGE, detail)
 

@@ -134,5 +134,4 @@ def _answer(problem: ProblemError) -> bytes:
 
 
 def connection_class(limits: Limits, metrics: Metrics) -> type[Connection]:
-    """Make the class of connections with these limits."""
     return type("LimitedConnection", (Connection,), {"limits": limits, "metrics": metrics})

@@ -41,12 +41,7 @@ class Decoder:
         self._freed = Condition()
 
     def decode(self, data: bytes, deadline: float) -> ServedPhoto:
-        """Decode and preprocess a photo, unless it would begin after the deadline.
-
-        Raises:
-            PhotoError: it cannot be used, or takes more than the whole allowance.
-            ProblemError: it waited too long.
-        """
+        """Decode and preprocess a photo, unless it would begin after the deadline."""
         if monotonic() > deadline:
             raise too_late()
         needed = decoding_memory(data)

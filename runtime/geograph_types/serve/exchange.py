@@ -60,7 +60,6 @@ class Exchange:
         return message
 
     async def send(self, message: Message) -> None:
-        """Send a part of the answer."""
         if message["type"] == "http.response.start":
             self._count(message["status"])
             closing = [CLOSE] if self._has_more else []

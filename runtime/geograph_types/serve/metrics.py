@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from time import monotonic
 
 from prometheus_client import (
@@ -13,6 +14,7 @@ from prometheus_client import (
     generate_latest,
 )
 
+NAMESPACE = "geograph_types"
 MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
@@ -29,30 +31,15 @@ class Metrics:
     def __init__(self) -> None:
         registry = self.registry = CollectorRegistry()
         ProcessCollector(registry=registry)
-        self._stages = Histogram(
-            "geograph_types_stage_seconds", STAGES, ["stage"], buckets=SECONDS, registry=registry
+        counter = partial(Counter, namespace=NAMESPACE, registry=registry)
+        histogram = partial(Histogram, namespace=NAMESPACE, registry=registry, buckets=SECONDS)
+        self._stages = histogram("stage_seconds", STAGES, ["stage"])
+        self._requests = counter("requests", "Answers, by path and status.", ["path", "status"])
+        self._refusals = counter("refusals", "Refused requests, by reason.", ["reason"])
+        self._batches = histogram(
+            "batch_photos", "Photos in a run of the encoder.", buckets=range(1, 9)
         )
-        self._requests = Counter(
-            "geograph_types_requests",
-            "Answers, by path and status.",
-            ["path", "status"],
-            registry=registry,
-        )
-        self._refusals = Counter(
-            "geograph_types_refusals", "Refused requests, by reason.", ["reason"], registry=registry
-        )
-        self._batches = Histogram(
-            "geograph_types_batch_photos",
-            "Photos in a run of the encoder.",
-            buckets=range(1, 9),
-            registry=registry,
-        )
-        self._runs = Histogram(
-            "geograph_types_run_seconds",
-            "Time of a run of the encoder.",
-            buckets=SECONDS,
-            registry=registry,
-        )
+        self._runs = histogram("run_seconds", "Time of a run of the encoder.")
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
@@ -70,13 +57,12 @@ class Metrics:
         self._refusals.labels(reason).inc()
 
     def observe_batch(self, photos: int, seconds: float) -> None:
-        """Count a run of the encoder."""
         self._batches.observe(photos)
         self._runs.observe(seconds)
 
     def show(self, name: str, description: str, value: Callable[[], float]) -> None:
         """Add a gauge that is read whenever the figures are."""
-        gauge = Gauge(f"geograph_types_{name}", description, registry=self.registry)
+        gauge = Gauge(name, description, namespace=NAMESPACE, registry=self.registry)
         gauge.set_function(value)
 
     def page(self) -> bytes:

@@ -38,7 +38,6 @@ class Model:
 
     @property
     def is_loaded(self) -> bool:
-        """Whether the encoder is in memory."""
         return self._encoder is not None
 
     def load(self) -> None:

@@ -120,8 +120,6 @@ def read_form(
 
 
 class _Form:
-    """The fields that a form has."""
-
     def __init__(self, limits: Mapping[str, int | None]) -> None:
         self.fields: dict[str, bytes] = {}
         self.is_complete = False

@@ -83,11 +83,9 @@ class ProblemError(Exception):
         self.headers = headers or {}
 
     def body(self) -> bytes:
-        """Return the details as JSON."""
         return msgspec.json.encode(self.details)
 
     def response(self) -> Response:
-        """Return the answer."""
         headers = {"content-type": MEDIA_TYPE, **self.headers}
         return Response(self.body(), self.status, headers)
 

@@ -115,7 +115,6 @@ class _Server(uvicorn.Server):
         return await super().on_tick(counter)
 
     def stop_after(self, error: BaseException | None) -> None:
-        """Stop if something failed."""
         if error is not None:
             self.should_exit = True
 

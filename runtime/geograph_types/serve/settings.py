@@ -17,8 +17,6 @@ TOKEN_CHARACTERS = 16
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much the service accepts."""
-
     body_bytes: int = 20 * MEBIBYTE
     buffered_bytes: int = 32 * MEBIBYTE  # of all bodies that are held at once
     decoding_bytes: int = 160 * MEBIBYTE  # of all photos that are being decoded

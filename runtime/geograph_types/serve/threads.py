@@ -11,11 +11,7 @@ T = TypeVar("T")
 
 
 async def while_connected(request: Request, work: Coroutine[Any, Any, bytes]) -> bytes:
-    """Do the work of a request whose body was read; a client that leaves ends it.
-
-    Raises:
-        ClientDisconnect: nobody waits for the answer.
-    """
+    """Do the work of a request whose body was read; a client that leaves ends it."""
     working = asyncio.ensure_future(work)
     leaving = asyncio.ensure_future(_left(request))
     try:

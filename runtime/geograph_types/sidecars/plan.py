@@ -22,8 +22,6 @@ SIZE_LIMIT: Final = 8 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class SidecarPlan:
-    """What is to become of one sidecar."""
-
     path: Path
     before: bytes | None  # None if there is none
     after: bytes | None  # None if it is to be removed, or not to be made
@@ -33,7 +31,6 @@ class SidecarPlan:
 
     @property
     def changes(self) -> bool:
-        """Whether there is anything to do."""
         return self.before != self.after
 
     def lines(self) -> list[str]:

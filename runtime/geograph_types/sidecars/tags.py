@@ -39,7 +39,6 @@ class TagList(NamedTuple):
 
     @property
     def key(self) -> str:
-        """Its key for exiv2."""
         return f"Xmp.{self.name.replace(':', '.')}"
 
 

@@ -20,8 +20,6 @@ SHOWN: Final = 80
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where a request goes."""
-
     scheme: str  # "http" or "https"
     host: str  # in lower case
     port: int

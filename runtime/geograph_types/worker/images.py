@@ -18,6 +18,13 @@ from geograph_types.worker.transport import BodyTooLargeError, Reply, RequestErr
 IMAGE_BYTES: Final = 32 << 20
 """Geograph's largest photos have a few megabytes; the usual ones, 640 px wide, a tenth of one."""
 
+PATIENCE: Final = 8
+"""How often a request is made if the number of rounds is limited, and images are asked for that
+are all said not to be there; waits double meanwhile."""
+
+TRIES: Final = 3
+"""Rounds in which an image may fail to come although its server answers."""
+
 IMAGE_SECONDS: Final = 60.0
 REDIRECTS: Final = 3
 NOT_LET_IN: Final = frozenset({401, 403})
@@ -54,6 +61,20 @@ class ImageRound:
         own = all(e.answered and e.fault is FetchFault.NOT_THERE for e in self.errors.values())
         complete = not (self.fetched or self.skipped)
         return complete and len(self.errors) > 1 and len(details) == 1 and own
+
+    def tries(self, error: FetchError) -> int | None:
+        """Return in how many rounds an image may fail like this before it has failed.
+
+        `None` is for as many as it takes: if a server hands out no image at all, or begins to
+        refuse all, it is away or has shut this machine out.
+        """
+        if self.are_gone:
+            return PATIENCE
+        if error.fault is FetchFault.UNREACHABLE:
+            return TRIES if error.answered or self.fetched else None
+        if error.answered or (self.fetched and not self.has_stopped):
+            return 1
+        return None
 
 
 class ImageFetcher:

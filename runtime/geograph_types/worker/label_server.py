@@ -48,12 +48,7 @@ class LabelServer:
         self.before_request: Callable[[], None] = lambda: None
 
     def rows(self) -> Answer:
-        """Ask for rows.
-
-        Raises:
-            ServerUnavailableError: no answer, or none that can be read.
-            ServerRefusalError: the server will not give any.
-        """
+        """Ask for rows."""
         reply = self._ask("GET", self._question, ANSWER_SECONDS)
         try:
             return read_answer(reply.body)
@@ -61,12 +56,7 @@ class LabelServer:
             raise ServerUnavailableError(self.url, str(error)) from None
 
     def deliver(self, body: bytes, key: str) -> None:
-        """Deliver a list, with the same key whenever this list is delivered again.
-
-        Raises:
-            ServerUnavailableError: whether it was accepted is not known.
-            ServerRefusalError: it was not.
-        """
+        """Deliver a list, with the same key whenever this list is delivered again."""
         self._ask("POST", self.url, DELIVERY_SECONDS, body, key)
 
     def _ask(

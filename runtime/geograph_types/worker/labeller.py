@@ -38,12 +38,7 @@ class Labeller:
     def label(
         self, rows: Collection[GivenRow | RowError], prefix: str, images: ImageRound
     ) -> Iterator[list[RowResult]]:
-        """Compute labels, and yield a few results at a time; `images` takes what was not fetched.
-
-        Raises:
-            BundleError: the bundle lacks the head or the encoder, or is damaged.
-            DecoderError: no process can be started to decode in.
-        """
+        """Label rows, and yield a few results at a time; `images` takes what was not fetched."""
         yield [_failure(row.gridimage_id or 0, row) for row in rows if isinstance(row, RowError)]
         good = [row for row in rows if not isinstance(row, RowError)]
         yield self._from_embeddings([row for row in good if row.embeddings])
@@ -66,14 +61,12 @@ class Labeller:
         return ""
 
     def _from_embeddings(self, rows: Sequence[GivenRow]) -> list[RowResult]:
-        """Score stored embeddings."""
         vectors = np.frombuffer(b"".join(row.embeddings or b"" for row in rows), "<f4")
         return self._scored(rows, vectors.reshape(-1, EMBEDDING_DIMENSION), made=False)
 
     def _from_images(
         self, rows: Sequence[GivenRow], prefix: str, images: ImageRound
     ) -> Iterator[list[RowResult]]:
-        """Fetch, decode and embed images, and score them."""
         by_path: dict[Path, GivenRow] = {}
 
         def paths() -> Iterator[Path]:

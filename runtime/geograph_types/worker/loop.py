@@ -9,30 +9,18 @@ from typing import Final, TypeVar
 
 from geograph_types.system.signals import Stop
 from geograph_types.tagger import TypeTagger
-from geograph_types.worker.faults import (
-    FetchError,
-    FetchFault,
-    ServerRefusalError,
-    ServerUnavailableError,
-)
-from geograph_types.worker.images import ImageFetcher, ImageRound, image_folder
+from geograph_types.worker.faults import ServerRefusalError, ServerUnavailableError
+from geograph_types.worker.images import PATIENCE, ImageFetcher, ImageRound, image_folder
 from geograph_types.worker.label_server import LabelServer
 from geograph_types.worker.labeller import Labeller
 from geograph_types.worker.outbox import KINDS, Batch, Outbox, open_outbox
 from geograph_types.worker.pace import Pace, repeat
 from geograph_types.worker.protocol import Answer
-from geograph_types.worker.rows import GivenRows, RowResult
+from geograph_types.worker.rows import RowResult, read_rows
 from geograph_types.worker.tally import Tally
 from geograph_types.worker.transport import Transport
 
 T = TypeVar("T")
-
-PATIENCE: Final = 8
-"""How often a request is made if the number of rounds is limited, and images are asked for that
-are all said not to be there; waits double meanwhile."""
-
-TRIES: Final = 3
-"""Rounds in which an image may fail to come although its server answers."""
 
 BATCH_ROWS: Final = 1000
 """Photos in one list at most; a round has fewer, unless it was told otherwise."""
@@ -56,14 +44,7 @@ class Worker:
         server.before_request = self._note_request
 
     def run(self, loops: int | None, stop: Stop, after_round: Callable[[], None]) -> None:
-        """Work so many rounds; `None` is for without end, and then outages are waited out.
-
-        Raises:
-            ServerUnavailableError: the server was away for too long; results are kept.
-            ServerRefusalError: the server will not work with this worker; results are kept.
-            StateError: results cannot be kept.
-            KeyboardInterrupt: a signal has come, `stop` permitting; results are kept.
-        """
+        """Work so many rounds; `None` is for without end, and then outages are waited out."""
         most = None if loops is None else PATIENCE
         self._wait_from_last_run()
         while loops is None or self._tally.rounds < loops:
@@ -113,20 +94,21 @@ class Worker:
         tally, limit = self._tally, self._server.limit
         if len(answer.rows) > limit:
             tally.tell(f"note: {len(answer.rows)} rows were given, {limit} asked for and used")
-        given = GivenRows.read(answer.rows[:limit])
+        given = answer.rows[:limit]
+        by_number, nameless = read_rows(given)
         tally.rounds += 1
-        tally.rows += len(answer.rows[:limit])
-        for error in given.nameless:
+        tally.rows += len(given)
+        for error in nameless:
             tally.faults[error.fault.value] += 1
             tally.tell(f"error: {error}")
-        earlier = self.outbox.earlier(given.by_number, self._labeller.bundle)
+        earlier = self.outbox.earlier(by_number, self._labeller.bundle)
         lost = [number for number, state in earlier.items() if state == "lost"]
         if lost:
             tally.tell(f"note: the server has lost labels of {len(lost)} photos: sent again")
             self.outbox.send_again(lost)
-        tally.repeated += given.repeated + len(earlier)
+        tally.repeated += len(given) - len(nameless) - len(by_number) + len(earlier)
         tally.sent_again += len(lost)
-        new = [row for number, row in given.by_number.items() if number not in earlier]
+        new = [row for number, row in by_number.items() if number not in earlier]
         for results in self._labeller.label(new, answer.prefix, images):
             self._keep(results)
         return bool(new or self.outbox.waiting())
@@ -142,24 +124,24 @@ class Worker:
 
         Return whether their server hands out nothing, which says nothing about the images.
         """
-        failed, later = [], []
+        failed = []
+        left_alone = False
         for number, error in images.errors.items():
-            most = attempts(error, images)
+            most = images.tries(error)
             self._attempts[number] += most is not None
             if most is not None and self._attempts[number] >= most:
                 del self._attempts[number]
                 failed.append(RowResult.failed(number, error.fault.value, error.detail))
             else:
-                later.append(error)
+                left_alone |= images.are_gone or not error.answered
                 self._tally.tell(f"note: image of photo {number} left for later: {error.detail}")
         self._keep(failed)
-        self._tally.left = len(later) + images.skipped
+        self._tally.left = len(images.errors) - len(failed) + images.skipped
         if images.skipped:
             self._tally.tell(f"note: {images.skipped} images left for later: {images.why_skipped}")
-        return any(images.are_gone or not error.answered for error in later)
+        return left_alone
 
     def _deliver(self, most: int | None, stop: Stop) -> None:
-        """Deliver all that waits."""
         for kind in KINDS:
             while batch := self.outbox.next_batch(kind, BATCH_ROWS):
                 self._deliver_batch(batch, most, stop)
@@ -190,23 +172,6 @@ class Worker:
                 f"error: photo {number}: the server refuses its {batch.kind} "
                 f"with status {error.status}"
             )
-
-
-def attempts(error: FetchError, images: ImageRound) -> int | None:
-    """Return in how many rounds an image may fail like this before it has failed.
-
-    `None` is for as many as it takes: if a server hands out no image at all, or begins to refuse
-    all, it is away or has shut this machine out.
-    """
-    if images.are_gone:
-        return PATIENCE
-    if error.answered:
-        return TRIES if error.fault is FetchFault.UNREACHABLE else 1
-    if not images.fetched:
-        return None
-    if error.fault is FetchFault.UNREACHABLE:
-        return TRIES
-    return None if images.has_stopped else 1
 
 
 @contextmanager

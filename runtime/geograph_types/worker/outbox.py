@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 from geograph_types.files.sqlite import DatabaseKind, open_database, reported, transaction
 from geograph_types.system.hosts import shown_address
@@ -70,8 +70,6 @@ passed over. One that comes later the server has lost, and what was sent is sent
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """A list to send."""
-
     kind: ListKind
     number: int  # in the order in which they were put together
     key: str  # by which a server may know that it had it before
@@ -97,17 +95,15 @@ class Outbox:
         """
         found: dict[int, str] = {}
         now = time.time()
-        with reported(self.path, STATE):
-            for number in numbers:
-                row = self._connection.execute(
-                    "SELECT state, changed FROM results "
-                    "WHERE gridimage_id = ? AND kind = 'labels' AND bundle = ?",
-                    (number, bundle),
-                ).fetchone()
-                if row is not None:
-                    # In the future, too, it is long ago: the clock was wrong.
-                    accepted = "lately" if abs(now - row[1]) < LAG_SECONDS else "lost"
-                    found[number] = accepted if row[0] == "accepted" else row[0]
+        query = (
+            "SELECT state, changed FROM results "
+            "WHERE gridimage_id = ? AND kind = 'labels' AND bundle = ?"
+        )
+        for number in numbers:
+            for state, changed in self._rows(query, number, bundle):
+                # In the future, too, it is long ago: the clock was wrong.
+                accepted = "lately" if abs(now - changed) < LAG_SECONDS else "lost"
+                found[number] = accepted if state == "accepted" else state
         return found
 
     def store(self, results: Iterable[RowResult], bundle: str) -> None:
@@ -125,7 +121,6 @@ class Outbox:
             )
 
     def send_again(self, numbers: Iterable[int]) -> None:
-        """Let accepted results of photos wait again."""
         with self._transaction():
             self._connection.executemany(
                 "UPDATE results SET state = 'waiting', batch = NULL WHERE gridimage_id = ?",
@@ -135,21 +130,17 @@ class Outbox:
     def next_batch(self, kind: ListKind, most: int) -> Batch | None:
         """Return the list to send next, if any: an unsent one, or a new one of `most` photos."""
         with self._transaction():
-            row = self._connection.execute(
+            ((number, count),) = self._rows(
                 "SELECT min(batch), count(*) FROM results WHERE state = 'waiting' AND kind = ?",
-                (kind,),
-            ).fetchone()
-            if not row[1]:
+                kind,
+            )
+            if not count:
                 return None
-            number = self._new_batch(kind, most) if row[0] is None else int(row[0])
-        with reported(self.path, STATE):
-            (key,) = self._connection.execute(
-                "SELECT key FROM batches WHERE number = ?", (number,)
-            ).fetchone()
-            rows = self._connection.execute(
-                f"SELECT gridimage_id, entries FROM results {IN_BATCH} ORDER BY gridimage_id",
-                (kind, number),
-            ).fetchall()
+            if number is None:
+                number = self._new_batch(kind, most)
+        ((key,),) = self._rows("SELECT key FROM batches WHERE number = ?", number)
+        query = f"SELECT gridimage_id, entries FROM results {IN_BATCH} ORDER BY gridimage_id"
+        rows = self._rows(query, kind, number)
         body = encode_list([entries for _, entries in rows])
         return Batch(kind, number, key, body, tuple(photo for photo, _ in rows))
 
@@ -179,40 +170,30 @@ class Outbox:
             self._connection.execute("DELETE FROM batches WHERE number = ?", (batch.number,))
 
     def waiting(self) -> int:
-        """Count the photos that have something to be sent."""
         query = "SELECT count(DISTINCT gridimage_id) FROM results WHERE state = 'waiting'"
-        with reported(self.path, STATE):
-            return int(self._connection.execute(query).fetchone()[0])
+        return int(self._rows(query)[0][0])
 
     def waiting_entries(self) -> list[bytes]:
         """Return all entries that are to be sent, each photo's as JSON without brackets."""
         query = (
             "SELECT entries FROM results WHERE state = 'waiting' ORDER BY gridimage_id, kind DESC"
         )
-        with reported(self.path, STATE):
-            return [bytes(row[0]) for row in self._connection.execute(query)]
+        return [entries for (entries,) in self._rows(query)]
 
     def last_request(self) -> float:
         """Return when the server was last asked, in seconds since 1970; 0 for never."""
-        query = "SELECT value FROM settings WHERE name = 'last_request'"
-        with reported(self.path, STATE):
-            row = self._connection.execute(query).fetchone()
-            return float(row[0]) if row else 0.0
+        return float(self._setting("last_request") or 0.0)
 
     def note_request(self) -> None:
-        """Remember that the server is asked now."""
         self._set("last_request", time.time())
 
     def belong_to(self, url: str) -> None:
         """Tie the file to a server, so that no other gets its results."""
-        with reported(self.path, STATE):
-            row = self._connection.execute(
-                "SELECT value FROM settings WHERE name = 'url'"
-            ).fetchone()
-        if row is None:
+        known = self._setting("url")
+        if known is None:
             self._set("url", url)
-        elif row[0] != url:
-            owner, other = shown_address(row[0]), shown_address(url)
+        elif known != url:
+            owner, other = shown_address(known), shown_address(url)
             same = " with other parameters" if owner == other else ""
             raise StateError(
                 self.path,
@@ -233,6 +214,14 @@ class Outbox:
             "INSERT INTO batches (key) VALUES (?)", (str(uuid.uuid4()),)
         )
         return int(cursor.lastrowid or 0)
+
+    def _setting(self, name: str) -> Any:
+        rows = self._rows("SELECT value FROM settings WHERE name = ?", name)
+        return rows[0][0] if rows else None
+
+    def _rows(self, query: str, *values: object) -> list[Any]:
+        with reported(self.path, STATE):
+            return self._connection.execute(query, values).fetchall()
 
     def _set(self, name: str, value: float | str) -> None:
         with reported(self.path, STATE):

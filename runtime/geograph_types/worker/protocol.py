@@ -35,24 +35,18 @@ class AnswerError(ValueError):
 
 
 class Label(msgspec.Struct, frozen=True):
-    """One label of a photo."""
-
     image_id: int
     label: str  # a class; or "None" where no class is likely, or "Failed"
     score: float | int  # its probability; 0 with "None", -1 with "Failed"
 
 
 class ImageEmbedding(msgspec.Struct, frozen=True):
-    """An embedding that was made from a photo."""
-
     image_id: int
     type: str  # "image"; the server keeps those of titles too
     embeddings: bytes  # 512 little-endian float32, which msgspec writes as base64
 
 
 class GivenRow(msgspec.Struct, frozen=True):
-    """One row of an answer."""
-
     gridimage_id: int | Text  # the photo's number; some servers write it as text
     distance: Text | int | float | None = None  # metres, "" for 0, "Unknown", or nothing
     embeddings: bytes | None = None  # bytes of 512 little-endian float32
@@ -60,7 +54,6 @@ class GivenRow(msgspec.Struct, frozen=True):
 
     @property
     def number(self) -> int:
-        """The photo's number."""
         return int(self.gridimage_id)
 
     @property

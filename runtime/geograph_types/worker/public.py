@@ -47,12 +47,7 @@ def is_public(address: str) -> bool:
 
 
 async def public_addresses(host: str, port: int, numeric: bool = False) -> list[str]:
-    """Look a host up, once, and return its addresses if all of them are public.
-
-    Raises:
-        PrivateAddressError: at least one is not.
-        OSError: the name is not known; with `numeric`, it is a name.
-    """
+    """Look a host up, once, and return its addresses if all of them are public."""
     flags = socket.AI_NUMERICHOST if numeric else 0
     loop = asyncio.get_running_loop()
     found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=flags)

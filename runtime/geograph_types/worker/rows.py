@@ -19,29 +19,22 @@ class RowResult:
 
     @classmethod
     def failed(cls, number: int, fault: str, detail: str) -> "RowResult":
-        """Return the result of a row that cannot be used."""
         return cls(number, failed_label(number), None, fault, detail)
 
 
-@dataclass(frozen=True, slots=True)
-class GivenRows:
-    """The rows of an answer; each photo is there once, as it was given first."""
+def read_rows(given: Sequence[bytes]) -> tuple[dict[int, GivenRow | RowError], list[RowError]]:
+    """Read rows, each as JSON.
 
-    by_number: dict[int, GivenRow | RowError]
-    nameless: list[RowError]  # of no known photo, so that nothing can be sent back
-    repeated: int  # left out, since the answer has their photos twice
-
-    @classmethod
-    def read(cls, given: Sequence[bytes]) -> "GivenRows":
-        """Read rows, each as JSON."""
-        by_number: dict[int, GivenRow | RowError] = {}
-        nameless = []
-        for place, data in enumerate(given, start=1):
-            row = read_row(data, place)
-            if not isinstance(row, RowError):
-                by_number.setdefault(row.number, row)
-            elif row.gridimage_id is not None:
-                by_number.setdefault(row.gridimage_id, row)
-            else:
-                nameless.append(row)
-        return cls(by_number, nameless, len(given) - len(by_number) - len(nameless))
+    Return them by the numbers of their photos, each as it was given first, and those of no known
+    photo, for which nothing can be sent back.
+    """
+    by_number: dict[int, GivenRow | RowError] = {}
+    nameless = []
+    for place, data in enumerate(given, start=1):
+        row = read_row(data, place)
+        number = row.gridimage_id if isinstance(row, RowError) else row.number
+        if number is not None:
+            by_number.setdefault(number, row)
+        elif isinstance(row, RowError):
+            nameless.append(row)
+    return by_number, nameless

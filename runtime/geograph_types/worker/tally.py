@@ -31,7 +31,6 @@ class Tally:
         return bool(self.faults or self.refused or self.left)
 
     def count(self, result: RowResult) -> None:
-        """Count what came of a row."""
         if result.fault:
             self.faults[result.fault] += 1
             self.tell(f"error: photo {result.number}: {result.fault}: {result.detail}")
@@ -39,7 +38,6 @@ class Tally:
             self.labelled += 1
 
     def line(self) -> str:
-        """Return a summary in one line."""
         parts = [f"{self.rounds} rounds, {self.rows} rows: {self.labelled} labelled"]
         if self.faults:
             reasons = ", ".join(f"{count} {fault}" for fault, count in self.faults.most_common())

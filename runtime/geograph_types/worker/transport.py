@@ -45,8 +45,6 @@ class BodyTooLargeError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """An answer."""
-
     status: int
     location: str  # where a redirect leads; empty elsewhere
     retry_after: str  # the header of that name; empty if there is none
@@ -54,12 +52,10 @@ class Reply:
 
     @property
     def succeeded(self) -> bool:
-        """Whether the request was done."""
         return 200 <= self.status < 300
 
     @property
     def redirects(self) -> bool:
-        """Whether it leads elsewhere."""
         return 300 <= self.status < 400
 
     @property
@@ -85,7 +81,6 @@ class Transport:
         self._runner = asyncio.Runner()
 
     def close(self) -> None:
-        """Close all connections."""
         with self._runner as runner:
             for client in self._clients.values():
                 runner.run(client.aclose())
@@ -100,13 +95,7 @@ class Transport:
         body: bytes | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Reply:
-        """Ask once, and take at most `limit` bytes of the body and `seconds` in all.
-
-        Raises:
-            RequestError: no answer, or none that can be read.
-            BodyTooLargeError: it goes beyond the limit.
-            PrivateAddressError: the host is not on the internet, and not the server's.
-        """
+        """Ask once, and take at most `limit` bytes of the body and `seconds` in all."""
         try:
             request = httpx.Request(method, url, content=body, headers=self._headers)
             request.headers.update(headers or {})

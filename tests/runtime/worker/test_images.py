@@ -224,7 +224,7 @@ def test_where_all_images_are_gone_at_once_none_has_failed_until_they_stay_away(
     failed = [number for number, labels in api.labels().items() if labels == [("Failed", -1)]]
     assert (failed, len(api.embeddings())) == ([7], 11)
     api.rows |= {number: image_row(number) for number in (13, 14)}
-    monkeypatch.setattr("geograph_types.worker.loop.PATIENCE", 3)
+    monkeypatch.setattr("geograph_types.worker.images.PATIENCE", 3)
     status, _, err = work("--loops", 3)
     assert status == 1
     assert err.count("left for later: status 404") == 4

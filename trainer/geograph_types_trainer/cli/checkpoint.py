@@ -27,13 +27,7 @@ def export(run: Path, out: Path) -> int:
 
 @checkpoint.command("import", epilog="Example: geograph-types checkpoint import f.pth --out runs/f")
 @click.argument("file", type=any_path)
-@click.option(
-    "--out",
-    type=click.Path(path_type=Path),
-    required=True,
-    metavar="RUN",
-    help="New folder of the run.",
-)
+@click.option("--out", type=any_path, required=True, metavar="RUN", help="New folder of the run.")
 def import_(file: Path, out: Path) -> int:
     """Make a run from FILE, a released checkpoint; no code in it is run."""
     from geograph_types_trainer.checkpoint.convert import import_checkpoint

@@ -2,19 +2,17 @@
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import click
 
 from geograph_types.cli.notices import note
-from geograph_types.cli.options import check_outputs, output_path
+from geograph_types.cli.options import check_outputs, existing_file, output_path
 from geograph_types.cli.progress import track
 from geograph_types_trainer.cli.bad_rows import report_bad_rows
 
 if TYPE_CHECKING:
     from geograph_types.stored.batch import DatasetBatch, EmbeddingType
-
-EXISTING: Final = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
 @click.group(epilog="Example: geograph-types dataset convert types.jsonl.gz types.parquet")
@@ -23,7 +21,7 @@ def dataset() -> None:
 
 
 @dataset.command(epilog="Example: geograph-types dataset convert types.jsonl.gz types.parquet")
-@click.argument("source", type=EXISTING)
+@click.argument("source", type=existing_file)
 @click.argument("target", type=output_path)
 @click.option(
     "--float16",
@@ -57,11 +55,11 @@ def convert(source: Path, target: Path, embedding_type: "EmbeddingType", max_bad
 
     rows, bad = convert_dataset(source, target, embedding_type, max_bad, show)
     note(f"{target}: {rows} rows")
-    return report_bad_rows(bad, source)
+    return report_bad_rows(bad.counts, source, bad.reasons)
 
 
 @dataset.command(epilog="Example: geograph-types dataset stats types.parquet --picture types.png")
-@click.argument("data", type=EXISTING)
+@click.argument("data", type=existing_file)
 @click.option("--picture", type=output_path, help="PNG file to draw.")
 def stats(data: Path, picture: Path | None) -> int:
     """Count classes, distances and weights of DATA by split, and photos that leak between splits.
@@ -81,14 +79,15 @@ def stats(data: Path, picture: Path | None) -> int:
 
         with new_file(picture) as stream:
             stream.write(draw_stats(measured))
+    status = report_bad_rows(measured.bad.counts, data, measured.bad.reasons)
     leaks = measured.vectors.between_splits > 0
-    return max(report_bad_rows(measured.bad, data), int(leaks))
+    return max(status, int(leaks))
 
 
 @dataset.command(
     epilog="Example: geograph-types dataset sample all.parquet few.parquet --rows 9000"
 )
-@click.argument("source", type=EXISTING)
+@click.argument("source", type=existing_file)
 @click.argument("target", type=output_path)
 @click.option("--rows", type=click.IntRange(min=1), required=True, help="Rows to write.")
 @click.option(
@@ -109,4 +108,4 @@ def sample(source: Path, target: Path, rows: int, seed: int) -> int:
     check_outputs([target], [source])
     rare_rows, bad = sample_dataset(source, target, rows, seed)
     note(f"{target}: {rows} rows, {rare_rows} training rows of rare classes among them")
-    return report_bad_rows(bad, source)
+    return report_bad_rows(bad.counts, source, bad.reasons)

@@ -7,7 +7,7 @@ import click
 
 from geograph_types.cli.notices import note, warn_of_stand_in
 from geograph_types.cli.options import any_path, check_outputs, output_path
-from geograph_types_trainer.cli.bad_rows import status_of_bad_rows
+from geograph_types_trainer.cli.bad_rows import report_bad_rows
 
 if TYPE_CHECKING:
     from geograph_types_trainer.evaluation.results import Split
@@ -86,4 +86,4 @@ def evaluate(
 
         keep_fitted(Run.load(head), evaluation.heads[0], evaluation.data_sha256)
         note(f"calibration and thresholds stored: {head}")
-    return status_of_bad_rows(evaluation.bad_rows, data)
+    return report_bad_rows(evaluation.bad_rows, data)

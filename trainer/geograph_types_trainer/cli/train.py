@@ -7,21 +7,21 @@ import click
 from click.core import ParameterSource
 
 from geograph_types.cli.notices import note
+from geograph_types.cli.options import any_path, existing_file
 from geograph_types.errors import InputError
-from geograph_types_trainer.cli.bad_rows import status_of_bad_rows
+from geograph_types_trainer.cli.bad_rows import report_bad_rows
 
 if TYPE_CHECKING:
     from geograph_types_trainer.recipe import Recipe
     from geograph_types_trainer.training.loop import EpochRecord
 
-EXISTING = click.Path(exists=True, dir_okay=False, path_type=Path)
-FOLDER = click.Path(path_type=Path)
-
 
 @click.command(epilog="Example: geograph-types train types.parquet --out runs/first --seed 1")
-@click.argument("data", required=False, type=EXISTING)
-@click.option("--out", type=FOLDER, metavar="RUN", help="New folder of the run.")
-@click.option("--resume", type=FOLDER, metavar="RUN", help="Continue this run, which was stopped.")
+@click.argument("data", required=False, type=existing_file)
+@click.option("--out", type=any_path, metavar="RUN", help="New folder of the run.")
+@click.option(
+    "--resume", type=any_path, metavar="RUN", help="Continue this run, which was stopped."
+)
 @click.option(
     "--recipe",
     type=click.Choice(["default", "released"]),
@@ -31,7 +31,7 @@ FOLDER = click.Path(path_type=Path)
 )
 @click.option(
     "--config",
-    type=EXISTING,
+    type=existing_file,
     help="TOML file of settings that replace the recipe's; a run's config.toml works too.",
 )
 @click.option(
@@ -91,7 +91,7 @@ def train(
         f"micro-F1 {metrics['validation_micro_f1']:.3f}, "
         f"macro-F1 {metrics['validation_macro_f1']:.3f}"
     )
-    return status_of_bad_rows(run.report.bad_rows, data or "the dataset")
+    return report_bad_rows(run.report.bad_rows, data or "the dataset")
 
 
 def _given_by_user() -> set[str]:
