@@ -109,18 +109,18 @@ def _may_miss(column: Column) -> bool:
 def _arrow(column: Column) -> pa.Array:
     if isinstance(column, Choice):
         kind = pa.list_(pa.string()) if column.lists else pa.string()
-        places = np.where(column.places < 0, 0, column.places).astype(np.int32)
-        indices = pa.array(places, mask=column.places < 0)
+        missing = column.places < 0
+        indices = pa.array(column.places, pa.int32(), mask=missing if missing.any() else None)
         return pa.array(column.choices, kind).take(indices)
     if not isinstance(column, np.ndarray):
         return pa.array(column, pa.string())
-    values, missing = np.ma.getdata(column), np.ma.getmaskarray(column)
+    values, missing = np.ma.getdata(column), np.ma.getmask(column)
     if column.ndim == 1:
-        return pa.array(values, mask=missing if _may_miss(column) else None)
+        return pa.array(values, mask=None if missing is np.ma.nomask else missing)
     numbers = pa.array(np.ascontiguousarray(values).ravel())
     element = pa.field("element", numbers.type, nullable=False)
     kind = pa.list_(element, column.shape[1])
-    missing_rows = pa.array(missing.any(axis=1)) if _may_miss(column) else None
+    missing_rows = None if missing is np.ma.nomask else pa.array(missing.any(axis=1))
     return pa.FixedSizeListArray.from_arrays(numbers, type=kind, mask=missing_rows)
 
 

@@ -34,8 +34,7 @@ try:
 except ModuleNotFoundError:
     raise MissingExtraError("pyarrow", "parquet") from None
 
-BATCH_ROWS: Final = 2048
-"""Two megabytes of float16 embeddings: they are still in the cache when they are scored."""
+BATCH_ROWS: Final = 8192
 READ_BYTES: Final = 1 << 20
 """Read of a column at once: without a limit, it is a whole row group of any size."""
 

@@ -1,6 +1,7 @@
 """Scored rows as they are written: columns of a table, or lines of JSON."""
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import Any, Final
 
@@ -67,8 +68,8 @@ def score_columns(scored: ScoredBatch, file: str) -> Table:
     sets = _with_errors(scored.tag_sets.astype(np.int16), [-1] * len(reasons))[order]
     columns["tags"] = Choice(sets, TAG_SETS, lists=True)
     columns["low_confidence"] = _masked(scored.low_confidence, read, order)
-    metres = _masked(read.metres, read, order)
-    columns["distance"] = np.ma.masked_invalid(metres)
+    metres = _with_errors(read.metres, [math.nan] * len(reasons))[order]
+    columns["distance"] = np.ma.masked_array(metres, np.isnan(metres))
     columns["distance_bucket"] = _masked(read.buckets.astype(np.int8), read, order)
     return columns
 
@@ -83,7 +84,7 @@ def row_columns(read: RowBatch, file: str) -> Table:
     return {
         "file": Choice(np.zeros(len(rows), np.int8), [file]),
         "row": rows,
-        "gridimage_id": np.ma.masked_less(ids, 0),
+        "gridimage_id": np.ma.masked_array(ids, ids < 0),
     }
 
 
@@ -93,14 +94,15 @@ def _order(read: RowBatch) -> NDArray[np.intp]:
     return np.argsort(numbers, kind="stable")
 
 
-def _with_errors(values: NDArray[Any], of_errors: list[int]) -> NDArray[Any]:
+def _with_errors(values: NDArray[Any], of_errors: Sequence[float]) -> NDArray[Any]:
     return np.concatenate([values, np.array(of_errors, values.dtype)])
 
 
 def _masked(values: NDArray[Any], read: RowBatch, order: NDArray[np.intp]) -> NDArray[Any]:
+    if not read.errors:
+        return np.ma.masked_array(values)
     filled = _with_errors(values, [0] * len(read.errors))[order]
-    masked: NDArray[Any] = np.ma.masked_array(filled, order >= len(values))
-    return masked
+    return np.ma.masked_array(filled, order >= len(values))
 
 
 def score_lines(scored: ScoredBatch, bundle: Bundle, file: str | None = None) -> Iterator[bytes]:
