@@ -141,13 +141,8 @@ def _score_files(
             tally.add_finished(counts.rows, counts.failed)
             yield counts.rows
     for file in waiting:
-        try:
-            with output.scores_of(file) as write:
-                for scored in score_batches(tagger, undecoded_rows(file.path, distances), workers):
-                    write(scored)
-                    tally.add(scored.read, file.name if len(files) > 1 else None)
-                    yield len(scored.read)
-        except InputError as error:
-            if len(files) == 1:
-                raise
-            tally.add_problem(error)
+        with tally.reading(len(files) == 1), output.scores_of(file) as write:
+            for scored in score_batches(tagger, undecoded_rows(file.path, distances), workers):
+                write(scored)
+                tally.add(scored.read, file.name if len(files) > 1 else None)
+                yield len(scored.read)

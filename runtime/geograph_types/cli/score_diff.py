@@ -82,16 +82,11 @@ def _score_files(
         return score_batch(old, batch), score_batch(new, batch)
 
     for file in files:
-        try:
-            for before, after in map_ahead(
-                score_both, undecoded_rows(file.path, distances), workers
-            ):
+        batches = undecoded_rows(file.path, distances)
+        with tally.reading(len(files) == 1):
+            for before, after in map_ahead(score_both, batches, workers):
                 tally.add(before.read, file.name if len(files) > 1 else None)
                 yield file, before, after
-        except InputError as error:
-            if len(files) == 1:
-                raise
-            tally.add_problem(error)
 
 
 def _table(changes: TagChanges, old: str, new: str) -> Iterator[str]:

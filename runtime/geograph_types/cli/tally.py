@@ -1,10 +1,12 @@
 """What became of rows, files and shards: counts, messages and the exit status."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 from geograph_types.archive.job import Outcome
 from geograph_types.cli.notices import failures, note
+from geograph_types.errors import InputError
 from geograph_types.stored.batch import RowBatch
 
 SHOWN_ERRORS = 20
@@ -38,8 +40,18 @@ class Tally:
         self._rows += rows
         self._faults.update(faults)
 
+    @contextmanager
+    def reading(self, is_alone: bool) -> Iterator[None]:
+        """Count a file that cannot be read, or not to its end, unless it is alone."""
+        try:
+            yield
+        except InputError as error:
+            if is_alone:
+                raise
+            self.add_problem(error)
+
     def add_problem(self, problem: object) -> None:
-        """Count a file that cannot be read, or not to its end."""
+        """Count a file or shard that is not there."""
         self._problems += 1
         note(f"error: {problem}")
 

@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 
 from geograph_types.embedding import EMBEDDING_DIMENSION
-from geograph_types.errors import PhotoFault, RowError
+from geograph_types.errors import RowError
 from geograph_types.photos.embed import EmbeddedPhoto, embed_photos
 from geograph_types.stored.batch import RowBatch, distance_faults, metres_of
 from geograph_types.stored.score import score_batch
@@ -83,11 +83,10 @@ class Labeller:
     def _from_photos(self, photos: Sequence[tuple[GivenRow, EmbeddedPhoto]]) -> list[RowResult]:
         results, rows, vectors = [], [], []
         for row, photo in photos:
-            if photo.embedding is None:
-                fault = photo.error.fault if photo.error else PhotoFault.DAMAGED
-                detail = photo.error.detail if photo.error else ""
-                results.append(RowResult.failed(row.number, fault.value, detail))
-            else:
+            if photo.error is not None:
+                fault, detail = photo.error.fault.value, photo.error.detail
+                results.append(RowResult.failed(row.number, fault, detail))
+            elif photo.embedding is not None:
                 rows.append(row)
                 vectors.append(photo.embedding)
         return results + (self._scored(rows, np.stack(vectors), made=True) if rows else [])
