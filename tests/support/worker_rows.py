@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from fake_geograph import FakeGeograph
 
 
 def draw_vector(seed: int) -> np.ndarray:
@@ -78,3 +79,17 @@ NAMELESS: dict[str, tuple[str, bytes]] = {
     "an id as markup": ("wrong_schema", line(gridimage_id="1<script>")),
 }
 """They do not, so nothing can be sent of them."""
+
+
+def make_row(number: int, **changes: Any) -> dict[str, Any]:
+    """A row with a stored embedding."""
+    return {
+        "gridimage_id": number,
+        "distance": "16",
+        "embeddings": encoded(draw_vector(number)),
+    } | changes
+
+
+def fill(api: FakeGeograph, count: int) -> None:
+    """Give a server rows, from 1."""
+    api.rows |= {number: make_row(number) for number in range(1, count + 1)}

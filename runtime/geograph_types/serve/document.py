@@ -10,8 +10,8 @@ from fastapi.openapi.utils import get_openapi
 
 from geograph_types.embedding import EMBEDDING_DIMENSION
 from geograph_types.serve import messages
+from geograph_types.serve.payloads import MAX_ROWS
 from geograph_types.serve.problems import MEDIA_TYPE, ProblemDetails
-from geograph_types.serve.rows import MAX_ROWS
 
 Schema = dict[str, Any]
 

@@ -18,9 +18,8 @@ from geograph_types.serve.decoding import Decoder, ServedPhoto
 from geograph_types.serve.messages import ScoreAnswer, TagAnswer
 from geograph_types.serve.metrics import Metrics
 from geograph_types.serve.model import Model
-from geograph_types.serve.payloads import image_payload, tag_payload
+from geograph_types.serve.payloads import image_payload, score_payload, tag_payload
 from geograph_types.serve.problems import too_late
-from geograph_types.serve.rows import score_payload
 from geograph_types.serve.settings import Limits
 from geograph_types.serve.threads import run_in_thread
 from geograph_types.system.cpu import usable_cpus

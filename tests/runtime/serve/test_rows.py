@@ -9,7 +9,7 @@ import pytest
 import requests
 
 from geograph_types import CLASSES, TypeTagger
-from geograph_types.serve.rows import score_payload
+from geograph_types.serve.payloads import score_payload
 
 
 def test_an_embedding_that_was_given_is_scored_alike(service: Any, photo: Path) -> None:

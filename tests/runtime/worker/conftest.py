@@ -5,25 +5,9 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from fake_geograph import FakeGeograph, serve
-from worker_rows import draw_vector, encoded
-
-
-def row(number: int, **changes: Any) -> dict[str, Any]:
-    """A row with a stored embedding."""
-    return {
-        "gridimage_id": number,
-        "distance": "16",
-        "embeddings": encoded(draw_vector(number)),
-    } | changes
-
-
-@pytest.fixture
-def make_row() -> Callable[..., dict[str, Any]]:
-    return row
 
 
 @pytest.fixture

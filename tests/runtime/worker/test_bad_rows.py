@@ -1,20 +1,17 @@
 """Rows that cannot be labelled: each has its reason, and none is scored as something else."""
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 from fake_geograph import FakeGeograph
-from worker_rows import NAMED, NAMELESS
+from worker_rows import NAMED, NAMELESS, fill, make_row
 
 
 def test_every_kind_of_bad_row_is_failed_with_its_reason(
-    api: FakeGeograph,
-    work: Callable[..., tuple[int, str, str]],
-    make_row: Callable[..., dict[str, Any]],
+    api: FakeGeograph, work: Callable[..., tuple[int, str, str]]
 ) -> None:
     assert len(NAMED) + len(NAMELESS) >= 21
-    api.rows |= {number: make_row(number) for number in range(1, 11)}
+    fill(api, 10)
     for number, (_, row) in enumerate(NAMED.values(), start=101):
         api.rows[number] = row(number)
     for number, (_, data) in enumerate(NAMELESS.values(), start=201):
@@ -34,9 +31,7 @@ def test_every_kind_of_bad_row_is_failed_with_its_reason(
 
 
 def test_a_photo_that_is_given_twice_counts_as_it_came_first(
-    api: FakeGeograph,
-    work: Callable[..., tuple[int, str, str]],
-    make_row: Callable[..., dict[str, Any]],
+    api: FakeGeograph, work: Callable[..., tuple[int, str, str]]
 ) -> None:
     api.rows = {1: make_row(7), 2: make_row(7, distance="far"), 3: make_row(7)}
     status, _, err = work("--once", "--embeddings")

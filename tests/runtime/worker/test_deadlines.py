@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from fake_geograph import FakeGeograph
+from worker_rows import fill
 
 from geograph_types.worker.transport import RequestError, Transport
 
@@ -99,9 +100,9 @@ def test_a_body_that_nobody_wants_is_not_waited_for(
 
 
 def test_a_dripping_answer_to_a_delivery_does_not_outlive_a_signal(
-    api: FakeGeograph, program: Any, make_row: Callable[..., dict[str, Any]]
+    api: FakeGeograph, program: Any
 ) -> None:
-    api.rows |= {number: make_row(number) for number in range(1, 4)}
+    fill(api, 3)
     api.replies = [(200, {"Content-Length": "1000"}, b"thanks, and")]
     worker = program.start("--embeddings", "--pause", "300")
     api.wait(lambda: any(one.method == "POST" for one in api.asked))

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from fake_geograph import FakeGeograph, serve
 from PIL import Image
+from worker_rows import make_row
 
 from geograph_types import TypeTagger
 
@@ -233,7 +234,7 @@ def test_where_all_images_are_gone_at_once_none_has_failed_until_they_stay_away(
 
 
 def test_a_bundle_without_an_encoder_scores_stored_embeddings_only(
-    api: FakeGeograph, work: Run, head_bundle: Path, make_row: Callable[..., dict[str, Any]]
+    api: FakeGeograph, work: Run, head_bundle: Path
 ) -> None:
     fill(api, 2)
     api.rows[3] = make_row(3)

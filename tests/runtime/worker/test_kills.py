@@ -10,13 +10,12 @@ import signal
 import subprocess
 import time
 from collections import Counter
-from collections.abc import Callable
 from threading import Event
 from typing import Any
 
 import pytest
 from fake_geograph import FakeGeograph, Faults
-from worker_rows import NAMED
+from worker_rows import NAMED, fill, make_row
 
 ROWS = int(os.environ.get("GEOGRAPH_TYPES_WORKER_ROWS", "300"))
 KILLS = int(os.environ.get("GEOGRAPH_TYPES_WORKER_KILLS", "2"))
@@ -72,9 +71,7 @@ def outage(api: FakeGeograph, away: str) -> list[float]:
     return during
 
 
-def test_every_row_is_answered_once_whatever_happens(
-    api: FakeGeograph, program: Any, make_row: Callable[..., dict[str, Any]]
-) -> None:
+def test_every_row_is_answered_once_whatever_happens(api: FakeGeograph, program: Any) -> None:
     bad = dict(zip(range(1, ROWS + 1, ROWS // len(NAMED)), NAMED.items(), strict=False))
     for number in range(1, ROWS + 1):
         api.rows[number] = bad[number][1][1](number) if number in bad else make_row(number)
@@ -131,9 +128,9 @@ def test_every_row_is_answered_once_whatever_happens(
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_a_worker_with_a_summary(
-    api: FakeGeograph, program: Any, make_row: Callable[..., dict[str, Any]], number: int
+    api: FakeGeograph, program: Any, number: int
 ) -> None:
-    api.rows |= {number: make_row(number) for number in range(1, 4)}
+    fill(api, 3)
     worker = program.start("--embeddings", "--pause", "300")
     api.wait(lambda: len(api.answered()) == 3)
     worker.send_signal(number)
@@ -144,9 +141,9 @@ def test_a_signal_ends_a_worker_with_a_summary(
 
 
 def test_a_signal_in_the_middle_of_a_delivery_waits_for_its_end(
-    api: FakeGeograph, program: Any, make_row: Callable[..., dict[str, Any]]
+    api: FakeGeograph, program: Any
 ) -> None:
-    api.rows |= {number: make_row(number) for number in range(1, 4)}
+    fill(api, 3)
     worker: list[subprocess.Popen[bytes]] = []
 
     def act() -> None:
@@ -161,9 +158,7 @@ def test_a_signal_in_the_middle_of_a_delivery_waits_for_its_end(
     assert "wait in" not in program.said()
 
 
-def test_a_worker_is_alone_with_its_state_file(
-    api: FakeGeograph, program: Any, make_row: Callable[..., dict[str, Any]]
-) -> None:
+def test_a_worker_is_alone_with_its_state_file(api: FakeGeograph, program: Any) -> None:
     api.rows[1] = make_row(1)
     first = program.start("--embeddings", "--pause", "300")
     api.wait(lambda: len(api.answered()) == 1)

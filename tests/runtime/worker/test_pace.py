@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from fake_geograph import FakeGeograph
+from worker_rows import fill, make_row
 
 from geograph_types.worker.label_server import seconds_of
 from geograph_types.worker.pace import LONGEST_SLEEP, LONGEST_WAIT, Pace
@@ -22,10 +23,8 @@ def gaps(api: FakeGeograph) -> list[float]:
     return [after - before for before, after in pairwise(times)]
 
 
-def test_the_server_is_obeyed_when_it_asks_for_sleep(
-    api: FakeGeograph, work: Run, make_row: Callable[..., dict[str, Any]]
-) -> None:
-    api.rows |= {number: make_row(number) for number in range(1, 4)}
+def test_the_server_is_obeyed_when_it_asks_for_sleep(api: FakeGeograph, work: Run) -> None:
+    fill(api, 3)
     api.extra = {"sleep": "0.4"}
     assert work("--loops", 3, "--limit", 1, "--embeddings")[0] == 0
     assert [gap >= 0.4 for gap in gaps(api)] == [False, True, False, True, False]
@@ -63,9 +62,7 @@ def test_waits_are_bounded() -> None:
 
 
 @pytest.mark.parametrize("count", [1, 4])
-def test_retry_after_is_obeyed(
-    api: FakeGeograph, work: Run, make_row: Callable[..., dict[str, Any]], count: int
-) -> None:
+def test_retry_after_is_obeyed(api: FakeGeograph, work: Run, count: int) -> None:
     api.rows[1] = make_row(1)
     soon = format_datetime(datetime.now(UTC) + timedelta(seconds=2), usegmt=True)
     kinds = ["1", soon, "0", "next week"]
@@ -86,10 +83,10 @@ def test_dates_and_seconds_of_retry_after() -> None:
 
 @pytest.mark.parametrize("away", ["dropped", "503"])
 def test_an_outage_is_asked_about_no_more_often_than_ordinary_work(
-    api: FakeGeograph, program: Any, make_row: Callable[..., dict[str, Any]], away: str
+    api: FakeGeograph, program: Any, away: str
 ) -> None:
     """Counted from the beginning of the outage to each request in it."""
-    api.rows |= {number: make_row(number) for number in range(1, 121)}
+    fill(api, 120)
     worker = program.start("--embeddings", "--limit", 5)
     api.wait(lambda: len(api.answered()) >= 60)
     ordinary = [one.at for one in api.asked][4:]
@@ -108,10 +105,8 @@ def test_an_outage_is_asked_about_no_more_often_than_ordinary_work(
     assert 2 <= len(during) < 10
 
 
-def test_a_run_that_follows_at_once_keeps_the_pause(
-    api: FakeGeograph, work: Run, make_row: Callable[..., dict[str, Any]]
-) -> None:
-    api.rows |= {number: make_row(number) for number in range(1, 3)}
+def test_a_run_that_follows_at_once_keeps_the_pause(api: FakeGeograph, work: Run) -> None:
+    fill(api, 2)
     assert work("--once", "--limit", 1, "--embeddings")[0] == 0
     assert work("--once", "--limit", 1, "--embeddings", "--pause", "1")[0] == 0
     assert gaps(api)[1] >= 0.95

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from fake_geograph import FakeGeograph
+from worker_rows import fill, make_row
 
 from geograph_types import CLASSES, TypeTagger
 from geograph_types.cli.worker import unique_number
@@ -20,14 +21,10 @@ Run = Callable[..., tuple[int, str, str]]
 JSON = {"Content-Type": "application/json"}
 
 
-def fill(api: FakeGeograph, make_row: Callable[..., dict[str, Any]], count: int) -> None:
-    api.rows |= {number: make_row(number) for number in range(1, count + 1)}
-
-
 def test_a_round_asks_as_the_public_scripts_do_and_sends_every_class_over_the_threshold(
-    api: FakeGeograph, work: Run, make_row: Callable[..., dict[str, Any]], tiny_bundle: Path
+    api: FakeGeograph, work: Run, tiny_bundle: Path
 ) -> None:
-    fill(api, make_row, 12)
+    fill(api, 12)
     api.rows[5] = make_row(5, gridimage_id="5", distance=16)
     api.rows[6] = make_row(6, distance="Unknown")
     api.rows[7] = {key: value for key, value in make_row(7).items() if key != "distance"}
@@ -54,7 +51,7 @@ def _bytes(row: dict[str, Any]) -> bytes:
 
 
 def test_a_photo_without_any_likely_class_is_none(
-    api: FakeGeograph, work: Run, make_row: Callable[..., dict[str, Any]], tiny_bundle: Path
+    api: FakeGeograph, work: Run, tiny_bundle: Path
 ) -> None:
     """The head is linear in the embedding, so some direction lowers all seven."""
     tagger = TypeTagger(tiny_bundle)
@@ -79,10 +76,8 @@ def test_the_number_of_a_host_is_stable_and_spread(tmp_path: Path) -> None:
     assert set(numbers) == set(range(32))
 
 
-def test_an_address_with_a_model_and_a_key_keeps_them(
-    api: FakeGeograph, work: Run, make_row: Callable[..., dict[str, Any]]
-) -> None:
-    fill(api, make_row, 1)
+def test_an_address_with_a_model_and_a_key_keeps_them(api: FakeGeograph, work: Run) -> None:
+    fill(api, 1)
     assert (
         work("--once", url=f"{api.url}?model=types-v2&tag[]=1&limit=9&tag[]=%E9&key=a%20b")[0] == 0
     )
@@ -93,9 +88,9 @@ def test_an_address_with_a_model_and_a_key_keeps_them(
 
 
 def test_a_dry_run_prints_what_would_be_sent_and_leaves_nothing(
-    api: FakeGeograph, work: Run, make_row: Callable[..., dict[str, Any]], tmp_path: Path
+    api: FakeGeograph, work: Run, tmp_path: Path
 ) -> None:
-    fill(api, make_row, 3)
+    fill(api, 3)
     api.rows[4] = make_row(4, embeddings="AAAA")
     status, out, err = work("--dry-run", "--embeddings")
     entries = [json.loads(line) for line in out.splitlines()]
@@ -107,10 +102,8 @@ def test_a_dry_run_prints_what_would_be_sent_and_leaves_nothing(
     assert not list(tmp_path.glob("worker.state*"))
 
 
-def test_rows_that_come_again_are_not_computed_or_sent_again(
-    api: FakeGeograph, work: Run, make_row: Callable[..., dict[str, Any]]
-) -> None:
-    fill(api, make_row, 5)
+def test_rows_that_come_again_are_not_computed_or_sent_again(api: FakeGeograph, work: Run) -> None:
+    fill(api, 5)
     api.forgets = True
     api.extra = {"sleep": 0}
     status, _, err = work("--loops", 3, "--embeddings")
@@ -120,9 +113,9 @@ def test_rows_that_come_again_are_not_computed_or_sent_again(
 
 
 def test_what_the_server_has_lost_is_sent_again_without_computing(
-    api: FakeGeograph, work: Run, make_row: Callable[..., dict[str, Any]], tmp_path: Path
+    api: FakeGeograph, work: Run, tmp_path: Path
 ) -> None:
-    fill(api, make_row, 5)
+    fill(api, 5)
     assert work("--once", "--embeddings")[0] == 0
     with sqlite3.connect(tmp_path / "worker.state") as state:
         state.execute("UPDATE results SET changed = changed - 61")
@@ -137,13 +130,9 @@ def test_what_the_server_has_lost_is_sent_again_without_computing(
 
 
 def test_another_bundle_labels_anew(
-    api: FakeGeograph,
-    work: Run,
-    make_row: Callable[..., dict[str, Any]],
-    tmp_path: Path,
-    another_bundle: Callable[..., Path],
+    api: FakeGeograph, work: Run, tmp_path: Path, another_bundle: Callable[..., Path]
 ) -> None:
-    fill(api, make_row, 2)
+    fill(api, 2)
     assert work("--once", "--embeddings")[0] == 0
     first = api.labels()
     api.commits.clear()
@@ -155,9 +144,9 @@ def test_another_bundle_labels_anew(
 
 
 def test_results_wait_for_the_next_run_where_the_server_takes_none(
-    api: FakeGeograph, work: Run, make_row: Callable[..., dict[str, Any]]
+    api: FakeGeograph, work: Run
 ) -> None:
-    fill(api, make_row, 4)
+    fill(api, 4)
     api.replies = [(500, {}, b"")] * 8
     status, _, err = work("--once", "--embeddings")
     assert status == 2
@@ -173,13 +162,9 @@ def test_results_wait_for_the_next_run_where_the_server_takes_none(
 
 
 def test_a_list_that_is_refused_is_halved_until_only_the_bad_one_is_left(
-    api: FakeGeograph,
-    work: Run,
-    make_row: Callable[..., dict[str, Any]],
-    monkeypatch: Any,
-    tmp_path: Path,
+    api: FakeGeograph, work: Run, monkeypatch: Any, tmp_path: Path
 ) -> None:
-    fill(api, make_row, 8)
+    fill(api, 8)
     take = api.take
 
     def picky(key: str, body: bytes) -> None:
@@ -244,15 +229,10 @@ BOMB = gzip.compress(b'{"rows": [' + b" " * (200 << 20) + b"]}", 9)
     ids=lambda value: None if isinstance(value, tuple) else value,
 )
 def test_an_answer_that_cannot_be_used_is_asked_for_again(
-    api: FakeGeograph,
-    work: Run,
-    make_row: Callable[..., dict[str, Any]],
-    page: Any,
-    problem: str,
-    monkeypatch: pytest.MonkeyPatch,
+    api: FakeGeograph, work: Run, page: Any, problem: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("geograph_types.worker.transport.READ_SECONDS", 1.0)
-    fill(api, make_row, 2)
+    fill(api, 2)
     api.answers = [page]
     status, _, err = work("--once", "--embeddings")
     assert status == 0
@@ -263,18 +243,14 @@ def test_an_answer_that_cannot_be_used_is_asked_for_again(
     assert "2 accepted; 3 requests, 1 of them without a good answer" in err
 
 
-def test_json_from_a_script_that_says_html_is_taken(
-    api: FakeGeograph, work: Run, make_row: Callable[..., dict[str, Any]]
-) -> None:
+def test_json_from_a_script_that_says_html_is_taken(api: FakeGeograph, work: Run) -> None:
     body = gzip.compress(json.dumps({"rows": [make_row(1)]}).encode())
     api.answers = [(200, {"Content-Type": "text/html", "Content-Encoding": "gzip"}, body)]
     assert work("--once")[0] == 0
     assert api.answered() == {1}
 
 
-def test_more_rows_than_were_asked_for_are_left(
-    api: FakeGeograph, work: Run, make_row: Callable[..., dict[str, Any]]
-) -> None:
+def test_more_rows_than_were_asked_for_are_left(api: FakeGeograph, work: Run) -> None:
     rows = [make_row(number) for number in range(1, 31)]
     api.answers = [(200, JSON, json.dumps({"rows": rows}).encode())]
     status, _, err = work("--once", "--embeddings", "--limit", 10)
@@ -312,9 +288,9 @@ def test_addresses_that_cannot_be_used(work: Run, url: str, tmp_path: Path) -> N
 
 
 def test_a_state_file_belongs_to_one_server_and_one_worker(
-    api: FakeGeograph, work: Run, make_row: Callable[..., dict[str, Any]], tmp_path: Path
+    api: FakeGeograph, work: Run, tmp_path: Path
 ) -> None:
-    fill(api, make_row, 1)
+    fill(api, 1)
     assert work("--once")[0] == 0
     status, _, err = work("--once", url="http://127.0.0.1:9/api")
     assert status == 2
@@ -329,9 +305,7 @@ def test_a_state_file_belongs_to_one_server_and_one_worker(
     assert "it cannot be written (No such file or directory)" in err
 
 
-def test_gzip_of_two_members_and_a_byte_order_mark_are_read(
-    api: FakeGeograph, work: Run, make_row: Callable[..., dict[str, Any]]
-) -> None:
+def test_gzip_of_two_members_and_a_byte_order_mark_are_read(api: FakeGeograph, work: Run) -> None:
     body = b"\xef\xbb\xbf" + json.dumps({"rows": [make_row(1), make_row(2)]}).encode()
     packed = gzip.compress(body[:900]) + gzip.compress(body[900:]) + bytes(7)
     api.answers = [(200, JSON | {"Content-Encoding": "gzip"}, packed)]
@@ -341,13 +315,9 @@ def test_gzip_of_two_members_and_a_byte_order_mark_are_read(
 
 @pytest.mark.parametrize("ahead", [3600.0, 1e9])
 def test_results_of_a_clock_that_was_ahead_are_sent_again(
-    api: FakeGeograph,
-    work: Run,
-    make_row: Callable[..., dict[str, Any]],
-    tmp_path: Path,
-    ahead: float,
+    api: FakeGeograph, work: Run, tmp_path: Path, ahead: float
 ) -> None:
-    fill(api, make_row, 2)
+    fill(api, 2)
     assert work("--once", "--embeddings")[0] == 0
     with sqlite3.connect(tmp_path / "worker.state") as state:
         state.execute("UPDATE results SET changed = changed + ?", (ahead,))
@@ -359,9 +329,9 @@ def test_results_of_a_clock_that_was_ahead_are_sent_again(
 
 
 def test_a_key_in_the_address_is_neither_shown_nor_readable_by_others(
-    api: FakeGeograph, work: Run, make_row: Callable[..., dict[str, Any]], tmp_path: Path
+    api: FakeGeograph, work: Run, tmp_path: Path
 ) -> None:
-    fill(api, make_row, 1)
+    fill(api, 1)
     url, state = f"{api.url}?key=SECRET", tmp_path / "worker.state"
     state.touch(0o644)  # as an earlier version has left it
     said = work("--once", url=url)[2]
