@@ -61,16 +61,15 @@ class TableWriter:
             leaves = {_leaf(field): field.type for field in table.schema}
             vectors = [leaf for leaf, kind in leaves.items() if pa.types.is_fixed_size_list(kind)]
             # Numbers that hardly repeat, as probabilities do, are written faster as they are, and
-            # embeddings are noise: compression would cost time and save a tenth. Statistics help
-            # to find ids and row numbers; they cost as much time as compression.
+            # embeddings are noise: compression would cost time and save a tenth. Statistics take
+            # as long as compression, and nobody looks for one probability.
+            looked_for = [leaf for leaf, kind in leaves.items() if _is_looked_for(kind)]
             self._writer = pq.ParquetWriter(
                 self._stream,
                 table.schema,
                 use_dictionary=[leaf for leaf, kind in leaves.items() if _is_text(kind)],
                 compression={leaf: "none" if leaf in vectors else "zstd" for leaf in leaves},
-                write_statistics=[
-                    leaf for leaf, kind in leaves.items() if pa.types.is_integer(kind)
-                ],
+                write_statistics=looked_for,
             )
         self._writer.write_table(table, row_group_size=self._row_group)
 
@@ -94,6 +93,10 @@ def _is_vectors(array: pa.Array) -> bool:
 
 def _is_text(kind: pa.DataType) -> bool:
     return bool(pa.types.is_string(kind) or pa.types.is_list(kind))
+
+
+def _is_looked_for(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_string(kind) or pa.types.is_integer(kind))
 
 
 def _leaf(field: pa.Field) -> str:
