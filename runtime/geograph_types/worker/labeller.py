@@ -15,8 +15,7 @@ from geograph_types.stored.batch import RowBatch, distance_faults, metres_of
 from geograph_types.stored.score import score_batch
 from geograph_types.tagger import TypeTagger
 from geograph_types.worker.images import ImageFetcher, ImageRound
-from geograph_types.worker.protocol import GivenRow, ImageEmbedding, labels_of
-from geograph_types.worker.rows import RowResult
+from geograph_types.worker.protocol import GivenRow, ImageEmbedding, RowResult, labels_of
 
 ROWS_AT_ONCE: Final = 8
 """Images whose results are put on disk at once: a kill costs those embeddings, at most."""

@@ -15,8 +15,7 @@ from geograph_types.worker.label_server import LabelServer
 from geograph_types.worker.labeller import Labeller
 from geograph_types.worker.outbox import KINDS, Batch, Outbox, open_outbox
 from geograph_types.worker.pace import Pace, repeat
-from geograph_types.worker.protocol import Answer
-from geograph_types.worker.rows import RowResult, read_rows
+from geograph_types.worker.protocol import Answer, RowResult, read_rows
 from geograph_types.worker.tally import Tally
 from geograph_types.worker.transport import Transport
 

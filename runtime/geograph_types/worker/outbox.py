@@ -19,8 +19,7 @@ from typing import Any, Final, Literal, TypeAlias
 from geograph_types.files.sqlite import DatabaseKind, open_database, reported, transaction
 from geograph_types.system.hosts import shown_address
 from geograph_types.worker.faults import StateError
-from geograph_types.worker.protocol import encode_entries, encode_list
-from geograph_types.worker.rows import RowResult
+from geograph_types.worker.protocol import RowResult, encode_entries, encode_list
 
 SCHEMA: Final = """
 -- One row a photo and kind: what is to be sent of it, or was.

@@ -8,6 +8,7 @@ POSTs lists to the same address: labels, and the embeddings that it made from im
 import math
 from codecs import BOM_UTF8
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -126,6 +127,24 @@ def read_row(data: bytes, place: int) -> GivenRow | RowError:
     return row
 
 
+def read_rows(given: Sequence[bytes]) -> tuple[dict[int, GivenRow | RowError], list[RowError]]:
+    """Read rows, each as JSON.
+
+    Return them by the numbers of their photos, each as it was given first, and those of no known
+    photo, for which nothing can be sent back.
+    """
+    by_number: dict[int, GivenRow | RowError] = {}
+    nameless = []
+    for place, data in enumerate(given, start=1):
+        row = read_row(data, place)
+        number = row.gridimage_id if isinstance(row, RowError) else row.number
+        if number is not None:
+            by_number.setdefault(number, row)
+        elif isinstance(row, RowError):
+            nameless.append(row)
+    return by_number, nameless
+
+
 def labels_of(number: int, probabilities: NDArray[np.float32]) -> tuple[Label, ...]:
     """Return the labels of a photo: all classes over 0.2, or "None" with 0."""
     likely = np.flatnonzero(probabilities > LABEL_THRESHOLD).tolist()
@@ -136,6 +155,21 @@ def labels_of(number: int, probabilities: NDArray[np.float32]) -> tuple[Label, .
 def failed_label(number: int) -> tuple[Label, ...]:
     """Return the labels of a photo that cannot be used."""
     return (Label(number, FAILED, -1),)
+
+
+@dataclass(frozen=True, slots=True)
+class RowResult:
+    """What came of one row."""
+
+    number: int  # of the photo
+    labels: tuple[Label, ...]
+    embedding: ImageEmbedding | None = None  # if it was made here
+    fault: str = ""  # why the labels are "Failed"; empty if they are not
+    detail: str = ""
+
+    @classmethod
+    def failed(cls, number: int, fault: str, detail: str) -> "RowResult":
+        return cls(number, failed_label(number), None, fault, detail)
 
 
 def encode_entries(entries: Sequence[Label | ImageEmbedding]) -> bytes:

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from geograph_types.worker.rows import RowResult
+from geograph_types.worker.protocol import RowResult
 
 
 @dataclass(slots=True)
