@@ -38,7 +38,8 @@ class Labeller:
         self, rows: Collection[GivenRow | RowError], prefix: str, images: ImageRound
     ) -> Iterator[list[RowResult]]:
         """Label rows, and yield a few results at a time; `images` takes what was not fetched."""
-        yield [_failure(row.gridimage_id or 0, row) for row in rows if isinstance(row, RowError)]
+        bad = [row for row in rows if isinstance(row, RowError)]
+        yield [RowResult.failed(row.gridimage_id or 0, row) for row in bad]
         good = [row for row in rows if not isinstance(row, RowError)]
         yield self._from_embeddings([row for row in good if row.embeddings])
         to_fetch = [row for row in good if not row.embeddings]
@@ -83,8 +84,7 @@ class Labeller:
         results, rows, vectors = [], [], []
         for row, photo in photos:
             if photo.error is not None:
-                fault, detail = photo.error.fault.value, photo.error.detail
-                results.append(RowResult.failed(row.number, fault, detail))
+                results.append(RowResult.failed(row.number, photo.error))
             elif photo.embedding is not None:
                 rows.append(row)
                 vectors.append(photo.embedding)
@@ -103,7 +103,7 @@ class Labeller:
         batch = RowBatch(np.arange(len(rows)), None, embeddings, metres, ())
         scored = score_batch(self.tagger, batch.without(distance_faults(bad_distances.items())))
         read = scored.read
-        results = [_failure(rows[error.row].number, error) for error in read.errors]
+        results = [RowResult.failed(rows[error.row].number, error) for error in read.errors]
         for place, vector, probabilities in zip(
             read.rows.tolist(), read.embeddings, scored.probabilities, strict=True
         ):
@@ -112,7 +112,3 @@ class Labeller:
             sent = ImageEmbedding(number, "image", data) if made else None
             results.append(RowResult(number, labels_of(number, probabilities), sent))
         return results
-
-
-def _failure(number: int, error: RowError) -> RowResult:
-    return RowResult.failed(number, error.fault.value, error.detail)

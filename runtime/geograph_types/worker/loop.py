@@ -130,7 +130,7 @@ class Worker:
             self._attempts[number] += most is not None
             if most is not None and self._attempts[number] >= most:
                 del self._attempts[number]
-                failed.append(RowResult.failed(number, error.fault.value, error.detail))
+                failed.append(RowResult.failed(number, error))
             else:
                 left_alone |= images.are_gone or not error.answered
                 self._tally.tell(f"note: image of photo {number} left for later: {error.detail}")

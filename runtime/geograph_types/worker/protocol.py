@@ -15,9 +15,10 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from geograph_types.errors import RowError, RowFault
+from geograph_types.errors import PhotoError, RowError, RowFault
 from geograph_types.stored.batch import ID_LIMIT, VECTOR_BYTES, wrong_length
 from geograph_types.taxonomy import CLASSES
+from geograph_types.worker.faults import FetchError
 
 LABEL_THRESHOLD: Final = 0.2
 """Labels above it are sent; the server decides which of them to show."""
@@ -152,11 +153,6 @@ def labels_of(number: int, probabilities: NDArray[np.float32]) -> tuple[Label, .
     return tuple(labels) or (Label(number, NO_LABEL, 0),)
 
 
-def failed_label(number: int) -> tuple[Label, ...]:
-    """Return the labels of a photo that cannot be used."""
-    return (Label(number, FAILED, -1),)
-
-
 @dataclass(frozen=True, slots=True)
 class RowResult:
     """What came of one row."""
@@ -168,8 +164,9 @@ class RowResult:
     detail: str = ""
 
     @classmethod
-    def failed(cls, number: int, fault: str, detail: str) -> "RowResult":
-        return cls(number, failed_label(number), None, fault, detail)
+    def failed(cls, number: int, error: RowError | PhotoError | FetchError) -> "RowResult":
+        labels = (Label(number, FAILED, -1),)
+        return cls(number, labels, None, error.fault.value, error.detail)
 
 
 def encode_entries(entries: Sequence[Label | ImageEmbedding]) -> bytes:
