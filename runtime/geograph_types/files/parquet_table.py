@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from geograph_types.errors import InputError, MissingExtraError
 from geograph_types.files.atomic import new_file
@@ -112,19 +113,23 @@ def _may_miss(column: Column) -> bool:
 def _arrow(column: Column) -> pa.Array:
     if isinstance(column, Choice):
         kind = pa.list_(pa.string()) if column.lists else pa.string()
-        missing = column.places < 0
-        indices = pa.array(column.places, pa.int32(), mask=missing if missing.any() else None)
+        indices = pa.array(column.places, pa.int32(), mask=_where(column.places < 0))
         return pa.array(column.choices, kind).take(indices)
     if not isinstance(column, np.ndarray):
         return pa.array(column, pa.string())
-    values, missing = np.ma.getdata(column), np.ma.getmask(column)
+    values, missing = np.ma.getdata(column), _where(np.ma.getmask(column))
     if column.ndim == 1:
-        return pa.array(values, mask=None if missing is np.ma.nomask else missing)
+        return pa.array(values, mask=missing)
     numbers = pa.array(np.ascontiguousarray(values).ravel())
     element = pa.field("element", numbers.type, nullable=False)
     kind = pa.list_(element, column.shape[1])
-    missing_rows = None if missing is np.ma.nomask else pa.array(missing.any(axis=1))
+    missing_rows = None if missing is None else pa.array(missing.any(axis=1))
     return pa.FixedSizeListArray.from_arrays(numbers, type=kind, mask=missing_rows)
+
+
+def _where(missing: NDArray[np.bool_] | np.bool_) -> NDArray[np.bool_] | None:
+    """Return where values are missing; `None` if none are, which is faster to convert."""
+    return missing if isinstance(missing, np.ndarray) and missing.any() else None
 
 
 @contextmanager
