@@ -34,7 +34,7 @@ try:
 except ModuleNotFoundError:
     raise MissingExtraError("pyarrow", "parquet") from None
 
-BATCH_ROWS: Final = 8192
+BATCH_ROWS: Final = 4096
 READ_BYTES: Final = 1 << 20
 """Read of a column at once: without a limit, it is a whole row group of any size."""
 
