@@ -91,5 +91,5 @@ def make_row(number: int, **changes: Any) -> dict[str, Any]:
 
 
 def fill(api: FakeGeograph, count: int) -> None:
-    """Give a server rows, from 1."""
+    """Put rows into a server, numbered from 1."""
     api.rows |= {number: make_row(number) for number in range(1, count + 1)}
