@@ -10,6 +10,7 @@ import safetensors.numpy
 from clip_layouts import full_model, hugging_face
 from wheels import build_wheel, install, run, run_clean
 
+from geograph_types.cli.main import main
 from geograph_types_export.weights.stand_in import stand_in_tower
 from geograph_types_trainer.scenes import write_scenes
 
@@ -126,6 +127,7 @@ def test_by_names(programs: Path, weights: Path, checkpoint: Path, tmp_path: Pat
         ("train rows.npy --out run", "train"),
         ("evaluate CHECKPOINT rows.npy", "train"),
         ("checkpoint export run out.pth", "train"),
+        ("checkpoint import CHECKPOINT --out imported", "train"),
         ("export verify BUNDLE --against open_clip --weights random:0", "reference"),
     ],
 )
@@ -133,7 +135,7 @@ def test_what_needs_torch_names_the_extra(
     words: str, extra: str, programs: Path, checkpoint: Path, full_bundle: Path, tmp_path: Path
 ) -> None:
     np.save(tmp_path / "rows.npy", np.full((1, 512), 0.48, np.float32))
-    run(programs / "geograph-types", "checkpoint", "import", checkpoint, "--out", tmp_path / "run")
+    assert main(["checkpoint", "import", str(checkpoint), "--out", str(tmp_path / "run")]) == 0
     named = words.replace("CHECKPOINT", str(checkpoint)).replace("BUNDLE", str(full_bundle))
     done = run_clean(programs / "geograph-types", *named.split(), cwd=tmp_path)
     assert done.returncode == 2, done.stderr

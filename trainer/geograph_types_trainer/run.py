@@ -138,7 +138,10 @@ def read_configuration(run: Path) -> Configuration:
 
 def write_configuration(run: Path, configuration: Configuration) -> None:
     """Write `config.toml`."""
-    _write(run / CONFIGURATION_FILE, msgspec.toml.encode(configuration))
+    import tomli_w  # of the extra `train`, which the export does without
+
+    content = tomli_w.dumps(msgspec.to_builtins(configuration))
+    _write(run / CONFIGURATION_FILE, content.encode())
 
 
 def write_report(run: Path, report: RunReport) -> None:
