@@ -42,7 +42,7 @@ COLUMNS = (
 def figures(judged: HeadEvaluation) -> list[float]:
     """Return the columns' values for one head."""
     recorded, unknown, other = judged.distances
-    scores = {scores.rule: scores for scores in judged.scores}
+    scores = {scores.rule: scores for scores in judged.states[0].scores}  # distance known
     drone = next(c for c in scores["0.5"].classes if c.name == "From Drone")
     return [
         recorded.micro_f1,

@@ -20,7 +20,7 @@ from onnx import TensorProto
 
 from geograph_types.cli.main import main
 from geograph_types.manifest import EncoderSource, Fidelity, HeadSource, tensor_contract
-from geograph_types.taxonomy import CLASSES
+from geograph_types.thresholds import Thresholds
 from geograph_types_export.bundle.make import EncoderPart, HeadPart
 from geograph_types_export.bundle.write import write_bundle
 from geograph_types_export.graphs.builder import GraphBuilder, serialise
@@ -133,11 +133,13 @@ def tiny_head(seed: int) -> bytes:
     return serialise(graph.model(*tensor_contract("head")))
 
 
-def write_tiny_bundle(folder: Path, encoder: int = 0, head: int = 0) -> Path:
+def write_tiny_bundle(
+    folder: Path, encoder: int = 0, head: int = 0, thresholds: Thresholds | None = None
+) -> Path:
     """Write a real bundle of a tenth of a megabyte, which loads and runs in milliseconds."""
     write_bundle(folder, tiny_encoder_part(encoder))
     fidelity = Fidelity("head.onnx", "torch", 736, None, 2e-7)
-    thresholds = dict.fromkeys(CLASSES, 0.6)
+    thresholds = thresholds or Thresholds.uniform(0.6)
     source_of_head = HeadSource(f"run {head}", "c" * 64)
     write_bundle(folder, HeadPart(tiny_head(head), source_of_head, fidelity, thresholds))
     return folder
@@ -151,7 +153,7 @@ def tiny_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def another_bundle() -> Callable[..., Path]:
-    """Write a bundle like `tiny_bundle` with another encoder or head: (folder, encoder, head)."""
+    """Write a bundle like `tiny_bundle` with other parts: (folder, encoder, head, thresholds)."""
     return write_tiny_bundle
 
 

@@ -7,7 +7,7 @@ bundle: whoever can change a file can change the manifest with it.
 import hashlib
 import os
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from os import PathLike
@@ -19,7 +19,7 @@ import msgspec
 from geograph_types.errors import BundleError, InputError
 from geograph_types.files.private import private_file
 from geograph_types.manifest import BundleFile, Manifest, Precision, Role, decode_manifest
-from geograph_types.taxonomy import CLASSES
+from geograph_types.thresholds import Thresholds
 
 MANIFEST_NAME: Final = "manifest.json"
 MANIFEST_LIMIT: Final = 1 << 20
@@ -188,11 +188,12 @@ class Bundle:
         for file in self.manifest.files:
             self.read(file)
 
-    def thresholds(self, threshold: float | None = None) -> Mapping[str, float]:
+    def thresholds(self, threshold: float | None = None) -> Thresholds:
         """Return the probability from which each class is a tag.
 
         Args:
             threshold: of all classes, 0 to 1; `None` takes each class's own from the manifest.
+                Certain tags keep theirs.
 
         Raises:
             InputError: the threshold is not between 0 and 1.
@@ -201,7 +202,7 @@ class Bundle:
             return self.manifest.thresholds
         if not 0 <= threshold <= 1:
             raise InputError(f"threshold {threshold} is not between 0 and 1")
-        return dict.fromkeys(CLASSES, threshold)
+        return self.manifest.thresholds.with_tags(threshold)
 
     @property
     def is_stand_in(self) -> bool:

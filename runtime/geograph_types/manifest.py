@@ -9,8 +9,9 @@ from geograph_types.distance.distance import BUCKET_COUNT, UNKNOWN_BUCKET
 from geograph_types.embedding import EMBEDDING_DIMENSION
 from geograph_types.preprocess import CROP, MEAN, STD
 from geograph_types.taxonomy import CLASSES
+from geograph_types.thresholds import Thresholds
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 DIGEST_HEX: Final = 64
 
 Role: TypeAlias = Literal["encoder", "head", "tagger", "card"]
@@ -151,7 +152,7 @@ class Manifest(_Strict, frozen=True):
     name: str
     version: str  # changes with any file
     classes: tuple[str, ...]  # in the order of the head's outputs
-    thresholds: dict[str, float]  # by class; a probability at or above it sets the tag
+    thresholds: Thresholds
     embedding: EmbeddingContract
     distance: DistanceContract
     preprocessing: PreprocessingContract
@@ -163,7 +164,6 @@ class Manifest(_Strict, frozen=True):
 
     def __post_init__(self) -> None:
         expected: tuple[tuple[str, object, object], ...] = (
-            ("schema version", self.schema_version, SCHEMA_VERSION),
             ("classes", self.classes, CLASSES),
             ("embedding", self.embedding, EmbeddingContract()),
             ("distance", self.distance, DistanceContract()),
@@ -172,10 +172,6 @@ class Manifest(_Strict, frozen=True):
         for what, given, wanted in expected:
             if given != wanted:
                 raise ValueError(f"its {what} differs from this runtime's ({given} for {wanted})")
-        if set(self.thresholds) != set(CLASSES):
-            raise ValueError("it has no threshold for each class")
-        if not all(0 < value < 1 for value in self.thresholds.values()):
-            raise ValueError("a threshold is not between 0 and 1")
         paths = [file.path for file in self.files]
         kinds = [(file.role, file.precision) for file in self.files]
         if len(set(paths)) < len(paths) or len(set(kinds)) < len(kinds):
@@ -211,9 +207,21 @@ def _encoded(manifest: Manifest) -> bytes:
     return msgspec.json.format(msgspec.json.encode(manifest), indent=2) + b"\n"
 
 
+class _Schema(msgspec.Struct):
+    """What tells the versions of manifests apart."""
+
+    schema_version: int
+
+
 def decode_manifest(data: bytes) -> Manifest:
     """Read a manifest and hold it to this runtime's contract."""
     try:
+        schema = msgspec.json.decode(data, type=_Schema).schema_version
+        if schema != SCHEMA_VERSION:
+            raise msgspec.ValidationError(
+                f"its schema version is {schema}, and this runtime reads {SCHEMA_VERSION}: make it "
+                "anew with 'geograph-types bundle build --head HEAD --weights WEIGHTS --bundle DIR'"
+            )
         manifest = msgspec.json.decode(data, type=Manifest)
     except UnicodeDecodeError as error:
         raise msgspec.DecodeError(str(error)) from None

@@ -15,6 +15,7 @@ class Prediction(msgspec.Struct, frozen=True):
 
     probabilities: Mapping[str, float]  # by class, read-only; independent of one another
     tags: tuple[str, ...]  # with Cross Grid in place of the model's Cross Far
+    certain: tuple[str, ...]  # those of the tags that hold with the bundle's guarantee
     low_confidence: bool  # no class reached its threshold, so `tags` holds the best guess
     distance: Distance  # that the head was given
     model: str  # name and version of the bundle
@@ -30,17 +31,22 @@ class Prediction(msgspec.Struct, frozen=True):
         return Prediction, (dict(first), *others)
 
     @property
-    def certain_tags(self) -> tuple[str, ...]:
-        """The tags without a best guess: those above their threshold, and what geometry decides."""
+    def tags_without_guess(self) -> tuple[str, ...]:
+        """The tags above their threshold, and what geometry decides."""
         if not self.low_confidence:
             return self.tags
         return (CROSS_GRID,) if self.distance.crosses_grid else ()
+
+    def only_certain(self) -> "Prediction":
+        """Return it with the certain tags alone, which may be none."""
+        return msgspec.structs.replace(self, tags=self.certain, low_confidence=False)
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values for JSON; probabilities have seven decimals."""
         return {
             "probabilities": {name: round(p, 7) for name, p in self.probabilities.items()},
             "tags": list(self.tags),
+            "certain": list(self.certain),
             "low_confidence": self.low_confidence,
             "distance": self.distance.as_dict(),
             "cross_grid": self.distance.crossing.value,

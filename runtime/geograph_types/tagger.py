@@ -1,6 +1,6 @@
 """Embedding and distance to prediction: the Python interface to a bundle."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from os import PathLike
 from typing import Final, Literal, TypeAlias, get_args
@@ -26,6 +26,7 @@ from geograph_types.session import Device, Session, pick_device
 from geograph_types.system.cpu import usable_cpus
 from geograph_types.tags import final_tags
 from geograph_types.taxonomy import CLASSES
+from geograph_types.thresholds import Thresholds
 
 PrecisionChoice: TypeAlias = Literal["auto"] | Precision
 
@@ -328,13 +329,14 @@ class TypeTagger:
         ]
 
     def _prediction(
-        self, probabilities: list[float], distance: Distance, thresholds: Mapping[str, float]
+        self, probabilities: list[float], distance: Distance, thresholds: Thresholds
     ) -> Prediction:
-        tags, low_confidence = final_tags(probabilities, thresholds, distance.crosses_grid)
+        chosen = final_tags(probabilities, thresholds.at(distance.bucket), distance.crosses_grid)
         return Prediction(
             probabilities=dict(zip(CLASSES, probabilities, strict=True)),
-            tags=tags,
-            low_confidence=low_confidence,
+            tags=chosen.tags,
+            certain=chosen.certain,
+            low_confidence=chosen.low_confidence,
             distance=distance,
             model=self.bundle.label,
             stand_in=self.bundle.is_stand_in,

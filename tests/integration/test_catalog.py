@@ -371,6 +371,7 @@ VERSION_1 = """
 ALTER TABLE photos DROP COLUMN ctime_ns;
 ALTER TABLE photos DROP COLUMN decoder;
 ALTER TABLE results DROP COLUMN problems;
+ALTER TABLE results DROP COLUMN certain;
 UPDATE photos SET fault = 'not_an_image', detail = 'no image', embedding = NULL
     WHERE CAST(path AS TEXT) LIKE '%00.jpg';
 PRAGMA user_version = 1;
@@ -441,7 +442,7 @@ def newer_catalogue(path: Path) -> None:
     with open_catalog(path):
         pass
     with sqlite3.connect(path) as connection:
-        connection.execute("PRAGMA user_version = 3")
+        connection.execute("PRAGMA user_version = 4")
     connection.close()
 
 

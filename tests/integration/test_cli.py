@@ -146,7 +146,7 @@ def test_a_system_that_is_not_supported_is_named() -> None:
 def test_bundle_show_and_doctor_say_what_it_holds(run: Run, bundle: Path) -> None:
     shown, found = run("bundle", "show", bundle), run("doctor", "--bundle", bundle)
     assert shown.returncode == found.returncode == 0, found.stdout
-    for words in ("stand-in weights random:0", "visual.fp32.onnx", "thresholds Aerial 0.50"):
+    for words in ("stand-in weights random:0", "visual.fp32.onnx", "distance known: Aerial 0.50"):
         assert words in shown.stdout
     advice = "advice         export with --precision "
     for words in ("stand-in weights, not CLIP's", "onnxruntime", advice):

@@ -130,7 +130,7 @@ def contract(folder: Path) -> None:
 
 
 def threshold(folder: Path) -> None:
-    edit(folder, lambda manifest: manifest["thresholds"].update(Inside=0.1))
+    edit(folder, lambda manifest: manifest["thresholds"]["known"]["tags"].update(Inside=0.1))
 
 
 DAMAGES: dict[str, tuple[Damage, str]] = {

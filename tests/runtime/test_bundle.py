@@ -14,7 +14,7 @@ import pytest
 from geograph_types import Bundle, TypeTagger
 from geograph_types.errors import BundleError, InputError
 from geograph_types.manifest import decode_manifest, encode_manifest
-from geograph_types.taxonomy import CLASSES
+from geograph_types.thresholds import Thresholds
 
 
 @pytest.fixture
@@ -127,7 +127,7 @@ def by_role(manifest: dict) -> dict:
 
 
 CHANGES: dict[str, tuple[Callable[[dict], object], str]] = {
-    "schema": (lambda m: m.update(schema_version=2), "schema version"),
+    "schema": (lambda m: m.update(schema_version=1), "anew with 'geograph-types bundle build"),
     "classes": (lambda m: m["classes"].reverse(), "classes"),
     "normalised": (lambda m: m["embedding"].update(normalised=True), "embedding"),
     "dimension": (lambda m: m["embedding"].update(dimension=768), "embedding"),
@@ -135,8 +135,8 @@ CHANGES: dict[str, tuple[Callable[[dict], object], str]] = {
     "unknown": (lambda m: m["distance"].update(unknown=0), "distance"),
     "mean": (lambda m: m["preprocessing"].update(mean=[0.5, 0.5, 0.5]), "preprocessing"),
     "crop": (lambda m: m["preprocessing"].update(crop=336), "preprocessing"),
-    "threshold missing": (lambda m: m["thresholds"].pop("Inside"), "threshold"),
-    "threshold": (lambda m: m["thresholds"].update(Inside=1.5), "threshold"),
+    "threshold missing": (lambda m: m["thresholds"]["known"]["tags"].pop("Inside"), "threshold"),
+    "threshold": (lambda m: m["thresholds"]["unknown"]["tags"].update(Inside=1.5), "threshold"),
     "extra field": (lambda m: m.update(comment="hi"), "unknown field"),
     "file twice": (lambda m: m["files"].append(m["files"][0]), "twice"),
     "no source": (lambda m: m.update(head=None), "no source"),
@@ -195,7 +195,7 @@ def test_a_threshold_is_a_probability_for_all_classes(tiny_bundle: Path) -> None
     bundle = Bundle.open(tiny_bundle)
     assert bundle.thresholds() == bundle.manifest.thresholds
     for threshold in (0.0, 0.3, 1.0):
-        assert bundle.thresholds(threshold) == dict.fromkeys(CLASSES, threshold)
+        assert bundle.thresholds(threshold) == Thresholds.uniform(threshold)
     for wrong in (-0.01, 1.01, math.nan, math.inf):
         with pytest.raises(InputError, match=f"^threshold {wrong} is not between 0 and 1$"):
             bundle.thresholds(wrong)

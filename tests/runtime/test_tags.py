@@ -2,8 +2,10 @@ import pytest
 
 from geograph_types.tags import final_tags, same_tags
 from geograph_types.taxonomy import CLASSES
+from geograph_types.thresholds import CertainThreshold, StateThresholds
 
-HALF = dict.fromkeys(CLASSES, 0.5)
+HALF = StateThresholds(dict.fromkeys(CLASSES, 0.5))
+SURE = StateThresholds(HALF.tags, {name: CertainThreshold(0.75, 0.5) for name in CLASSES[:5]})
 
 
 def scores(**given: float) -> list[float]:
@@ -32,12 +34,23 @@ GUESS = {"Cross_Far": 0.9, "Geograph": 0.3}
     ],
 )
 def test_decisions(given: dict[str, float], crosses: bool | None, tags: str, guessed: bool) -> None:
-    assert final_tags(scores(**given), HALF, crosses) == (tuple(tags.split(",")), guessed)
+    found = final_tags(scores(**given), HALF, crosses)
+    assert (found.tags, found.low_confidence) == (tuple(tags.split(",")), guessed)
+    assert found.certain == (("Cross Grid",) if crosses else ())  # geometry is sure
 
 
 def test_classes_at_or_above_their_threshold_in_class_order() -> None:
     values = scores(Geograph=0.5, Aerial=0.7, Inside=0.89)
-    assert final_tags(values, HALF | {"Inside": 0.9}, None) == (("Aerial", "Geograph"), False)
+    thresholds = StateThresholds(HALF.tags | {"Inside": 0.9})
+    assert final_tags(values, thresholds, None).tags == ("Aerial", "Geograph")
+
+
+def test_certain_are_the_tags_that_reach_their_own_threshold() -> None:
+    found = final_tags(scores(Aerial=0.8, Extra=0.75, Geograph=0.7, Inside=0.99), SURE, None)
+    assert found.tags == ("Aerial", "Extra", "Geograph", "Inside")
+    assert found.certain == ("Aerial", "Extra")
+    assert final_tags(scores(Cross_Far=0.9), SURE, None).certain == ("Cross Grid",)
+    assert final_tags(scores(Cross_Far=0.9), SURE, False).certain == ()
 
 
 @pytest.mark.parametrize(

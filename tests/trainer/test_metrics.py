@@ -177,43 +177,51 @@ def test_bootstrap_counts_draws_without_the_class() -> None:
 
 def test_reliability_is_scikit_learns() -> None:
     labels, probabilities = drawn(3000, 8)
-    found = reliability(labels, probabilities, bins=10)
-    assert found.rows.sum() == labels.size
-    for i in range(7):
-        observed, promised = calibration_curve(labels[:, i], probabilities[:, i], n_bins=10)
-        filled = found.rows[i] > 0
-        np.testing.assert_allclose(found.observed[i, filled], observed, atol=1e-6)
-        np.testing.assert_allclose(found.promised[i, filled], promised, atol=1e-6)
+    for held, scores in zip(labels.T, probabilities.T, strict=True):
+        found = reliability(held, scores)
+        assert sum(one.rows for one in found) == len(labels)
+        curve = calibration_curve(held, scores, n_bins=10)
+        np.testing.assert_allclose([one.observed for one in found], curve[0], atol=1e-6)
+        np.testing.assert_allclose([one.promised for one in found], curve[1], atol=1e-6)
 
 
 def test_calibration_error_of_a_known_case() -> None:
-    labels = np.array([[1], [0], [1], [1]], np.uint8)
-    probabilities = np.array([[0.9], [0.9], [0.3], [1.0]], np.float32)
-    found = expected_calibration_error(reliability(labels, probabilities))
+    held = np.array([1, 0, 1, 1], np.uint8)
+    found = reliability(held, np.array([0.9, 0.9, 0.3, 1.0], np.float32))
     # The bin from 0.9 has three rows, promised 0.9333 and observed 0.6667; that of 0.3 one.
-    assert found[0] == pytest.approx(0.75 * (2.8 / 3 - 2 / 3) + 0.25 * 0.7, abs=1e-6)
+    expected = 0.75 * (2.8 / 3 - 2 / 3) + 0.25 * 0.7
+    assert expected_calibration_error(found) == pytest.approx(expected, abs=1e-6)
+
+
+def mean_error(labels: Labels, probabilities: np.ndarray) -> float:
+    pairs = zip(labels.T, probabilities.T, strict=True)
+    return float(np.mean([expected_calibration_error(reliability(*pair)) for pair in pairs]))
 
 
 def test_scaling_is_logistic_regression_where_there_are_many_rows() -> None:
     labels, probabilities = drawn(40_000, 9)
-    found = fit_platt(labels, probabilities)
+    buckets = np.random.default_rng(1).integers(0, 23, len(labels))
+    found = fit_platt(labels, probabilities, buckets)
     logits = np.log(probabilities.astype(float)) - np.log1p(-probabilities.astype(float))
+    far = (buckets >= 10) & (buckets < 22)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for i in range(7):
-            line = LogisticRegression(C=1e6).fit(logits[:, i, None], labels[:, i])
+            inputs = np.column_stack([logits[:, i], far])
+            line = LogisticRegression(C=1e6).fit(inputs, labels[:, i])
             assert found.scale[i] == pytest.approx(line.coef_[0, 0], abs=0.02)
+            assert found.step[i] == pytest.approx(line.coef_[0, 1], abs=0.05)
             assert found.shift[i] == pytest.approx(line.intercept_[0], abs=0.05)
-    before = expected_calibration_error(reliability(labels, probabilities))
-    after = expected_calibration_error(reliability(labels, found.apply(probabilities)))
-    assert after.mean() < before.mean() / 2
+    scaled = found.apply(probabilities, buckets)
+    assert mean_error(labels, scaled) < mean_error(labels, probabilities) / 2
 
 
 def test_scaling_stays_finite_at_the_ends_and_leaves_alone_what_it_cannot_know() -> None:
     labels = np.array([[1], [0]] * 50, np.uint8)
-    probabilities = labels.astype(np.float32)
-    found = fit_platt(labels, probabilities)
-    assert np.isfinite(found.apply(probabilities)).all()
+    probabilities, buckets = labels.astype(np.float32), np.full(100, 22)
+    found = fit_platt(labels, probabilities, buckets)
+    assert np.isfinite(found.apply(probabilities, buckets)).all()
     assert found.scale[0] > 0
-    nothing = fit_platt(np.zeros((0, 7), np.uint8), np.zeros((0, 7), np.float32))
-    assert (nothing.scale == 1).all() and (nothing.shift == 0).all()
+    none = np.zeros((0, 7), np.float32)
+    nothing = fit_platt(none.astype(np.uint8), none, np.zeros(0, np.int64))
+    assert (nothing.scale == 1).all() and (nothing.shift == 0).all() and (nothing.step == 0).all()

@@ -11,6 +11,7 @@ from geograph_types.taxonomy import CLASSES
 from geograph_types_trainer.head_weights import (
     DISTANCE_DIMENSION,
     DISTANCE_ROWS,
+    HEAD_SHAPES,
     HIDDEN,
     HeadWeights,
 )
@@ -36,11 +37,14 @@ class TypeHead(nn.Module):
 
     @classmethod
     def from_weights(cls, weights: HeadWeights) -> Self:
-        """Build a head in eval mode; nothing is drawn from torch's generator."""
+        """Build a head in eval mode, without a calibration that the weights may have.
+
+        Nothing is drawn from torch's generator.
+        """
         # On the device "meta" the layers would import torch's compiler: seconds, and a folder.
         with torch.random.fork_rng(devices=[]):
             head = cls()
-        state = {name: torch.from_numpy(np.array(values)) for name, values in weights.items()}
+        state = {name: torch.from_numpy(np.array(weights[name])) for name in HEAD_SHAPES}
         head.load_state_dict(state, assign=True)
         return head.eval()
 

@@ -13,7 +13,7 @@ import safetensors.numpy
 
 from geograph_types.errors import InputError
 from geograph_types.files.atomic import new_file, new_folder
-from geograph_types.taxonomy import CLASSES
+from geograph_types.thresholds import Thresholds
 from geograph_types_trainer.head_weights import HeadWeights, head_problem
 from geograph_types_trainer.metrics import PLAIN_THRESHOLD
 from geograph_types_trainer.recipe import Recipe
@@ -28,7 +28,6 @@ STATE_FILE: Final = "unfinished.pt"
 
 Content = TypeVar("Content")
 Scalar: TypeAlias = str | int | float | bool
-DEFAULT_THRESHOLDS: Final[Mapping[str, float]] = dict.fromkeys(CLASSES, PLAIN_THRESHOLD)
 
 
 class DatasetReference(msgspec.Struct, frozen=True):
@@ -38,7 +37,7 @@ class DatasetReference(msgspec.Struct, frozen=True):
     sha256: str
 
 
-class Configuration(msgspec.Struct, frozen=True):
+class Configuration(msgspec.Struct, frozen=True, omit_defaults=True):
     """All that a run depends on: the `config.toml` of its folder."""
 
     version: str  # of geograph-types
@@ -46,6 +45,7 @@ class Configuration(msgspec.Struct, frozen=True):
     device: str  # "cpu" or "cuda"
     dataset: DatasetReference
     recipe: Recipe
+    verdicts: DatasetReference | None = None  # of moderators, in place of the dataset's labels
 
 
 class RunReport(msgspec.Struct, frozen=True):
@@ -56,7 +56,7 @@ class RunReport(msgspec.Struct, frozen=True):
     metrics: dict[str, float]
     rows: dict[str, int]  # by split
     bad_rows: dict[str, int]  # by reason
-    thresholds: dict[str, float]  # by class; a probability at or above it sets the tag
+    thresholds: Thresholds = Thresholds.uniform(PLAIN_THRESHOLD)
     tuned_on_sha256: str | None = None  # the dataset behind kept thresholds and calibration
 
 
@@ -77,8 +77,8 @@ class Run:
         return self.report.metrics
 
     @property
-    def thresholds(self) -> Mapping[str, float]:
-        """Threshold of each class: 0.5 unless `keep` replaced it."""
+    def thresholds(self) -> Thresholds:
+        """Thresholds: 0.5 for all classes unless `keep` replaced them."""
         return self.report.thresholds
 
     @classmethod
@@ -100,27 +100,22 @@ class Run:
                 "torch": configuration.torch,
                 "device": configuration.device,
             }
+            | ({"verdicts": configuration.verdicts.sha256} if configuration.verdicts else {})
             | ({"tuned_on_sha256": report.tuned_on_sha256} if report.tuned_on_sha256 else {}),
         )
 
     def keep(
-        self,
-        weights: HeadWeights,
-        thresholds: Mapping[str, float],
-        tuned_on_sha256: str | None = None,
+        self, weights: HeadWeights, thresholds: Thresholds, tuned_on_sha256: str | None = None
     ) -> None:
-        """Replace the run's head and its thresholds, by class: both, or neither.
+        """Replace the run's head and its thresholds: both, or neither.
 
         `tuned_on_sha256` is the digest of the dataset that they were fitted on.
         """
-        if set(thresholds) != set(CLASSES) or not all(0 < t < 1 for t in thresholds.values()):
-            raise InputError("thresholds must be one number between 0 and 1 for each class")
-        ordered = {name: float(thresholds[name]) for name in CLASSES}
         with new_folder(self.path) as folder:
             shutil.copytree(self.path, folder, dirs_exist_ok=True)
             write_head(folder, weights)
             report = msgspec.structs.replace(
-                self.report, thresholds=ordered, tuned_on_sha256=tuned_on_sha256
+                self.report, thresholds=thresholds, tuned_on_sha256=tuned_on_sha256
             )
             write_report(folder, report)
 
@@ -162,7 +157,7 @@ def read_head(path: Path) -> HeadWeights:
         raise InputError(f"{path} cannot be read ({error.strerror})") from None
     except (safetensors.SafetensorError, KeyError) as error:
         raise InputError(f"{path} is not a head of this project ({error})") from None
-    problem = head_problem({name: values.shape for name, values in tensors.items()})
+    problem = head_problem({name: values.shape for name, values in tensors.items()}, True)
     if problem is not None:
         raise InputError(f"{path} is not a head of this project ({problem})")
     return {name: values.astype(np.float32) for name, values in tensors.items()}

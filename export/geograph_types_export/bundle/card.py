@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from geograph_types.manifest import EncoderSource, Fidelity, HeadSource, Manifest
+from geograph_types.thresholds import STATES, Thresholds
 
 STAND_IN: Final = """\
 > **The encoder is a stand-in.** Its weights are random numbers in the architecture of CLIP
@@ -75,13 +76,13 @@ def _encoder(source: EncoderSource | None) -> str:
     )
 
 
-def _head(source: HeadSource | None, thresholds: dict[str, float]) -> str:
+def _head(source: HeadSource | None, thresholds: Thresholds) -> str:
     if source is None:
         return "## Head\n\nNone: this bundle makes embeddings only."
     lines = [f"## Head\n\n`{source.name}`, SHA-256 `{source.sha256}`."]
     if source.dataset_sha256 is not None:
         lines.append(f"Trained on the data with SHA-256 `{source.dataset_sha256}`.")
-    lines.append("Thresholds: " + ", ".join(f"{k} {v:g}" for k, v in thresholds.items()) + ".")
+    lines += _thresholds(thresholds)
     if source.metrics:
         lines.append(_table("metric", sorted(source.metrics.items())))
     else:
@@ -89,6 +90,22 @@ def _head(source: HeadSource | None, thresholds: dict[str, float]) -> str:
     if source.configuration:
         lines.append(_table("setting", sorted(source.configuration.items())))
     return "\n\n".join(lines)
+
+
+def _thresholds(thresholds: Thresholds) -> Iterator[str]:
+    for state in STATES:
+        found = thresholds.of(state)
+        tags = ", ".join(f"{k} {v:.3g}" for k, v in found.tags.items())
+        yield f"Thresholds, distance {state}: {tags}."
+        certain = found.certain.items()
+        tags = ", ".join(f"{k} {v.threshold:.3g} ({v.coverage:.0%})" for k, v in certain)
+        if thresholds.guarantee:
+            yield (
+                f"Certain tags, distance {state}: {thresholds.guarantee}, on photos like those it "
+                f"was measured on, from (with the share of the class's photos): {tags or 'none'}."
+            )
+    if thresholds.guarantee is None:
+        yield "It has no thresholds for certain tags."
 
 
 def _table(name: str, rows: Iterable[tuple[str, object]]) -> str:

@@ -10,6 +10,7 @@ import numpy as np
 
 from geograph_types.bundle import Bundle
 from geograph_types.manifest import EncoderSource, Fidelity, HeadSource, file_name
+from geograph_types.thresholds import Thresholds
 from geograph_types_export.bundle.parts import EncoderPart, HeadPart, HeadTags
 from geograph_types_export.graphs.builder import serialise
 from geograph_types_export.graphs.encoder import encoder_graph
@@ -27,16 +28,16 @@ from geograph_types_export.verify.graphs import (
 from geograph_types_export.weights.load import EncoderWeights
 from geograph_types_trainer.checkpoint.read import read_checkpoint
 from geograph_types_trainer.head_weights import HeadWeights
-from geograph_types_trainer.run import DEFAULT_THRESHOLDS, HEAD_FILE, Run
+from geograph_types_trainer.run import HEAD_FILE, Run
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SourcedHead:
-    """A head, where it comes from, and its thresholds by class."""
+    """A head, where it comes from, and its thresholds."""
 
     weights: HeadWeights
     source: HeadSource
-    thresholds: Mapping[str, float]
+    thresholds: Thresholds
 
 
 def load_head(path: Path) -> SourcedHead:
@@ -58,7 +59,7 @@ def load_head(path: Path) -> SourcedHead:
         return SourcedHead(run.weights, source, run.thresholds)
     checkpoint = read_checkpoint(path)
     source = HeadSource(name=path.name, sha256=checkpoint.sha256)
-    return SourcedHead(checkpoint.weights, source, DEFAULT_THRESHOLDS)
+    return SourcedHead(checkpoint.weights, source, Thresholds.uniform())
 
 
 def export_head(sourced: SourcedHead) -> HeadPart:

@@ -1,6 +1,5 @@
 """What is put into a bundle: verified encoders and heads."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +8,7 @@ from numpy.typing import NDArray
 from geograph_types.distance.distance import UNKNOWN_BUCKET
 from geograph_types.manifest import EncoderSource, Fidelity, HeadSource, Manifest, Precision
 from geograph_types.session import Session
-from geograph_types.taxonomy import CLASSES
+from geograph_types.thresholds import STATES, Thresholds
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -18,7 +17,7 @@ class HeadTags:
 
     model: bytes  # the head's ONNX file
     source: HeadSource
-    thresholds: Mapping[str, float]
+    thresholds: Thresholds
 
     def __call__(self, embeds: NDArray[np.float32]) -> NDArray[np.bool_]:
         """Decide the tags, [N, 7], of embeddings [N, 512]."""
@@ -26,13 +25,13 @@ class HeadTags:
         scores = Session(self.model, "cpu").run(
             "probabilities", image_embeds=embeds, distance_bucket=buckets
         )
-        tags: NDArray[np.bool_] = scores >= np.array([self.thresholds[name] for name in CLASSES])
+        tags: NDArray[np.bool_] = scores >= self.thresholds.limits()[0][STATES.index("unknown")]
         return tags
 
     def are_of(self, manifest: Manifest) -> bool:
         """Whether a bundle's head decides the same tags."""
         same_head = manifest.head is not None and manifest.head.sha256 == self.source.sha256
-        return same_head and manifest.thresholds == dict(self.thresholds)
+        return same_head and manifest.thresholds == self.thresholds
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +52,7 @@ class HeadPart:
     model: bytes  # the ONNX file
     source: HeadSource
     fidelity: Fidelity
-    thresholds: Mapping[str, float]
+    thresholds: Thresholds
 
     @property
     def tags(self) -> HeadTags:

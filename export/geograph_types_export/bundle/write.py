@@ -31,11 +31,11 @@ from geograph_types.manifest import (
     tensor_contract,
 )
 from geograph_types.taxonomy import CLASSES
+from geograph_types.thresholds import Thresholds
 from geograph_types_export.bundle.card import model_card
 from geograph_types_export.bundle.parts import EncoderPart, HeadPart
 from geograph_types_export.graphs.tagger import join_graphs
 from geograph_types_export.verify.graphs import verify_tagger
-from geograph_types_trainer.run import DEFAULT_THRESHOLDS
 
 BUNDLE_NAME: Final = "geograph-types"
 VERSION_HEX: Final = 12
@@ -150,7 +150,7 @@ def _empty() -> Manifest:
         name=BUNDLE_NAME,
         version="",
         classes=CLASSES,
-        thresholds=dict(DEFAULT_THRESHOLDS),
+        thresholds=Thresholds.uniform(),
         embedding=EmbeddingContract(),
         distance=DistanceContract(),
         preprocessing=PreprocessingContract(),
@@ -192,12 +192,11 @@ def _with_encoder(manifest: Manifest, part: EncoderPart) -> Manifest:
 def _with_head(manifest: Manifest, part: HeadPart) -> Manifest:
     kept = tuple(file for file in manifest.files if file.role not in ("head", "tagger"))
     file = _describe("head", None, part.model)
-    thresholds = {name: float(part.thresholds[name]) for name in CLASSES}
     fidelity = manifest.fidelity
     if not part.tags.are_of(manifest):
         # The tags that flip were those of another head, or of other thresholds.
         fidelity = tuple(msgspec.structs.replace(f, flipped_tags=None) for f in fidelity)
-    manifest = msgspec.structs.replace(manifest, thresholds=thresholds, fidelity=fidelity)
+    manifest = msgspec.structs.replace(manifest, thresholds=part.thresholds, fidelity=fidelity)
     return _replace(manifest, (*kept, file), part.fidelity, head=part.source)
 
 

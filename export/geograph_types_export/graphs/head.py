@@ -8,7 +8,7 @@ from geograph_types.distance.distance import BUCKET_COUNT
 from geograph_types.embedding import EMBEDDING_DIMENSION
 from geograph_types.manifest import tensor_contract
 from geograph_types_export.graphs.builder import GraphBuilder
-from geograph_types_trainer.head_weights import HeadWeights
+from geograph_types_trainer.head_weights import SCALE, SHIFT, HeadWeights
 
 
 def head_graph(weights: HeadWeights) -> ModelProto:
@@ -16,7 +16,7 @@ def head_graph(weights: HeadWeights) -> ModelProto:
 
     The first layer reads embedding and embedded distance side by side. Its distance part and its
     bias depend on the bucket alone, so they become a table of one row for each of the 23 buckets,
-    computed in float64.
+    computed in float64. A calibration is such a table, too.
     """
     exact = {name: values.astype(np.float64) for name, values in weights.items()}
     graph = GraphBuilder("Geograph Type head")
@@ -32,9 +32,26 @@ def head_graph(weights: HeadWeights) -> ModelProto:
         graph.constant("fc.3.weight", _f4(exact["fc.3.weight"].T)),
         graph.constant("fc.3.bias", _f4(exact["fc.3.bias"])),
     ]
-    logits = graph.node("Gemm", "fc.3", [active, *last], outputs=["logits"])
-    graph.node("Sigmoid", "sigmoid", [logits], outputs=["probabilities"])
+    if SCALE in weights:
+        _calibrate(graph, graph.node("Gemm", "fc.3", [active, *last]), exact)
+    else:
+        graph.node("Gemm", "fc.3", [active, *last], outputs=["logits"])
+    graph.node("Sigmoid", "sigmoid", ["logits"], outputs=["probabilities"])
     return graph.model(*tensor_contract("head"))
+
+
+def _calibrate(graph: GraphBuilder, raw: str, exact: dict[str, NDArray[np.float64]]) -> None:
+    """Scale and shift logits, by the bucket of the distance."""
+    scale, shift = (
+        graph.node(
+            "Gather",
+            name,
+            [graph.constant(f"{name}.table", _f4(exact[name])), "distance_bucket"],
+        )
+        for name in (SCALE, SHIFT)
+    )
+    scaled = graph.node("Mul", "calibration.scaled", [raw, scale])
+    graph.node("Add", "calibration", [scaled, shift], outputs=["logits"])
 
 
 def _f4(values: NDArray[np.float64]) -> NDArray[np.float32]:

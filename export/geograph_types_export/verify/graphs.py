@@ -20,7 +20,7 @@ from geograph_types_export import with_torch
 from geograph_types_export.architecture import TowerState
 from geograph_types_export.errors import DriftError
 from geograph_types_export.verify.reference import REFERENCE, ReferenceTower
-from geograph_types_trainer.head_weights import HeadWeights
+from geograph_types_trainer.head_weights import HeadWeights, head_logits
 from geograph_types_trainer.scenes import draw_scene
 
 CHECK_PHOTOS: Final = 32
@@ -171,10 +171,7 @@ def verify_head(model: bytes, path: str, weights: HeadWeights) -> Fidelity:
     # Real vectors have a norm near 10.8.
     rows = rng.normal(0, 10.8 / EMBEDDING_DIMENSION**0.5, (len(buckets), EMBEDDING_DIMENSION))
     embeddings = rows.astype(np.float32)
-    exact = {name: values.astype(np.float64) for name, values in weights.items()}
-    inputs = np.concatenate([embeddings, exact["dist_emb.weight"][buckets]], axis=1)
-    hidden = np.maximum(inputs @ exact["fc.0.weight"].T + exact["fc.0.bias"], 0)
-    logits = hidden @ exact["fc.3.weight"].T + exact["fc.3.bias"]
+    logits = head_logits(weights, embeddings, buckets)
     session = Session(model, "cpu")
     for output, expected in (("logits", logits), ("probabilities", (1 + np.tanh(logits / 2)) / 2)):
         computed = session.run(output, image_embeds=embeddings, distance_bucket=buckets)

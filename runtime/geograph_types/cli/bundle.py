@@ -9,6 +9,7 @@ from geograph_types.cli.notices import warn_of_stand_in
 from geograph_types.cli.options import any_path
 from geograph_types.files.text import displayable
 from geograph_types.manifest import Manifest
+from geograph_types.thresholds import STATES
 
 
 @click.group(epilog="Example: geograph-types bundle verify model")
@@ -51,8 +52,16 @@ def _lines(manifest: Manifest) -> list[str]:
     if manifest.head:
         lines.append(f"head       {manifest.head.name} {manifest.head.sha256[:12]}")
         lines += [f"           {key}: {value:.4f}" for key, value in manifest.head.metrics.items()]
-    thresholds = ", ".join(f"{name} {value:.2f}" for name, value in manifest.thresholds.items())
-    lines.append(f"thresholds {thresholds}")
+    thresholds = manifest.thresholds
+    lines.append(f"certain    {thresholds.guarantee or 'no thresholds were looked for'}")
+    for state in STATES:
+        found = thresholds.of(state)
+        tags = ", ".join(f"{name} {value:.2f}" for name, value in found.tags.items())
+        lines.append(f"thresholds distance {state}: {tags}")
+        certain = found.certain.items()
+        tags = ", ".join(f"{k} {v.threshold:.2f} ({v.coverage:.0%})" for k, v in certain)
+        if thresholds.guarantee:
+            lines.append(f"certain    distance {state} (share of its photos): {tags or 'none'}")
     for file in manifest.files:
         lines.append(f"file       {file.path:<20} {file.size / 1e6:8.2f} MB  {file.sha256[:12]}")
     for fidelity in manifest.fidelity:

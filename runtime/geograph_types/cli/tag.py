@@ -72,6 +72,11 @@ from geograph_types.tagger import TypeTagger
     help="Probability from which a tag is set, for all classes; else the bundle's for each class.",
 )
 @click.option(
+    "--only",
+    type=click.Choice(["certain"]),
+    help="Leave out tags that do not hold with the bundle's guarantee.",
+)
+@click.option(
     "--out",
     type=output_path,
     metavar="FILE",
@@ -104,6 +109,7 @@ def tag(
     include: tuple[str, ...],
     exclude: tuple[str, ...],
     threshold: float | None,
+    only: str | None,
     out: Path | None,
     report: Path | None,
     xmp: bool,
@@ -129,6 +135,8 @@ def tag(
     tagger = TypeTagger.for_many(bundle, device=device, threads=threads)
     tagger.bundle.find("head")
     warn_of_stand_in(tagger.bundle)
+    if only and tagger.bundle.manifest.thresholds.guarantee is None:
+        note("note: this bundle has no certain thresholds: 'evaluate RUN DATA --keep' finds them")
     paths = photos_of(photos, include, exclude, verbose)
     check_outputs([out, report, catalog], [*paths, labels], bundle)
     if out:
@@ -149,6 +157,8 @@ def tag(
         results = tag_photos(tagger, embedded, known, threshold)
         if opened is not None:
             results = keep_results(opened, results, tagger.bundle)
+        if only:
+            results = (result.only_certain() for result in results)
         write = stack.enter_context(result_output(out, quiet=dry_run))
         for result in track(results, "photos", len(paths), failed=has_failed):
             summary.add(result)

@@ -104,7 +104,8 @@ class ResultTable:
         prediction = result.prediction
         best = max(prediction.probabilities, key=prediction.probabilities.__getitem__)
         probability = prediction.probabilities[best]
-        tags = ", ".join(prediction.tags) + (" ?" if prediction.low_confidence else "")
+        marked = (f"{tag} ✓" if tag in prediction.certain else tag for tag in prediction.tags)
+        tags = ", ".join(marked) + (" ?" if prediction.low_confidence else "")
         metres = prediction.distance.metres
         far = prediction.distance.basis.value if metres is None else f"{metres:.0f} m"
         bar = "█" * round(probability * BAR_WIDTH)

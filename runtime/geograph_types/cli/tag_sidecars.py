@@ -64,13 +64,13 @@ class SidecarOutput:
         return self._tally.failed
 
     def write(self, result: PhotoResult) -> None:
-        """Put the photo's certain tags into its sidecar, in place of earlier ones of ours."""
+        """Put the photo's tags, but for a best guess, into its sidecar in place of ours."""
         from geograph_types.sidecars.plan import plan_tags
 
         prediction = result.prediction
         if prediction is None:
             return
-        plan = self._tally.take(lambda: plan_tags(result.path, prediction.certain_tags))
+        plan = self._tally.take(lambda: plan_tags(result.path, prediction.tags_without_guess))
         if plan and plan.changes:
             if plan.path.stem == result.path.stem:
                 self._short.append(str(plan.path))

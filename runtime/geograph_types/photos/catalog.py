@@ -22,6 +22,7 @@ from geograph_types.files.sqlite import open_database, reported, transaction
 from geograph_types.photos.catalog_tables import (
     CATALOG,
     COUNTS,
+    certain_column,
     failure_columns,
     read_photo,
     read_result,
@@ -214,11 +215,17 @@ class Catalog:
     def store_results(self, results: Iterable[PhotoResult], bundle: Bundle) -> None:
         """Write results, all of them or none, in place of earlier ones."""
         rows = [
-            (_key(result.path), *result_row(result), bundle.manifest.sha256) for result in results
+            (
+                _key(result.path),
+                *result_row(result),
+                bundle.manifest.sha256,
+                certain_column(result.prediction),
+            )
+            for result in results
         ]
         with transaction(self.path, CATALOG, self._connection):
             self._connection.executemany(
-                f"INSERT OR REPLACE INTO results VALUES ({', '.join('?' * 13)})", rows
+                f"INSERT OR REPLACE INTO results VALUES ({', '.join('?' * 14)})", rows
             )
 
     def results(self) -> Iterator[PhotoResult]:
@@ -226,7 +233,7 @@ class Catalog:
         with reported(self.path, CATALOG):
             for row in self._connection.execute(
                 "SELECT path, types, truncated, problems, fault, detail, tags, low_confidence, "
-                "probabilities, distance, model, stand_in FROM results ORDER BY path"
+                "probabilities, distance, model, stand_in, certain FROM results ORDER BY path"
             ):
                 yield read_result(Path(os.fsdecode(row[0])), row[1:])
 

@@ -58,7 +58,8 @@ CREATE TABLE results (
     distance TEXT,                 -- JSON
     model TEXT,                    -- name and version of the bundle
     stand_in INTEGER,
-    bundle TEXT NOT NULL           -- sha256 of the bundle's manifest
+    bundle TEXT NOT NULL,          -- sha256 of the bundle's manifest
+    certain TEXT                   -- JSON list: those of the tags that hold with a guarantee
 );
 """
 
@@ -69,7 +70,7 @@ DROP INDEX photos_by_content;
 {SCHEMA}
 INSERT INTO results SELECT
     path, types, truncated, '[]', fault, detail, tags, low_confidence, probabilities, distance,
-    model, stand_in, bundle
+    model, stand_in, bundle, NULL
     FROM earlier_results;
 INSERT INTO photos SELECT
     path, size, mtime_ns, NULL, sha256, encoder, exact, 1, embedding, truncated, exif, fault, detail
@@ -82,9 +83,9 @@ DROP TABLE earlier_results;
 CATALOG: Final = DatabaseKind(
     name="catalogue",
     application_id=0x47655479,
-    version=2,
+    version=3,
     schema=SCHEMA,
-    upgrades={1: UPGRADE},
+    upgrades={1: UPGRADE, 2: "ALTER TABLE results ADD COLUMN certain TEXT;"},
     error=CatalogError,
     missing="there is no such file: 'geograph-types tag PHOTOS --catalog FILE' makes one",
     anew="remove it, and tag the photos again",
@@ -139,7 +140,7 @@ def result_row(result: PhotoResult) -> tuple[object, ...]:
 
 
 def read_result(path: Path, row: Sequence[Any]) -> PhotoResult:
-    """Read the columns that `result_row` returned."""
+    """Read the columns that `result_row` returned, and `certain`."""
     types, truncated, problems, fault, detail, *prediction = row
     return PhotoResult(
         path,
@@ -149,6 +150,11 @@ def read_result(path: Path, row: Sequence[Any]) -> PhotoResult:
         bool(truncated),
         msgspec.json.decode(problems, type=tuple[str, ...]),
     )
+
+
+def certain_column(prediction: Prediction | None) -> str | None:
+    """Return certain."""
+    return None if prediction is None else msgspec.json.encode(prediction.certain).decode()
 
 
 def _columns(prediction: Prediction | None) -> tuple[object, ...]:
@@ -165,10 +171,11 @@ def _columns(prediction: Prediction | None) -> tuple[object, ...]:
 
 
 def _prediction(row: Sequence[Any]) -> Prediction:
-    tags, low_confidence, probabilities, distance, model, stand_in = row
+    tags, low_confidence, probabilities, distance, model, stand_in, certain = row
     return Prediction(
         probabilities=msgspec.json.decode(probabilities, type=dict[str, float]),
         tags=msgspec.json.decode(tags, type=tuple[str, ...]),
+        certain=msgspec.json.decode(certain or "[]", type=tuple[str, ...]),
         low_confidence=bool(low_confidence),
         distance=msgspec.json.decode(distance, type=Distance),
         model=model,

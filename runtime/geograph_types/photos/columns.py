@@ -9,6 +9,7 @@ r"""The columns of results as a table; the CSV and Parquet files of `tag` have e
 | problems | text | why positions in its EXIF were not used, joined with "; " |
 | types | text | the moderators' raw tags, if a labels file has them |
 | tags | list | final tags; in CSV joined with commas |
+| certain | list | those of the tags that hold with the bundle's guarantee |
 | low_confidence | flag | no class reached its threshold: `tags` holds the best guess |
 | p_aerial ... p_from_drone | number | probability of each class, seven decimals |
 | distance_metres | number | between camera and subject; empty if unknown |
@@ -34,7 +35,7 @@ COLUMNS: Final[dict[str, CellKind]] = {
     **dict.fromkeys(
         ("photo", "status", "reason", "detail", "warning", "problems", "types"), "text"
     ),
-    "tags": "list",
+    **dict.fromkeys(("tags", "certain"), "list"),
     "low_confidence": "flag",
     **dict.fromkeys(PROBABILITY_COLUMNS.values(), "number"),
     "distance_metres": "number",
@@ -66,6 +67,7 @@ def _of_prediction(prediction: Prediction) -> dict[str, Cell]:
     distance = prediction.distance
     return {
         "tags": prediction.tags,
+        "certain": prediction.certain,
         "low_confidence": prediction.low_confidence,
         **{
             column: round(prediction.probabilities[name], 7)

@@ -1,6 +1,6 @@
 """What is written about one photo: its prediction, or why there is none."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,14 @@ class PhotoResult:
     def __post_init__(self) -> None:
         if (self.prediction is None) == (self.error is None):
             raise ValueError("a result has either a prediction or an error")
+
+    def only_certain(self) -> "PhotoResult":
+        """Return it with the certain tags alone, which may be none."""
+        return (
+            self
+            if self.prediction is None
+            else replace(self, prediction=self.prediction.only_certain())
+        )
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values for JSON.

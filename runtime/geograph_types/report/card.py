@@ -1,19 +1,25 @@
 """One photo's card on the page of thumbnails: its picture, its tags and where they come from."""
 
 import base64
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from html import escape
 from pathlib import Path
 from typing import Final
 
 from geograph_types.decoding.thumbnail import SIDE
 from geograph_types.distance.crossing import Crossing
-from geograph_types.distance.distance import Distance, DistanceBasis, DistanceSource
+from geograph_types.distance.distance import (
+    UNKNOWN_BUCKET,
+    Distance,
+    DistanceBasis,
+    DistanceSource,
+)
 from geograph_types.files.text import without_surrogates
 from geograph_types.photos.result import PhotoResult
 from geograph_types.prediction import Prediction
 from geograph_types.tags import same_tags
 from geograph_types.taxonomy import CLASSES
+from geograph_types.thresholds import Thresholds
 
 BASES: Final = {
     DistanceBasis.METRES: "given in metres",
@@ -37,7 +43,7 @@ CROSSINGS: Final = {
 }
 
 
-def photo_card(result: PhotoResult, picture: bytes | None, thresholds: Mapping[str, float]) -> str:
+def photo_card(result: PhotoResult, picture: bytes | None, thresholds: Thresholds) -> str:
     """Write a photo's card as HTML; attributes `data-…` are for the page's filters."""
     if result.prediction is None:
         parts, data = _failure(result), {"failed": ""}
@@ -68,13 +74,19 @@ def _tagged(
     result: PhotoResult,
     prediction: Prediction,
     picture: bytes | None,
-    thresholds: Mapping[str, float],
+    thresholds: Thresholds,
 ) -> tuple[list[str], dict[str, str]]:
     data = {
         "tags": ",".join(prediction.tags),
+        "certain": ",".join(prediction.certain),
         "values": " ".join(f"{prediction.probabilities[name]:.2f}" for name in CLASSES),
     }
-    parts = [_picture(picture), f"<h2>{escape(', '.join(prediction.tags))}</h2>"]
+    if prediction.distance.bucket == UNKNOWN_BUCKET:
+        data["far"] = "unknown"
+    tags = escape(", ".join(prediction.tags)) or "No certain tag"
+    parts = [_picture(picture), f"<h2>{tags}</h2>"]
+    if prediction.certain:
+        parts.append(f"<p class=good>certain: {escape(', '.join(prediction.certain))}</p>")
     if prediction.low_confidence:
         data["low"] = ""
         parts.append("<p class=warn>low confidence</p>")
@@ -110,10 +122,11 @@ def _picture(picture: bytes | None) -> str:
     return f'<img alt="" width={SIDE} height={SIDE} decoding=async src="{source}">'
 
 
-def _bars(prediction: Prediction, thresholds: Mapping[str, float]) -> Iterator[str]:
+def _bars(prediction: Prediction, thresholds: Thresholds) -> Iterator[str]:
+    limits = thresholds.at(prediction.distance.bucket).tags
     for name in CLASSES:
         value = prediction.probabilities[name]
-        reached = " on" if value >= thresholds[name] else ""
+        reached = " on" if value >= limits[name] else ""
         yield f'<li class="p{value * 100:.0f}{reached}">{name} <b>{value:.2f}</b></li>'
 
 

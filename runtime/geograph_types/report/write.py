@@ -19,6 +19,7 @@ from geograph_types.report.card import photo_card
 from geograph_types.report.thumbnails import with_thumbnails
 from geograph_types.tags import FINAL_TAGS
 from geograph_types.taxonomy import CLASSES
+from geograph_types.thresholds import Thresholds
 
 PARTS: Final = files("geograph_types").joinpath("report", "page")
 STAND_IN: Final = (
@@ -46,7 +47,7 @@ def write_report(
     script = PARTS.joinpath("script.js").read_text("utf-8")
     style = PARTS.joinpath("style.css").read_text("utf-8") + _numbers(thresholds)
     start = top.substitute(
-        policy=_policy(style, script),
+        policy=content_policy(style, script, images="data:"),
         style=style,
         notice=STAND_IN if bundle.is_stand_in else "",
         bundle=escape(bundle.label),
@@ -76,22 +77,23 @@ def _reported(path: Path) -> Iterator[None]:
         raise OutputError(path, error.strerror or str(error)) from None
 
 
-def _numbers(thresholds: Mapping[str, float]) -> str:
+def _numbers(thresholds: Thresholds) -> str:
     """Return the widths of bars and the places of thresholds: the page allows no inline styles."""
-    widths = "".join(f".p{percent} {{ --value: {percent}%; }}\n" for percent in range(101))
-    places = "".join(
-        f"li:nth-child({place}) {{ --threshold: {thresholds[name]:.1%}; }}\n"
-        for place, name in enumerate(CLASSES, start=1)
-    )
-    return widths + places
+    rules = [f".p{percent} {{ --value: {percent}%; }}\n" for percent in range(101)]
+    for scope, state in (("", thresholds.known), ("[data-far=unknown] ", thresholds.unknown)):
+        rules += [
+            f"{scope}li:nth-child({place}) {{ --threshold: {state.tags[name]:.1%}; }}\n"
+            for place, name in enumerate(CLASSES, start=1)
+        ]
+    return "".join(rules)
 
 
-def _policy(style: str, script: str) -> str:
-    """Allow this style and this script by their digests, pictures inside the page, and no more."""
+def content_policy(style: str, script: str, images: str) -> str:
+    """Allow this style and this script by their digests, pictures from one kind, and no more."""
     kinds = (("style-src", style), ("script-src", script))
     digests = (
         f"{kind} 'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
         for kind, text in kinds
     )
-    fixed = "default-src 'none'; img-src data:; base-uri 'none'; form-action 'none'"
+    fixed = f"default-src 'none'; img-src {images}; base-uri 'none'; form-action 'none'"
     return "; ".join((fixed, *digests))

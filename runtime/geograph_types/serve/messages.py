@@ -60,6 +60,9 @@ class TagAnswer(msgspec.Struct, frozen=True):
     tags: Annotated[
         list[str], Meta(description="Final tags, with Cross Grid in place of Cross Far.")
     ]
+    certain: Annotated[
+        list[str], Meta(description="Those of the tags that hold with the bundle's guarantee.")
+    ]
     low_confidence: Annotated[
         bool, Meta(description="No class reached its threshold: `tags` holds the best guess.")
     ]
@@ -81,6 +84,7 @@ class ScoreAnswer(msgspec.Struct, frozen=True):
     classes: Annotated[list[str], Meta(description="Names of the columns.")]
     probabilities: Annotated[list[list[float]], Meta(description="Rows of seven.")]
     tags: Annotated[list[list[str]], Meta(description="Final tags of each row.")]
+    certain: Annotated[list[list[str]], Meta(description="Of each row, as for `/tag`.")]
     low_confidence: Annotated[list[bool], Meta(description="Of each row, as for `/tag`.")]
     model: ModelName
     stand_in: StandIn

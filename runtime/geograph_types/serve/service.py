@@ -136,6 +136,7 @@ class Service:
                 for prediction in predictions
             ],
             tags=[list(prediction.tags) for prediction in predictions],
+            certain=[list(prediction.certain) for prediction in predictions],
             low_confidence=[prediction.low_confidence for prediction in predictions],
             model=self.model.bundle.label,
             stand_in=self.model.bundle.is_stand_in,

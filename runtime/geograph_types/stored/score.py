@@ -20,6 +20,7 @@ class ScoredBatch:
     read: RowBatch  # N usable rows, and the others as errors
     probabilities: NDArray[np.float32]  # float32 [N, 7], columns in the order of `CLASSES`
     tag_sets: NDArray[np.uint8]  # uint8 [N], the tags; see `TAG_SETS`
+    certain_sets: NDArray[np.uint8]  # uint8 [N], those of the tags that are certain
     low_confidence: NDArray[np.bool_]  # bool [N], whether no class reached its threshold
 
 
@@ -29,8 +30,8 @@ def score_batch(tagger: TypeTagger, batch: RowBatch) -> ScoredBatch:
     if faults:
         probabilities = np.delete(probabilities, list(faults), axis=0)
         batch = batch.without(vector_faults(faults))
-    tag_sets, guessed = choose_tag_sets(probabilities, tagger.bundle.manifest.thresholds)
-    return ScoredBatch(batch, probabilities, tag_sets, guessed)
+    chosen = choose_tag_sets(probabilities, batch.buckets, tagger.bundle.manifest.thresholds)
+    return ScoredBatch(batch, probabilities, *chosen)
 
 
 def score_batches(

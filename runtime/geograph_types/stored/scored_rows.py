@@ -32,6 +32,7 @@ class ScoreLine(msgspec.Struct, kw_only=True, omit_defaults=True):
     status: str
     probabilities: dict[str, float]
     tags: tuple[str, ...]
+    certain: tuple[str, ...]
     low_confidence: bool
     distance: msgspec.Raw
     cross_grid: str
@@ -65,8 +66,9 @@ def score_columns(scored: ScoredBatch, file: str) -> Table:
     columns["detail"] = Choice(places, [error.detail for error in read.errors])
     for name, values in zip(CLASSES, scored.probabilities.T, strict=True):
         columns[PROBABILITY_COLUMNS[name]] = _masked(values, read, order)
-    sets = _with_errors(scored.tag_sets.astype(np.int16), [-1] * len(reasons))[order]
-    columns["tags"] = Choice(sets, TAG_SETS, lists=True)
+    for name, sets in (("tags", scored.tag_sets), ("certain", scored.certain_sets)):
+        chosen = _with_errors(sets.astype(np.int16), [-1] * len(reasons))[order]
+        columns[name] = Choice(chosen, TAG_SETS, lists=True)
     columns["low_confidence"] = _masked(scored.low_confidence, read, order)
     metres = _with_errors(read.metres, [math.nan] * len(reasons))[order]
     columns["distance"] = np.ma.masked_array(metres, np.isnan(metres))
@@ -113,11 +115,12 @@ def score_lines(scored: ScoredBatch, bundle: Bundle, file: str | None = None) ->
     ids = [None] * len(read.rows) if read.ids is None else read.ids.tolist()
     model, stand_in = bundle.label, bundle.is_stand_in
     rounded = np.round(scored.probabilities.astype(np.float64), 7).tolist()
-    for row, identity, values, tags, guessed, metres in zip(
+    for row, identity, values, tags, certain, guessed, metres in zip(
         read.rows.tolist(),
         ids,
         rounded,
         scored.tag_sets.tolist(),
+        scored.certain_sets.tolist(),
         scored.low_confidence.tolist(),
         read.metres.tolist(),
         strict=True,
@@ -131,6 +134,7 @@ def score_lines(scored: ScoredBatch, bundle: Bundle, file: str | None = None) ->
             status="ok",
             probabilities=dict(zip(CLASSES, values, strict=True)),
             tags=TAG_SETS[tags],
+            certain=TAG_SETS[certain],
             low_confidence=guessed,
             distance=_distance(metres),
             cross_grid="unknown",

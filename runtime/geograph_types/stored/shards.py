@@ -26,7 +26,7 @@ def provenance(
         "model": bundle.label,
         "stand_in": bundle.is_stand_in,
         "head_sha256": bundle.find("head").sha256,
-        "thresholds": dict(bundle.manifest.thresholds),
+        "thresholds": msgspec.to_builtins(bundle.manifest.thresholds),
     }
     if source is not None:
         # A table that was written anew often has the same size: its time tells.

@@ -104,11 +104,13 @@ class Labeller:
         scored = score_batch(self.tagger, batch.without(distance_faults(bad_distances.items())))
         read = scored.read
         results = [RowResult.failed(rows[error.row].number, error) for error in read.errors]
-        for place, vector, probabilities in zip(
-            read.rows.tolist(), read.embeddings, scored.probabilities, strict=True
+        columns = (scored.probabilities, scored.certain_sets.tolist())
+        for place, vector, probabilities, certain in zip(
+            read.rows.tolist(), read.embeddings, *columns, strict=True
         ):
             number = rows[place].number
             data = vector.astype("<f4").tobytes()
             sent = ImageEmbedding(number, "image", data) if made else None
-            results.append(RowResult(number, labels_of(number, probabilities), sent))
+            labels = labels_of(number, probabilities)
+            results.append(RowResult(number, labels, sent, certain=certain.bit_count()))
         return results

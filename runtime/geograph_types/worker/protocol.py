@@ -162,6 +162,7 @@ class RowResult:
     embedding: ImageEmbedding | None = None  # if it was made here
     fault: str = ""  # why the labels are "Failed"; empty if they are not
     detail: str = ""
+    certain: int = 0  # tags that hold with the bundle's guarantee
 
     @classmethod
     def failed(cls, number: int, error: RowError | PhotoError | FetchError) -> "RowResult":

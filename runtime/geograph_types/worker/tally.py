@@ -15,6 +15,7 @@ class Tally:
     rounds: int = 0
     rows: int = 0
     labelled: int = 0
+    certain: int = 0  # tags of these that hold with the bundle's guarantee
     faults: Counter[str] = field(default_factory=Counter)  # rows that cannot be used, by reason
     repeated: int = 0  # rows that were given again, and not computed again
     sent_again: int = 0  # of these, those that the server had lost
@@ -36,9 +37,12 @@ class Tally:
             self.tell(f"error: photo {result.number}: {result.fault}: {result.detail}")
         else:
             self.labelled += 1
+            self.certain += result.certain
 
     def line(self) -> str:
         parts = [f"{self.rounds} rounds, {self.rows} rows: {self.labelled} labelled"]
+        if self.certain:
+            parts.append(f"{self.certain} tags certain")
         if self.faults:
             reasons = ", ".join(f"{count} {fault}" for fault, count in self.faults.most_common())
             parts.append(f"{self.faults.total()} failed ({reasons})")

@@ -20,7 +20,7 @@ from geograph_types.manifest import (
     Precision,
     tensor_contract,
 )
-from geograph_types.taxonomy import CLASSES
+from geograph_types.thresholds import Thresholds
 from geograph_types_export.bundle.parts import EncoderPart, HeadPart
 from geograph_types_export.bundle.write import check_place, write_bundle
 from geograph_types_export.graphs.builder import GraphBuilder, serialise
@@ -58,10 +58,10 @@ def encoder(gain: float, source: EncoderSource, precision: Precision = "fp32") -
     return EncoderPart(small_encoder(gain), precision, source, fidelity)
 
 
-def head(gain: float, thresholds: dict[str, float] | None = None) -> HeadPart:
+def head(gain: float, thresholds: float = 0.5) -> HeadPart:
     source = HeadSource("run", "c" * 64, metrics={"validation_macro_f1": 0.9})
     fidelity = Fidelity("head.onnx", "torch", 736, None, 2e-7)
-    return HeadPart(small_head(gain), source, fidelity, thresholds or dict.fromkeys(CLASSES, 0.5))
+    return HeadPart(small_head(gain), source, fidelity, Thresholds.uniform(thresholds))
 
 
 def files(bundle: Bundle) -> dict[str, bytes]:
@@ -71,13 +71,13 @@ def files(bundle: Bundle) -> dict[str, bytes]:
 def test_parts_are_added_and_the_rest_stays(tmp_path: Path) -> None:
     path = tmp_path / "model"
     write_bundle(path, encoder(1, WEIGHTS))
-    write_bundle(path, head(1, dict.fromkeys(CLASSES, 0.4)))
+    write_bundle(path, head(1, 0.4))
     bundle = write_bundle(path, encoder(2, WEIGHTS, "fp16"))
     bundle.verify()
     assert bundle.manifest.precisions == ("fp16", "fp32")
     assert bundle.read(bundle.find("encoder", "fp32")) == small_encoder(1)
     assert bundle.read(bundle.find("head")) == small_head(1)
-    assert set(bundle.manifest.thresholds.values()) == {0.4}
+    assert bundle.manifest.thresholds == Thresholds.uniform(0.4)
     assert len(bundle.manifest.fidelity) == 5
     assert [entry.name for entry in tmp_path.iterdir()] == ["model"]
 
@@ -140,7 +140,7 @@ def flipped_tags(bundle: Bundle) -> float | None:
 
 OTHER_HEADS = {
     "weights": replace(head(2), source=HeadSource("other", "e" * 64)),
-    "thresholds": head(1, dict.fromkeys(CLASSES, 0.4)),
+    "thresholds": head(1, 0.4),
 }
 
 

@@ -71,6 +71,7 @@ def prediction(tags: tuple[str, ...] = ("Inside",), **given: object) -> Predicti
     fields: dict[str, object] = {
         "probabilities": dict.fromkeys(CLASSES, 0.25) | dict.fromkeys(tags, 0.75),
         "tags": tags,
+        "certain": (),
         "low_confidence": False,
         "distance": Distance.unknown(),
         "model": "test 1",
@@ -111,7 +112,7 @@ def test_a_page_has_photos_tags_and_bars(bundle: Path, photo: Path, tmp_path: Pa
         value = said.probabilities[name]
         assert number == f"{value:.2f}"
         assert abs(int(width) / 100 - value) <= 0.0051
-        assert bool(on) == (value >= tagger.bundle.manifest.thresholds[name])
+        assert bool(on) == (value >= tagger.bundle.manifest.thresholds.known.tags[name])
     assert page.cards[0]["data-values"] == " ".join(f"{said.probabilities[n]:.2f}" for n in CLASSES)
     assert page.cards[0]["data-tags"] == ",".join(said.tags)
 

@@ -13,7 +13,7 @@ from geograph_types.photos.result import PhotoResult
 from geograph_types.prediction import Prediction
 from geograph_types.report.thumbnails import with_thumbnails
 
-PREDICTION = Prediction({}, ("Inside",), False, Distance.unknown(), "test 1", False)
+PREDICTION = Prediction({}, ("Inside",), (), False, Distance.unknown(), "test 1", False)
 
 
 @pytest.fixture(scope="module")

@@ -87,10 +87,11 @@ def test_parquet_has_the_probabilities_and_tags_of_the_tagger(
     found = np.stack([table[PROBABILITY_COLUMNS[name]].to_numpy() for name in CLASSES], axis=1)
     assert np.abs(found - expected).max() <= 1e-6
     thresholds = tagger.bundle.manifest.thresholds
-    for tags, guess, row in zip(
-        table["tags"].to_pylist(), table["low_confidence"].to_pylist(), found.tolist(), strict=True
-    ):
-        assert (tuple(tags), guess) == final_tags(row, thresholds, None)
+    columns = (table[name].to_pylist() for name in ("tags", "certain", "low_confidence"))
+    buckets = table["distance_bucket"].to_pylist()
+    for tags, certain, guess, bucket, row in zip(*columns, buckets, found.tolist(), strict=True):
+        expected = final_tags(row, thresholds.at(bucket), None)
+        assert (tuple(tags), tuple(certain), guess) == expected
     assert table["gridimage_id"].to_pylist() == list(range(5000, 15_000))
     assert table["distance"].to_pylist() == metres
     assert table["distance_bucket"].to_pylist()[:6] == [5, 0, 0, 22, 21, 9]
@@ -158,7 +159,7 @@ def test_shards_of_another_bundle_are_not_taken_for_finished(
     assert score(archive, "--bundle", head_bundle, "--out", out) == 0
     other = Path(shutil.copytree(head_bundle, tmp_path / "other"))
     manifest = decode_manifest((other / "manifest.json").read_bytes())
-    manifest.thresholds["Extra"] = 0.25
+    manifest.thresholds.known.tags["Extra"] = 0.25
     (other / "manifest.json").write_bytes(encode_manifest(manifest))
     capsys.readouterr()
     assert score(archive, "--bundle", other, "--out", out) == 2

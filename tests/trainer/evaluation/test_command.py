@@ -11,13 +11,18 @@ import pytest
 import torch
 
 from geograph_types.cli.main import main
+from geograph_types.session import Session
 from geograph_types.taxonomy import CLASSES
+from geograph_types_export.graphs.builder import serialise
+from geograph_types_export.graphs.head import head_graph
+from geograph_types_export.verify.graphs import verify_head
 from geograph_types_trainer.checkpoint.read import read_checkpoint
 from geograph_types_trainer.checkpoint.write import save_checkpoint
 from geograph_types_trainer.evaluation.calibration import Platt
-from geograph_types_trainer.evaluation.keep import calibrated_head
 from geograph_types_trainer.evaluation.results import Evaluation
 from geograph_types_trainer.head import TypeHead
+from geograph_types_trainer.head_weights import calibrated, head_logits
+from geograph_types_trainer.metrics import sigmoid
 
 
 def test_the_command_judges_checkpoint_run_and_bundle_alike(
@@ -67,11 +72,12 @@ def test_calibration_and_thresholds_can_be_kept_in_the_run(
     old, new = (
         msgspec.json.decode(file.read_bytes(), type=Evaluation).heads[0] for file in (before, after)
     )
-    assert [scores.rule for scores in new.scores] == ["0.5", "own", "validation"]
-    for ours, theirs in zip(new.scores[1].classes, old.quoted.classes, strict=True):
-        assert ours.f1 == pytest.approx(theirs.f1, abs=1e-9)
-    for now, then in zip(new.calibration, old.calibration, strict=True):
-        assert now.error == pytest.approx(then.error_after, abs=1e-4)
+    for now, then in zip(new.states, old.states, strict=True):
+        assert [scores.rule for scores in now.scores] == ["0.5", "own", "validation"]
+        for ours, theirs in zip(now.scores[1].classes, then.quoted.classes, strict=True):
+            assert ours.f1 == pytest.approx(theirs.f1, abs=1e-9)
+        for own, fitted in zip(now.calibration, then.calibration, strict=True):
+            assert own.error == pytest.approx(fitted.error_after, abs=1e-4)
 
 
 @pytest.mark.parametrize("bias", [-30.0, -12.0, -3.0, 0.0])
@@ -88,7 +94,7 @@ def test_what_is_kept_chooses_the_same_tags_wherever_the_logits_lie(
     for keep in (["--keep"], []):
         assert main(["evaluate", str(run), str(dataset), "--json", str(written), *keep]) == 0
         [found] = msgspec.json.decode(written.read_bytes(), type=Evaluation).heads
-        f1.append(found.scores[1].mean("macro").f1)  # validation's, then the run's own
+        f1.append([state.scores[1].mean("macro").f1 for state in found.states])
     assert f1[0] == pytest.approx(f1[1], abs=1e-3)
 
 
@@ -114,13 +120,20 @@ def test_keeping_needs_validation_rows(
     assert "no calibration to keep" in capsys.readouterr().err
 
 
-def test_a_head_is_calibrated_by_its_last_layer(checkpoint: Path) -> None:
-    head = TypeHead.from_weights(read_checkpoint(checkpoint).weights)
-    platt = Platt(np.linspace(0.5, 2, len(CLASSES)), np.linspace(-1, 1, len(CLASSES)))
-    inputs = torch.randn(20, 512, generator=torch.Generator().manual_seed(1)), torch.arange(20)
-    expected = platt.apply(head.probabilities(*inputs).numpy())
-    found = calibrated_head(head, platt).probabilities(*inputs)
-    np.testing.assert_allclose(found.numpy(), expected, atol=1e-5)
+def test_a_head_is_calibrated_at_each_distance(checkpoint: Path, tmp_path: Path) -> None:
+    weights = read_checkpoint(checkpoint).weights
+    buckets = np.arange(23)
+    platt = Platt(*np.random.default_rng(1).uniform(0.5, 2, (3, len(CLASSES))))
+    lines = platt.scale, platt.shifts(buckets)
+    twice = calibrated(calibrated(weights, *lines), *lines)
+    embeddings = np.random.default_rng(2).normal(0, 0.5, (23, 512)).astype(np.float32)
+    plain = sigmoid(head_logits(weights, embeddings, buckets))
+    expected = platt.apply(platt.apply(plain, buckets), buckets)
+    model = serialise(head_graph(twice))
+    assert verify_head(model, "head.onnx", twice).maximum_difference <= 1e-6
+    inputs = {"image_embeds": embeddings, "distance_bucket": buckets}
+    found = Session(model, "cpu").run("probabilities", **inputs)
+    np.testing.assert_allclose(found, expected, atol=2e-6)
 
 
 def test_a_run_goes_out_and_in_unchanged(checkpoint: Path, tmp_path: Path) -> None:

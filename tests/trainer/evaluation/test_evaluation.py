@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from geograph_types.distance.distance import BUCKET_COUNT, UNKNOWN_BUCKET
 from geograph_types.errors import InputError
 from geograph_types.taxonomy import CLASS_INDEX, CLASSES
+from geograph_types.thresholds import Guarantee, Thresholds
 from geograph_types_trainer.dataset.memory import TrainingData
 from geograph_types_trainer.evaluation.judge import evaluate
 from geograph_types_trainer.evaluation.page import evaluation_page
@@ -65,7 +66,7 @@ def measuring(embeddings: NDArray[np.float32], buckets: NDArray[np.int64]) -> ND
     return found
 
 
-def predictor(predict: Any = looking, thresholds: dict[str, float] | None = None) -> Predictor:
+def predictor(predict: Any = looking, thresholds: Thresholds | None = None) -> Predictor:
     return Predictor(f"heads/{predict.__name__}", "run", thresholds, predict)
 
 
@@ -78,36 +79,41 @@ def test_scores_are_those_of_the_split() -> None:
     found = evaluate([predictor()], data, "rows")
     rows = data.rows_of("tes")
     assert (found.rows, found.validation_rows) == (len(rows), len(data.rows_of("val")))
-    plain = found.heads[0].scores[0]
+    known, unknown = found.heads[0].states
+    assert (known.rows, unknown.rows) == ((data.buckets[rows] != 22).sum(), len(rows))
+    plain = unknown.scores[0]
     tags = looking(data.embeddings[rows].astype(np.float32), data.buckets[rows]) >= 0.5
     hits = (tags & (data.labels[rows] == 1)).sum(axis=0)
     f1 = 2 * hits / (tags.sum(axis=0) + data.labels[rows].sum(axis=0))
     np.testing.assert_allclose([one.f1 for one in plain.classes], f1)
     assert [one.support for one in plain.classes] == data.labels[rows].sum(axis=0).tolist()
     assert plain.mean("macro").f1 == pytest.approx(f1.mean())
-    assert all(one.f1_low <= one.f1 <= one.f1_high for one in plain.classes)
+    assert all(one.f1_interval[0] <= one.f1 <= one.f1_interval[1] for one in plain.classes)
+    assert known.scores[0] != plain
 
 
 def test_thresholds_come_from_validation_and_go_to_test() -> None:
-    found = judged(shifted).heads[0]
-    assert [scores.rule for scores in found.scores] == ["0.5", "validation"]
-    assert found.quoted.mean("macro").f1 > found.scores[0].mean("macro").f1 + 0.2
-    assert all(one.threshold < 0.3 for one in found.quoted.classes)
+    for found in judged(shifted).heads[0].states:
+        assert [scores.rule for scores in found.scores] == ["0.5", "validation"]
+        assert found.quoted.mean("macro").f1 > found.scores[0].mean("macro").f1 + 0.2
 
 
 def test_own_thresholds_are_scored_beside_the_others() -> None:
-    own = dict.fromkeys(CLASSES, 0.4)
+    own = Thresholds.uniform(0.4)
     [found] = evaluate([predictor(looking, own)], drawn_data(), "rows", "val").heads
-    assert [scores.rule for scores in found.scores] == ["0.5", "own"]
-    assert all(one.threshold == 0.4 for one in found.quoted.classes)
+    for state in found.states:
+        assert [scores.rule for scores in state.scores] == ["0.5", "own"]
+        assert all(one.threshold == 0.4 for one in state.quoted.classes)
 
 
 @pytest.mark.parametrize(("split", "rows"), [("val", ROWS // 4), ("all", ROWS)])
 def test_nothing_is_fitted_where_its_rows_are_judged(split: Any, rows: int) -> None:
     found = judged(looking, split=split)
     assert (found.rows, found.validation_rows) == (rows, 0)
-    assert found.heads[0].quoted.rule == "0.5"
-    assert all(one.error_after is None for one in found.heads[0].calibration)
+    for state in found.heads[0].states:
+        assert state.quoted.rule == "0.5"
+        assert all(one.error_after is None for one in state.calibration)
+    assert found.heads[0].guarantee is None
 
 
 def test_a_split_without_rows_is_an_error_that_names_the_way_out() -> None:
@@ -118,12 +124,34 @@ def test_a_split_without_rows_is_an_error_that_names_the_way_out() -> None:
 def test_without_validation_rows_nothing_is_fitted() -> None:
     found = evaluate([predictor()], drawn_data(splits=(0, 2)), "rows")
     assert found.validation_rows == 0
-    assert len(found.heads[0].scores) == 1
+    assert len(found.heads[0].states[0].scores) == 1
+
+
+def test_nothing_that_the_test_rows_say_moves_what_is_kept() -> None:
+    data = drawn_data()
+    other = replace(data, labels=data.labels.copy())
+    other.labels[data.rows_of("tes")] ^= 1
+    kept = []
+    for one in (data, other):
+        [head] = evaluate([predictor()], one, "rows", promise=Guarantee(0.8, 0.8)).heads
+        states = head.states
+        lines = [[c.line for c in state.calibration] for state in states]
+        certain = [[c and c.threshold for c in state.certain] for state in states]
+        kept.append((lines, certain, [[c.threshold for c in s.quoted.classes] for s in states]))
+    assert kept[0] == kept[1]
+    assert any(any(state) for state in kept[0][1])
+
+
+def test_rows_whose_distance_is_never_known_have_one_state() -> None:
+    data = replace(drawn_data(), buckets=np.full(ROWS, UNKNOWN_BUCKET))
+    found = evaluate([predictor()], data, "rows")
+    assert [state.state for state in found.heads[0].states] == ["unknown"]
+    assert "looking, distance known" not in evaluation_page(found)
 
 
 def test_true_and_pseudo_drone_are_scored_apart() -> None:
     data = drawn_data()
-    true, pseudo = evaluate([predictor()], data, "rows").heads[0].drone
+    true, pseudo = evaluate([predictor()], data, "rows").heads[0].states[1].drone
     rows = data.rows_of("tes")
     drone = data.labels[rows, DRONE] == 1
     assert (true.kind, pseudo.kind) == ("true", "pseudo")
@@ -141,9 +169,9 @@ def test_a_head_that_reads_the_distance_is_found_out() -> None:
 
 
 def test_calibration_helps_a_timid_head() -> None:
-    found = judged(shifted).heads[0].calibration
+    found = judged(shifted).heads[0].states[1].calibration
     assert all((one.error_after or 1) < one.error for one in found)
-    assert all(one.scale is not None and one.scale < 1 for one in found)
+    assert all(one.line is not None and one.line[0] < 1 for one in found)
     assert all(sum(step.rows for step in one.bins) == ROWS // 2 for one in found)
 
 
@@ -174,7 +202,7 @@ def test_heads_have_the_shortest_names_that_tell_them_apart(
     assert list(found.labels) == labels
     show_evaluation(found)
     shown = capsys.readouterr().out
-    assert all(f" rows: {label}, threshold" in shown for label in labels)
+    assert all(f" rows: {label}, calibration and threshold" in shown for label in labels)
     assert "…" not in shown
 
 
@@ -252,11 +280,11 @@ def test_a_class_without_rows_and_one_with_few_say_so(capsys: pytest.CaptureFixt
     data.labels[rows, 0] = 0
     data.labels[rows[:2], 0] = 1
     found = evaluate([predictor()], data, "rows")
-    drawn = found.heads[0].quoted.classes[0].empty_draws
+    drawn = found.heads[0].states[1].quoted.classes[0].empty_draws
     assert 80 < drawn < 200  # of 1,000; exp(-2) of them are expected
     table, page = shown(found, capsys), evaluation_page(found)
     for text in (table, page):
-        assert "No rows, and so 0 in the mean: From Drone." in text
+        assert "No rows, and so 0 in the mean (unknown): From Drone." in text
         assert f"Aerial {drawn}" in text
     assert re.search(r"^From Drone +no rows", table, re.MULTILINE)
     assert "no rows" in page
@@ -269,6 +297,7 @@ def test_the_table_ends_with_macro_f1(capsys: pytest.CaptureFixture[str]) -> Non
     assert lines[-1].startswith("macro-F1 0.")
     assert "looking" in lines[-1]
     assert "300 rows" in lines[-1]
+    assert all(words in lines[-1] for words in ("0.75", "distance known", "distance unknown"))
 
 
 class Page(HTMLParser):

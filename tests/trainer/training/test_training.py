@@ -15,7 +15,7 @@ import torch
 from dataset_rows import Row, rows_of, write_lines
 
 from geograph_types.errors import DeviceError, InputError
-from geograph_types.taxonomy import CLASSES
+from geograph_types.thresholds import Thresholds
 from geograph_types_trainer.dataset.memory import TrainingData
 from geograph_types_trainer.head import TypeHead, dropout_factors
 from geograph_types_trainer.recipe import RECIPES, Recipe
@@ -65,7 +65,7 @@ def test_a_run_is_a_folder_that_tells_all(finished: Path, dataset: Path) -> None
     assert run.dataset_sha256 == TrainingData.load(dataset).sha256
     assert run.metrics["epochs"] == 4
     assert run.metrics["validation_micro_f1"] > 0.9
-    assert run.thresholds == dict.fromkeys(CLASSES, 0.5)
+    assert run.thresholds == Thresholds.uniform()
     assert run.configuration["policy"] == "resample"
 
 
@@ -272,11 +272,9 @@ def test_cuda_where_there_is_none_is_an_error(dataset: Path, tmp_path: Path) -> 
 
 def test_thresholds_stay_with_the_run_and_damage_is_refused(dataset: Path, tmp_path: Path) -> None:
     run = start_run(dataset, tmp_path / "run", QUICKEST, "cpu", ignore)
-    chosen = {name: 0.1 + index / 10 for index, name in enumerate(CLASSES)}
+    chosen = Thresholds.uniform(0.4)
     run.keep(run.weights, chosen)
     assert Run.load(tmp_path / "run").thresholds == chosen
-    with pytest.raises(InputError):
-        run.keep(run.weights, {"Aerial": 0.5})
     for name in ("model.safetensors", "config.toml", "metrics.json"):
         kept = (tmp_path / "run" / name).read_bytes()
         (tmp_path / "run" / name).write_bytes(kept[: len(kept) // 2])

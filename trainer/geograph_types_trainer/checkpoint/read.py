@@ -305,7 +305,7 @@ def _weights(contents: Mapping[str, object], parts: Mapping[str, bytes]) -> Head
     for name, value in tensors.items():
         if not isinstance(value, _Tensor):
             raise FormError(f"its {name} is not a tensor")
-    problem = head_problem({name: tensor.shape for name, tensor in tensors.items()})
+    problem = head_problem({name: tensor.shape for name, tensor in tensors.items()}, False)
     if problem is not None:
         raise FormError(problem)
     return {name: _array(name, tensor, parts) for name, tensor in tensors.items()}

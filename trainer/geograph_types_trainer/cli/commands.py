@@ -8,5 +8,6 @@ COMMANDS = command_table(
     ("dataset", "train", "dataset:dataset", "Convert, describe or sample a dataset."),
     ("train", "train", "train:train", "Train a head on a dataset."),
     ("evaluate", "train", "evaluate:evaluate", "Score a head on a dataset's test split."),
+    ("review", "cpu", "review:review", "Ask people about the photos worth a look."),
     ("checkpoint", "train", "checkpoint:checkpoint", "Convert heads to and from .pth files."),
 )

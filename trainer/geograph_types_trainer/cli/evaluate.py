@@ -35,6 +35,20 @@ if TYPE_CHECKING:
 @click.option(
     "--keep", is_flag=True, help="Store calibration and thresholds from the val rows in RUN."
 )
+@click.option(
+    "--precision",
+    type=click.FloatRange(0.5, 1, max_open=True),
+    default=0.95,
+    show_default=True,
+    help="Of certain tags, at least.",
+)
+@click.option(
+    "--confidence",
+    type=click.FloatRange(0.5, 1, max_open=True),
+    default=0.9,
+    show_default=True,
+    help="Of that: thresholds of certain tags keep the precision with this probability.",
+)
 @click.option("--json", "json_file", type=output_path, metavar="FILE", help="Write JSON here.")
 @click.option("--html", "html_file", type=output_path, metavar="FILE", help="Write a page here.")
 def evaluate(
@@ -43,10 +57,12 @@ def evaluate(
     against: tuple[Path, ...],
     split: "Split",
     keep: bool,
+    precision: float,
+    confidence: float,
     json_file: Path | None,
     html_file: Path | None,
 ) -> int:
-    """Score a head on the held-out rows of a dataset.
+    """Score a head on the held-out rows of a dataset, with the distance known and hidden.
 
     DATA is Parquet or JSON Lines in the published schema. The table goes to standard output. The
     exit status is 1 if some rows cannot be used.
@@ -54,6 +70,7 @@ def evaluate(
     import msgspec
 
     from geograph_types.files.atomic import new_file
+    from geograph_types.thresholds import Guarantee
     from geograph_types_trainer.dataset.memory import TrainingData
     from geograph_types_trainer.evaluation.judge import evaluate as judge
     from geograph_types_trainer.evaluation.predictor import open_predictor
@@ -68,7 +85,8 @@ def evaluate(
     for predictor in predictors:
         if predictor.bundle:
             warn_of_stand_in(predictor.bundle)
-    evaluation = judge(predictors, TrainingData.load(data), str(data), split)
+    promise = Guarantee(precision, confidence)
+    evaluation = judge(predictors, TrainingData.load(data), str(data), split, promise)
     if json_file:
         with new_file(json_file) as stream:
             stream.write(msgspec.json.format(msgspec.json.encode(evaluation), indent=2) + b"\n")

@@ -39,6 +39,12 @@ if TYPE_CHECKING:
     type=click.Choice(["none", "v2.1", "v2.3", "resample"]),
     help="How distances are hidden in training.",
 )
+@click.option(
+    "--verdicts",
+    type=existing_file,
+    metavar="CSV",
+    help="What moderators said on the page of 'review': taken for the truth, with full weight.",
+)
 @click.option("--seed", type=click.IntRange(min=0), help="Another seed gives another head.")
 @click.option(
     "--epochs", type=click.IntRange(min=1), help="Largest number of passes over the rows."
@@ -57,6 +63,7 @@ def train(
     recipe: str,
     config: Path | None,
     policy: str | None,
+    verdicts: Path | None,
     seed: int | None,
     epochs: int | None,
     device: Literal["auto", "cpu", "cuda"],
@@ -82,7 +89,7 @@ def train(
     else:
         settings = {"policy": policy, "seed": seed, "epochs": epochs}
         chosen = _recipe(recipe, config, settings)
-        run = start_run(data, out, chosen, device, _show_epoch)
+        run = start_run(data, out, chosen, device, _show_epoch, verdicts)
     metrics = run.metrics
     if "validation_micro_f1" not in metrics:
         raise InputError(f"{run.path} was imported, so there is nothing to resume")

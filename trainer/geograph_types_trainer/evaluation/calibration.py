@@ -1,89 +1,93 @@
 """Calibration: whether a probability of 0.8 comes true 8 times in 10, and how to make it so."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from geograph_types.distance.distance import UNKNOWN_BUCKET, Distance
+from geograph_types_trainer.evaluation.results import ReliabilityBin
+from geograph_types_trainer.labels import FAR_METRES
 from geograph_types_trainer.metrics import Flags, Floats, Values, logits, sigmoid
 
 BINS: Final = 10
 NEWTON_STEPS: Final = 50
 CLOSE_ENOUGH: Final = 1e-10
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Reliability:
-    """Mean probability and share of positives in B equal bins of probability, [C, B]."""
-
-    promised: Values  # NaN in an empty bin
-    observed: Values  # NaN in an empty bin
-    rows: NDArray[np.int64]
+FAR_BUCKET: Final = Distance.from_metres(FAR_METRES).bucket
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Platt:
-    """A straight line over each class's logits: scale and shift, [C]."""
+    """A straight line over each class's logits, one step higher or lower for far distances: [C].
+
+    The label Cross Far exists beyond 256 m only, whatever the picture shows.
+    """
 
     scale: Values
     shift: Values
+    step: Values
 
-    def apply(self, probabilities: Floats) -> Values:
-        """Calibrate probabilities, [N, C]."""
-        return sigmoid(logits(probabilities) * self.scale + self.shift)
+    def shifts(self, buckets: NDArray[np.int64]) -> Values:
+        """Return what is added to the scaled logits at distance buckets [N]: [N, C]."""
+        return np.asarray(self.shift + _far(buckets)[:, None] * self.step, np.float64)
+
+    def apply(self, probabilities: Floats, buckets: NDArray[np.int64]) -> Values:
+        """Calibrate probabilities, [N, C], at distance buckets [N]."""
+        return sigmoid(logits(probabilities) * self.scale + self.shifts(buckets))
 
 
-def reliability(labels: Flags, probabilities: Floats, bins: int = BINS) -> Reliability:
-    """Sort rows into bins of probability, [0, 1/B), ..., [1 - 1/B, 1], class by class."""
-    classes = labels.shape[1]
-    index = np.minimum((probabilities * bins).astype(np.int64), bins - 1)
-    flat = (index + np.arange(classes) * bins).ravel()
-    size = classes * bins
-    rows = np.bincount(flat, minlength=size)
-    promised = np.bincount(flat, probabilities.ravel().astype(np.float64), minlength=size)
-    observed = np.bincount(flat, labels.ravel().astype(np.float64), minlength=size)
-    below = np.where(rows > 0, rows, np.nan)
-    shape = (classes, bins)
-    return Reliability(
-        (promised / below).reshape(shape), (observed / below).reshape(shape), rows.reshape(shape)
+def _far(buckets: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Find the known distances beyond 256 m; buckets are whole powers of two."""
+    return (buckets > FAR_BUCKET) & (buckets < UNKNOWN_BUCKET)
+
+
+def reliability(held: NDArray[np.uint8], scores: Floats) -> tuple[ReliabilityBin, ...]:
+    """Sort the N rows of a class into tenths of probability; empty ones are left out."""
+    index = np.minimum((scores * BINS).astype(np.int64), BINS - 1)
+    rows = np.bincount(index, minlength=BINS)
+    promised = np.bincount(index, scores.astype(np.float64), minlength=BINS)
+    observed = np.bincount(index, held.astype(np.float64), minlength=BINS)
+    return tuple(
+        ReliabilityBin(float(promised[i] / rows[i]), float(observed[i] / rows[i]), int(rows[i]))
+        for i in np.flatnonzero(rows)
     )
 
 
-def expected_calibration_error(found: Reliability) -> Values:
-    """Average the gap between promised and observed over the rows, [C].
+def expected_calibration_error(bins: Sequence[ReliabilityBin]) -> float:
+    """Average the gap between promised and observed over the rows.
 
     Source: Guo et al., "On Calibration of Modern Neural Networks", 2017.
     """
-    gaps = np.nan_to_num(np.abs(found.promised - found.observed)) * found.rows
-    return np.asarray(gaps.sum(axis=1) / np.maximum(found.rows.sum(axis=1), 1), np.float64)
+    gaps = sum(abs(one.promised - one.observed) * one.rows for one in bins)
+    return gaps / max(sum(one.rows for one in bins), 1)
 
 
-def fit_platt(labels: Flags, probabilities: Floats) -> Platt:
+def fit_platt(labels: Flags, probabilities: Floats, buckets: NDArray[np.int64]) -> Platt:
     """Fit a line over each class's logits by logistic regression, with Newton's method.
 
-    A normal prior of width 1 around "leave it as it is" (scale 1, shift 0) keeps a class with few
-    positives from being bent by them. Fit it on validation rows.
+    A normal prior of width 1 around "leave it as it is" (scale 1, no shift, no step) keeps a class
+    with few positives from being bent by them. Fit it on validation rows.
 
-    Source: Platt, "Probabilistic Outputs for Support Vector Machines", 1999; the prior is ours.
+    Source: Platt, "Probabilistic Outputs for Support Vector Machines", 1999; prior and step are
+    ours.
     """
+    far = _far(buckets)
     fitted = [
-        _fit_line(held, column)
+        _fit_line(held, np.column_stack([column, np.ones_like(column), far]))
         for held, column in zip(labels.T.astype(float), logits(probabilities).T, strict=True)
     ]
-    scale, shift = np.array(fitted).T
-    return Platt(scale, shift)
+    return Platt(*np.array(fitted).T)
 
 
-def _fit_line(held: Values, column: Values) -> Values:
-    prior = np.array([1.0, 0.0])
-    line = prior
-    inputs = np.column_stack([column, np.ones_like(column)])
+def _fit_line(held: Values, inputs: Values) -> Values:
+    line = prior = np.array([1.0, 0.0, 0.0])
     loss = _loss(line, prior, inputs, held)
     for _ in range(NEWTON_STEPS):
         sure = sigmoid(inputs @ line)
         slope = inputs.T @ (sure - held) + (line - prior)
-        curvature = (inputs * (sure * (1 - sure))[:, None]).T @ inputs + np.eye(2)
+        curvature = (inputs * (sure * (1 - sure))[:, None]).T @ inputs + np.eye(len(line))
         step = np.linalg.solve(curvature, slope)
         while (lower := _loss(line - step, prior, inputs, held)) > loss:
             step = step / 2

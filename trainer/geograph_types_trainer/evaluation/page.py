@@ -6,7 +6,7 @@ from importlib.resources import files
 
 from geograph_types.taxonomy import CLASSES
 from geograph_types_trainer.evaluation.plots import Mark, colour, reliability_plot, scale_row, track
-from geograph_types_trainer.evaluation.results import Evaluation, HeadEvaluation
+from geograph_types_trainer.evaluation.results import Evaluation, HeadEvaluation, Interval
 from geograph_types_trainer.evaluation.table import RULES, SEEN, Figures, tables
 
 DISTANCES = {
@@ -54,32 +54,40 @@ def _summary(evaluation: Evaluation) -> Iterator[str]:
     )
     yield '<div class="cards">'
     for i, label, head in _heads(evaluation):
-        macro, micro = head.quoted.mean("macro"), head.quoted.mean("micro")
         seen = f"<span>on rows{SEEN[head.seen]}</span>" if head.seen else ""
-        yield (
-            f'<div class="card {colour(i)}"><span>{escape(label)}</span>'
-            f"<b>{macro.f1:.3f}</b><span>macro-F1, {macro.f1_low:.3f} to {macro.f1_high:.3f}</span>"
-            f"<span>micro-F1 {micro.f1:.3f}, {micro.f1_low:.3f} to {micro.f1_high:.3f}</span>{seen}"
-            f'<span class="quiet">{escape(RULES[head.quoted.rule])}</span></div>'
-        )
+        rule = RULES[head.states[-1].quoted.rule]
+        yield f'<div class="card {colour(i)}"><span>{escape(label)}</span>'
+        for state in head.states:
+            asked = state.at_075[-1]
+            yield (
+                f"<b>{state.quoted.mean('macro').f1:.3f}</b>"
+                f"<span>macro-F1, {_ends(state.quoted.mean('macro').f1_interval)}, distance "
+                f"{state.state}</span><span>precision at 0.75 {asked.precision or 0:.3f}, "
+                f"{_ends(asked.interval)}</span>"
+            )
+        yield f'{seen}<span class="quiet">{escape(rule)}</span></div>'
     yield "</div>"
+
+
+def _ends(interval: Interval | None) -> str:
+    low, high = interval or (0.0, 1.0)
+    return f"{low:.3f} to {high:.3f}"
 
 
 def _class_section(evaluation: Evaluation) -> Iterator[str]:
     yield "<h2>F1 of each class</h2>"
     yield (
-        "<p>Dots are F1, lines its interval; one line for each head, in the order and colours "
-        "above.</p>"
+        "<p>Dots are F1, lines its interval; for each head, in the order and colours above, a line "
+        "with the distance known and one with it unknown.</p>"
     )
     yield '<div class="chart">'
     for k, name in enumerate(CLASSES):
-        found = [head.quoted.classes[k] for head in evaluation.heads]
-        label = f"{escape(name)} <span class=quiet>({found[0].support:,})</span>"
-        if found[0].support:
-            marks = [Mark(i, one.f1, one.f1_low, one.f1_high) for i, one in enumerate(found)]
-            yield _row(label, marks, f"F1 of {name}", [f"{one.f1:.3f}" for one in found])
-        else:
-            yield _row(label, [], f"F1 of {name}", ["no rows"])
+        found = [(i, s.quoted.classes[k]) for i, _, h in _heads(evaluation) for s in h.states]
+        label = f"{escape(name)} <span class=quiet>({found[-1][1].support:,})</span>"
+        shown = [(i, one) for i, one in found if one.support]
+        marks = [Mark(i, one.f1, *one.f1_interval) for i, one in shown]
+        texts = [(i, f"{one.f1:.3f}") for i, one in shown] or [(0, "no rows")]
+        yield _row(label, marks, f"F1 of {name}", texts)
     yield f"{AXIS}</div>"
 
 
@@ -96,13 +104,13 @@ def _distance_section(evaluation: Evaluation) -> Iterator[str]:
         marks = [Mark(i, one.micro_f1) for i, one in enumerate(found)]
         flips = ["" if key == "recorded" else f", {one.flipped:.0%} flip" for one in found]
         values = [f"{one.micro_f1:.3f}{flip}" for one, flip in zip(found, flips, strict=True)]
-        yield _row(text, marks, f"micro-F1, distance {key}", values)
+        yield _row(text, marks, f"micro-F1, distance {key}", list(enumerate(values)))
     yield f"{AXIS}</div>"
 
 
-def _row(label: str, marks: Sequence[Mark], name: str, values: Sequence[str]) -> str:
-    described = f"{name}: {'; '.join(values)}"
-    texts = "".join(f'<span class="{colour(i)}">{text}</span>' for i, text in enumerate(values))
+def _row(label: str, marks: Sequence[Mark], name: str, values: Sequence[tuple[int, str]]) -> str:
+    described = f"{name}: {'; '.join(text for _, text in values)}"
+    texts = "".join(f'<span class="{colour(i)}">{text}</span>' for i, text in values)
     return (
         f'<div class="row"><div>{label}</div>{track(marks, described)}'
         f'<div class="values">{texts}</div></div>'
@@ -118,9 +126,10 @@ def _calibration_section(evaluation: Evaluation) -> Iterator[str]:
         "class; large dots stand for many rows. On the diagonal, 0.8 comes true 8 times in 10."
         f"{scaled}</p>"
     )
-    for i, label, head in _heads(evaluation):
-        yield f'<h3 class="{colour(i)}">{escape(label)}</h3><div class="plots">'
-        for found in head.calibration:
+    for i, label, state in ((i, n, state) for i, n, h in _heads(evaluation) for state in h.states):
+        title = f"{escape(label)}, distance {state.state}"
+        yield f'<h3 class="{colour(i)}">{title}</h3><div class="plots">'
+        for found in state.calibration:
             after = "" if found.error_after is None else f", scaled {found.error_after:.3f}"
             yield (
                 f"<figure>{reliability_plot(found.name, i, found.bins, found.bins_after)}"

@@ -1,9 +1,9 @@
 """What can be evaluated: a bundle, a run or a checkpoint, as one function."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,11 +11,13 @@ from numpy.typing import NDArray
 from geograph_types.bundle import MANIFEST_NAME, Bundle
 from geograph_types.errors import InputError
 from geograph_types.tagger import TypeTagger
+from geograph_types.thresholds import Thresholds
+from geograph_types_trainer.checkpoint.read import read_checkpoint
+from geograph_types_trainer.head_weights import HeadWeights, head_logits
+from geograph_types_trainer.metrics import Floats, sigmoid
+from geograph_types_trainer.run import Run
 
-if TYPE_CHECKING:
-    from geograph_types_trainer.head_weights import HeadWeights
-
-Predict: TypeAlias = Callable[[NDArray[np.float32], NDArray[np.int64]], NDArray[np.float32]]
+Predict: TypeAlias = Callable[[NDArray[np.float32], NDArray[np.int64]], Floats]
 """From raw embeddings [N, 512] and distance buckets [N] to probabilities [N, 7]."""
 
 PredictorKind: TypeAlias = Literal["bundle", "run", "checkpoint"]
@@ -27,7 +29,7 @@ class Predictor:
 
     name: str  # its path, as it was given
     kind: PredictorKind
-    thresholds: Mapping[str, float] | None  # its own, by class
+    thresholds: Thresholds | None  # its own
     predict: Predict
     bundle: Bundle | None = None
     # Digests of the datasets that it was trained on and tuned on, where known.
@@ -36,7 +38,7 @@ class Predictor:
 
 
 def open_predictor(path: Path) -> Predictor:
-    """Open a bundle's folder, a run's folder or a checkpoint; torch is not needed for a bundle."""
+    """Open a bundle's folder, a run's folder or a checkpoint."""
     if (path / MANIFEST_NAME).exists():
         return _from_bundle(path)
     if path.is_dir():
@@ -63,8 +65,6 @@ def _from_bundle(path: Path) -> Predictor:
 
 
 def _from_run(path: Path) -> Predictor:
-    from geograph_types_trainer.run import Run
-
     run = Run.load(path)
     return Predictor(
         str(path),
@@ -77,22 +77,8 @@ def _from_run(path: Path) -> Predictor:
 
 
 def _from_checkpoint(path: Path) -> Predictor:
-    from geograph_types_trainer.checkpoint.read import read_checkpoint
-
     return Predictor(str(path), "checkpoint", None, _predict_with(read_checkpoint(path).weights))
 
 
-def _predict_with(weights: "HeadWeights") -> Predict:
-    import torch
-
-    from geograph_types_trainer.head import TypeHead
-
-    head = TypeHead.from_weights(weights)
-
-    def predict(embeddings: NDArray[np.float32], buckets: NDArray[np.int64]) -> NDArray[np.float32]:
-        found: NDArray[np.float32] = head.probabilities(
-            torch.from_numpy(embeddings), torch.from_numpy(buckets)
-        ).numpy()
-        return found
-
-    return predict
+def _predict_with(weights: HeadWeights) -> Predict:
+    return lambda embeddings, buckets: sigmoid(head_logits(weights, embeddings, buckets))

@@ -6,6 +6,7 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
+from geograph_types.thresholds import DistanceState, Guarantee
 from geograph_types_trainer.evaluation.predictor import PredictorKind
 
 Split: TypeAlias = Literal["tes", "val", "all"]
@@ -17,6 +18,10 @@ Seen: TypeAlias = Literal["trained", "tuned"] | None
 """What rows served a head for before they are scored: some to train it, or all to tune it."""
 
 
+Interval: TypeAlias = tuple[float, float]
+"""Ends of a 95 % interval."""
+
+
 class ClassScore(msgspec.Struct, frozen=True):
     """Scores of one class."""
 
@@ -26,8 +31,7 @@ class ClassScore(msgspec.Struct, frozen=True):
     precision: float
     recall: float
     f1: float
-    f1_low: float  # ends of the 95 % interval
-    f1_high: float
+    f1_interval: Interval
     empty_draws: int  # of the 1,000 behind the interval, those without a row of the class
     average_precision: float | None  # None without support
 
@@ -41,8 +45,7 @@ class MeanScore(msgspec.Struct, frozen=True):
     precision: float
     recall: float
     f1: float
-    f1_low: float | None  # ends of the 95 % interval, for micro and macro
-    f1_high: float | None
+    f1_interval: Interval | None  # for micro and macro
 
 
 class Scores(msgspec.Struct, frozen=True):
@@ -55,6 +58,21 @@ class Scores(msgspec.Struct, frozen=True):
     def mean(self, name: str) -> MeanScore:
         """Return a mean by its name."""
         return next(mean for mean in self.means if mean.name == name)
+
+
+class TagPrecision(msgspec.Struct, frozen=True):
+    """How many of the tags from a threshold on are right, and how many rows get theirs so."""
+
+    threshold: float
+    tagged: int
+    right: int
+    interval: Interval  # exact, of the precision
+    coverage: float  # share of the rows with the class, or the classes, that are tagged
+
+    @property
+    def precision(self) -> float | None:
+        """The share of tags that are right; `None` without tags."""
+        return self.right / self.tagged if self.tagged else None
 
 
 class DistanceScore(msgspec.Struct, frozen=True):
@@ -93,10 +111,26 @@ class ClassCalibration(msgspec.Struct, frozen=True):
     error: float  # expected calibration error
     bins: tuple[ReliabilityBin, ...]  # without the empty ones
     # Fitted on validation rows; None, and no bins, if there are none.
-    scale: float | None
-    shift: float | None
-    error_after: float | None
-    bins_after: tuple[ReliabilityBin, ...]
+    line: tuple[float, float, float] | None = None  # scale, shift, and step for far distances
+    error_after: float | None = None
+    bins_after: tuple[ReliabilityBin, ...] = ()
+
+
+class StateEvaluation(msgspec.Struct, frozen=True):
+    """The results in one distance state: where it is known, or of all rows with it hidden."""
+
+    state: DistanceState
+    rows: int
+    scores: tuple[Scores, ...]  # the first at 0.5, the last is the one to quote
+    at_075: tuple[TagPrecision, ...]  # in class order, then of all classes together
+    certain: tuple[TagPrecision | None, ...]  # in class order; None without such a threshold
+    drone: tuple[DroneScore, ...]  # with the thresholds to quote
+    calibration: tuple[ClassCalibration, ...]  # in class order
+
+    @property
+    def quoted(self) -> Scores:
+        """The scores to quote: thresholds from validation, else the head's own, else 0.5."""
+        return self.scores[-1]
 
 
 class HeadEvaluation(msgspec.Struct, frozen=True):
@@ -105,15 +139,9 @@ class HeadEvaluation(msgspec.Struct, frozen=True):
     name: str  # its path, as it was given
     kind: PredictorKind
     seen: Seen
-    scores: tuple[Scores, ...]  # the first at 0.5, the last is the one to quote
-    drone: tuple[DroneScore, ...]  # with the thresholds to quote
+    states: tuple[StateEvaluation, ...]  # known, if there are such rows, and unknown
+    guarantee: Guarantee | None  # of the certain tags; None if none were looked for
     distances: tuple[DistanceScore, ...]
-    calibration: tuple[ClassCalibration, ...]  # in class order
-
-    @property
-    def quoted(self) -> Scores:
-        """The scores to quote: thresholds from validation, else the head's own, else 0.5."""
-        return self.scores[-1]
 
 
 class Evaluation(msgspec.Struct, frozen=True):

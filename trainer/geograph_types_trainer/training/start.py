@@ -17,10 +17,10 @@ from geograph_types.taxonomy import CLASSES
 from geograph_types_trainer.dataset.memory import TrainingData
 from geograph_types_trainer.device import DeviceName, choose_device
 from geograph_types_trainer.recipe import Recipe
+from geograph_types_trainer.review.verdicts import Verdicts
 from geograph_types_trainer.run import (
     CONFIGURATION_FILE,
     CURVES_FILE,
-    DEFAULT_THRESHOLDS,
     LOG_FILE,
     REPORT_FILE,
     STATE_FILE,
@@ -69,9 +69,17 @@ OnEpoch: TypeAlias = Callable[[EpochRecord], None]
 
 
 def start_run(
-    dataset: Path, out: Path, recipe: Recipe, device: DeviceName, on_epoch: OnEpoch
+    dataset: Path,
+    out: Path,
+    recipe: Recipe,
+    device: DeviceName,
+    on_epoch: OnEpoch,
+    verdicts: Path | None = None,
 ) -> Run:
-    """Train a head into the new folder `out`; `on_epoch` is called once an epoch is on disk."""
+    """Train a head into the new folder `out`; `on_epoch` is called once an epoch is on disk.
+
+    Verdicts are those of `review`.
+    """
     chosen = choose_device(device)
     if (out / CONFIGURATION_FILE).exists():
         raise InputError(
@@ -86,6 +94,7 @@ def start_run(
         device=chosen.type,
         dataset=DatasetReference(str(dataset.resolve()), ""),  # known once it is read
         recipe=recipe,
+        verdicts=DatasetReference(str(verdicts.resolve()), "") if verdicts else None,
     )
     return _fit(out, configuration, dataset, on_epoch)
 
@@ -131,6 +140,8 @@ def _train(
         raise InputError(
             f"{dataset} is not the dataset that {out} was started with: its digest differs"
         )
+    if configuration.verdicts is not None:
+        data, configuration = _with_verdicts(data, configuration, out)
     training = Training(data, configuration.recipe, device)
     if not (out / CONFIGURATION_FILE).exists():
         # Not before the dataset proves usable: a run that cannot start leaves nothing behind.
@@ -145,6 +156,19 @@ def _train(
         on_epoch(record)
     write_head(out, training.best_head().weights())
     return training.history, _report(training, data)
+
+
+def _with_verdicts(
+    data: TrainingData, configuration: Configuration, out: Path
+) -> tuple[TrainingData, Configuration]:
+    """Put what moderators said in place of labels; the file must still say the same."""
+    given = cast(DatasetReference, configuration.verdicts)
+    verdicts = Verdicts.read(Path(given.path))
+    if given.sha256 not in ("", verdicts.sha256):
+        raise InputError(f"{given.path} has changed since {out} was started: start a new run")
+    reference = DatasetReference(given.path, verdicts.sha256)
+    configuration = msgspec.structs.replace(configuration, verdicts=reference)
+    return verdicts.applied(data), configuration
 
 
 def _remove_leftovers(out: Path) -> None:
@@ -174,5 +198,4 @@ def _report(training: Training, data: TrainingData) -> RunReport:
         metrics=metrics,
         rows={split: len(data.rows_of(split)) for split in SPLITS},
         bad_rows=data.bad_rows,
-        thresholds=dict(DEFAULT_THRESHOLDS),
     )

@@ -9,8 +9,10 @@ const cards = Array.from(main.children, (element, place) => {
     element,
     place,
     tags: data.tags ? data.tags.split(",") : [],
+    certain: data.certain ? data.certain.split(",") : [],
     values: data.values ? data.values.split(" ").map(Number) : [],
     moderators: data.moderators ?? "",
+    sure: Boolean(data.certain),
     low: "low" in data,
     truncated: "truncated" in data,
     problems: "problems" in data,
@@ -51,7 +53,8 @@ function test() {
     return (
       !(about && card.failed) &&
       (type.value === "" || tagged.value === "either" ||
-        card.tags.includes(type.value) === (tagged.value === "yes")) &&
+        (tagged.value === "certainly" ? card.certain : card.tags).includes(type.value) ===
+        (tagged.value !== "no")) &&
       lowest <= value && value <= highest &&
       (show.value === "" || card[show.value]) &&
       (moderators.value === "" || card.moderators === moderators.value) &&

@@ -120,11 +120,13 @@ export class Card {
     this.model = scored.model;
     this.standIn = scored.stand_in;
     this.scores = scored.probabilities.map((probabilities, bucket) => ({
-      probabilities, tags: scored.tags[bucket], low: scored.low_confidence[bucket],
+      probabilities, tags: scored.tags[bucket], certain: scored.certain[bucket],
+      low: scored.low_confidence[bucket],
     }));
     this.found = {
       probabilities: this.classes.map((name) => answer.probabilities[name]),
       tags: answer.tags,
+      certain: answer.certain,
       low: answer.low_confidence,
       metres: answer.distance.metres,
       distance: answer.distance,
@@ -174,6 +176,9 @@ export class Card {
   draw() {
     const { said, bucket } = this;
     this.part(".tags").textContent = said.tags.join(", ");
+    this.part(".certain").textContent = `certain: ${said.certain.join(", ")}`;
+    this.part(".certain").hidden = said.certain.length === 0;
+    this.element.classList.toggle("sure", said.certain.length > 0);
     this.part(".low").hidden = !said.low;
     for (const [place, bar] of this.bars.entries()) {
       const value = said.probabilities[place];

@@ -3,7 +3,7 @@
 export function table(photos, classes) {
   const probabilities = classes.map((name) => `p_${name.toLowerCase().replaceAll(" ", "_")}`);
   const header = [
-    "photo", "status", "detail", "tags", "low_confidence", ...probabilities,
+    "photo", "status", "detail", "tags", "certain", "low_confidence", ...probabilities,
     "distance_metres", "distance_bucket", "distance_basis", "distance_source", "cross_grid",
     "model", "stand_in",
   ];
@@ -12,7 +12,8 @@ export function table(photos, classes) {
     const values = said.probabilities.map((value) => value.toFixed(7));
     const { metres, bucket, basis, source, cross_grid: crossGrid } = distance;
     const far = [metres ?? "", bucket, basis, source, crossGrid];
-    return [name, "ok", "", said.tags.join(","), said.low, ...values, ...far, model, standIn];
+    const tags = [said.tags.join(","), said.certain.join(","), said.low];
+    return [name, "ok", "", ...tags, ...values, ...far, model, standIn];
   });
   return [header, ...rows].map((row) => `${row.map(cell).join(",")}\r\n`).join("");
 }
