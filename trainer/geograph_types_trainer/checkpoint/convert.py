@@ -4,11 +4,12 @@ from pathlib import Path
 from typing import Final
 
 from geograph_types.errors import InputError
-from geograph_types.files.atomic import new_folder
+from geograph_types.files.atomic import new_file, new_folder
+from geograph_types_trainer.checkpoint.json_form import json_head
 from geograph_types_trainer.checkpoint.read import read_checkpoint
+from geograph_types_trainer.head_weights import SCALE
 from geograph_types_trainer.recipe import RECIPES
 from geograph_types_trainer.run import (
-    DEFAULT_THRESHOLDS,
     Configuration,
     DatasetReference,
     Run,
@@ -22,17 +23,23 @@ NOT_RECORDED: Final = "not recorded"
 """Stands for what a checkpoint does not say of its own making."""
 
 
-def export_checkpoint(run: Path, out: Path) -> None:
-    """Write the head of a complete run as a `.pth` file in the released form.
+def export_checkpoint(run: Path, out: Path) -> bool:
+    """Write the head of a complete run: as `.pth` in the released form, or as `.json`.
+
+    The released form has no place for a calibration; return whether one was left out.
 
     Raises:
         InputError: the folder is no complete run.
         OSError: the file cannot be written.
     """
+    made = Run.load(run)
+    if out.suffix.casefold() == ".json":
+        with new_file(out) as stream:
+            stream.write(json_head(made.weights))
+        return False
     from geograph_types_trainer.checkpoint.write import save_checkpoint
     from geograph_types_trainer.head import TypeHead
 
-    made = Run.load(run)
     epoch = made.metrics.get("best_epoch")
     save_checkpoint(
         TypeHead.from_weights(made.weights),
@@ -40,6 +47,7 @@ def export_checkpoint(run: Path, out: Path) -> None:
         None if epoch is None else int(epoch),
         made.metrics.get("validation_loss"),
     )
+    return SCALE in made.weights
 
 
 def import_checkpoint(path: Path, out: Path) -> Run:
@@ -72,5 +80,5 @@ def import_checkpoint(path: Path, out: Path) -> Run:
     with new_folder(out) as folder:
         write_configuration(folder, configuration)
         write_head(folder, checkpoint.weights)
-        write_report(folder, RunReport(metrics, {}, {}, dict(DEFAULT_THRESHOLDS)))
+        write_report(folder, RunReport(metrics, {}, {}))
     return Run.load(out)

@@ -17,10 +17,15 @@ def checkpoint() -> None:
 @click.argument("run", type=any_path)
 @click.argument("out", type=output_path)
 def export(run: Path, out: Path) -> int:
-    """Write the head of RUN to OUT, a .pth file that Geograph's own loader reads."""
+    """Write the head of RUN to OUT: a .pth file that Geograph's own loader reads, or .json.
+
+    The JSON file holds the same layers as lists of numbers, for other languages. A calibration that
+    'evaluate --keep' stored is in it, and is left out of a .pth file.
+    """
     from geograph_types_trainer.checkpoint.convert import export_checkpoint
 
-    export_checkpoint(run, out)
+    if export_checkpoint(run, out):
+        note("the head's calibration is left out: this form has no place for it")
     note(f"written: {out}")
     return 0
 
