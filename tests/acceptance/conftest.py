@@ -94,7 +94,7 @@ def _pictures(folder: Path, chance: random.Random) -> Iterator[Path]:
 def _prediction(chance: random.Random, bundle: Bundle) -> Prediction:
     values = [chance.betavariate(0.3, 1.5) for _ in CLASSES]
     metres = chance.choice([None, chance.uniform(1, 20_000)])
-    tags, low_confidence = final_tags(values, bundle.manifest.thresholds, None)
+    chosen = final_tags(values, bundle.manifest.thresholds.known, None)
     probabilities = dict(zip(CLASSES, values, strict=True))
     distance = Distance.from_metres(metres)
-    return Prediction(probabilities, tags, low_confidence, distance, bundle.label, False)
+    return Prediction(probabilities, *chosen, distance, bundle.label, False)

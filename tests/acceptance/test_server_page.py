@@ -133,7 +133,7 @@ def assert_shows(
     assert list(shown(card)) == list(CLASSES)
     numbers = [float(text) for text in shown(card).values()]
     assert numbers == pytest.approx(expected, abs=0.0051)
-    tags, low = final_tags(expected, tagger.bundle.manifest.thresholds, None)
+    tags, _, low = final_tags(expected, tagger.bundle.manifest.thresholds.known, None)
     expect(card.locator(".tags")).to_have_text(", ".join(tags))
     assert card.locator(".low").is_visible() == low
     for name, value, bar in zip(CLASSES, expected, card.locator("li").all(), strict=True):
@@ -251,7 +251,7 @@ def test_the_table(page: Page, tagger: TypeTagger, photos: list[Path]) -> None:
         values = at_all_distances(tagger, path)[bucket].tolist()
         columns = [f"p_{name.lower().replace(' ', '_')}" for name in CLASSES]
         assert [float(row[column]) for column in columns] == pytest.approx(values, abs=1e-5)
-        tags, low = final_tags(values, tagger.bundle.manifest.thresholds, None)
+        tags, _, low = final_tags(values, tagger.bundle.manifest.thresholds.known, None)
         assert (row["tags"], row["low_confidence"]) == (",".join(tags), str(low).lower())
         assert row["distance_bucket"] == str(bucket)
         assert (row["status"], row["model"]) == ("ok", tagger.bundle.label)
