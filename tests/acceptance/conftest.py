@@ -15,6 +15,7 @@ from geograph_types.errors import PhotoError, PhotoFault
 from geograph_types.photos.result import PhotoResult
 from geograph_types.tags import final_tags
 from geograph_types.taxonomy import CLASSES
+from geograph_types.thresholds import CertainThreshold, StateThresholds
 
 BROWSERS: Final = ("chromium", "chromium-browser", "google-chrome")
 COUNT: Final = 5_000
@@ -94,7 +95,9 @@ def _pictures(folder: Path, chance: random.Random) -> Iterator[Path]:
 def _prediction(chance: random.Random, bundle: Bundle) -> Prediction:
     values = [chance.betavariate(0.3, 1.5) for _ in CLASSES]
     metres = chance.choice([None, chance.uniform(1, 20_000)])
-    chosen = final_tags(values, bundle.manifest.thresholds.known, None)
+    certain = {name: CertainThreshold(0.8, 0.3) for name in CLASSES}
+    tags = bundle.manifest.thresholds.known.tags
+    chosen = final_tags(values, StateThresholds(tags, certain), None)
     probabilities = dict(zip(CLASSES, values, strict=True))
     distance = Distance.from_metres(metres)
     return Prediction(probabilities, *chosen, distance, bundle.label, False)

@@ -57,11 +57,13 @@ def expected(results: Results, view: View) -> Results:
         lowest, highest = float(view.get("from", 0)), float(view.get("to", 1))
         flags = {"low": said.low_confidence, "truncated": result.truncated}
         asked = flags | {"problems": bool(result.problems), "failed": False}
+        asked["sure"] = bool(said.certain)
+        tags = said.certain if view.get("tagged") == "certainly" else said.tags
         drone = result.types.replace("From Above", "From Drone")
         same = "agree" if set(said.tags) == set(drone.split(",")) else "differ"
-        wanted = {"yes": [True], "no": [False], "either": [True, False]}[view.get("tagged", "yes")]
+        wanted = {"no": [False], "either": [True, False]}.get(view.get("tagged", ""), [True])
         return (
-            (not kind or (kind in said.tags) in wanted)
+            (not kind or (kind in tags) in wanted)
             and lowest <= value_of(result, kind) <= highest
             and asked.get(view.get("show", ""), True)
             and ("moderators" not in view or (result.types != "" and same == view["moderators"]))
@@ -90,6 +92,8 @@ VIEWS: Final[tuple[View, ...]] = (
     {"class": "Cross Grid", "from": "0.6"},
     {"class": "Geograph", "tagged": "no", "from": "0.3"},
     {"class": "Aerial", "tagged": "either", "from": "0.2", "to": "0.25"},
+    {"class": "Inside", "tagged": "certainly"},
+    {"show": "sure"},
     {"from": "0.95"},
     {"to": "0.4"},
     {"show": "low"},
