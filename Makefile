@@ -19,7 +19,9 @@ FASTEST := tests/architecture/test_imports.py tests/runtime/distance tests/runti
 	tests/runtime/test_embedding.py tests/runtime/test_preprocess.py tests/runtime/test_tags.py \
 	tests/runtime/test_tag_sets.py tests/trainer/test_labels.py tests/trainer/test_metrics.py
 
-.PHONY: demo check test lint acceptance bench bench-quick mutation setup clean
+TOGETHER := --numprocesses 3 --dist loadscope --no-loadscope-reorder
+
+.PHONY: demo check test coverage lint acceptance bench bench-quick mutation setup clean
 
 setup: $(INSTALLED)
 
@@ -67,8 +69,11 @@ check: lint
 # In the order of files: by their numbers of tests, the longest test of all would come last, alone. A
 # third process for two processors, since many tests wait; one thread each, or they wait for each other.
 test: lint
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 3 --dist loadscope --no-loadscope-reorder \
-		--cov --cov-report=term
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(TOGETHER)
+
+# The same tests, and which lines and branches they reach; slower.
+coverage: $(INSTALLED)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(TOGETHER) --cov --cov-report=term
 
 # The long versions of tests that have a short one in `make test`, and those that need Chromium, for
 # the pages, or a network, for the wheel's extras.

@@ -9,7 +9,7 @@ from os import PathLike
 from pathlib import Path
 from typing import BinaryIO, Final, TypeAlias
 
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from geograph_types.decoding.formats import OPENERS, RAW_SUFFIXES, format_of
 from geograph_types.decoding.jpeg import (
@@ -160,10 +160,12 @@ def _named_faults(file: BinaryIO, size: int, name: str) -> Iterator[None]:
         file.seek(0)
         kind = format_of(file)
         detail = " ".join(str(error).split()) or type(error).__name__
+        if isinstance(error, UnidentifiedImageError):
+            detail = "its header is damaged"  # Pillow's own words name an object of Python
         if kind == "TIFF" and detail in NOT_READ:
             advice = f"a TIFF file with an {detail}: export it as JPEG"
             raise PhotoError(name, PhotoFault.UNSUPPORTED, advice) from None
-        raise PhotoError(name, PhotoFault.DAMAGED, f"a {kind} file: {detail}") from None
+        raise PhotoError(name, PhotoFault.DAMAGED, f"{kind}: {detail}") from None
 
 
 def _read_through(file: BinaryIO, size: int, name: str) -> None:

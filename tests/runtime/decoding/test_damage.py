@@ -115,7 +115,7 @@ def test_a_png_with_damaged_pixels_stays_refused() -> None:
     data = encoded(picture(), "PNG")
     for damaged in (data[:2000], data[:33] + data[40:], data.replace(b"IHDR", b"IHDX")):
         error = refusal(damaged)
-        assert (error.fault, error.detail[:6]) == (PhotoFault.DAMAGED, "a PNG ")
+        assert (error.fault, error.detail[:5]) == (PhotoFault.DAMAGED, "PNG: ")
 
 
 def cut(kind: str, length: int = 300) -> bytes:
@@ -147,7 +147,7 @@ def test_first_bytes_name_what_is_refused(name: str) -> None:
     data, fault, word = REFUSED[name]
     error = refusal(data)
     assert error.fault is fault
-    assert word in error.detail
+    assert word in error.detail and "<" not in error.detail
 
 
 def test_large_jpegs_are_read_at_a_fraction_and_others_are_not() -> None:
