@@ -2,18 +2,16 @@
 
 import functools
 import hashlib
-import http.server
 import json
 import re
 import shutil
 import sys
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import numpy as np
 import pytest
+from loopback import Handler, served
 
 from geograph_types import CLASSES
 from geograph_types.cli.main import main
@@ -25,23 +23,17 @@ README = Path(__file__).parents[2] / "README.md"
 STAND_IN = ["--weights", "random:0", "--precision", "fp32"]
 
 
-class QuietHandler(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, format: str, *args: object) -> None:
-        """Keep quiet."""
-
-
-@contextmanager
-def serving(folder: Path) -> Iterator[str]:
+def serving(folder: Path) -> AbstractContextManager[str]:
     """Serve a folder on loopback, as the simplest mirror there is."""
-    handler = functools.partial(QuietHandler, directory=str(folder))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}"
-        finally:
-            server.shutdown()
-            thread.join()
+
+    class Mirror(Handler):
+        def do_GET(self) -> None:
+            file = folder / self.path.removeprefix("/")
+            self.start(200 if file.is_file() else 404)
+            if file.is_file():
+                self.wfile.write(file.read_bytes())
+
+    return served(Mirror)
 
 
 @pytest.fixture(autouse=True)
