@@ -45,6 +45,24 @@ def test_rows_that_are_too_few_give_none() -> None:
     assert certain_threshold(held, sure, 0.5, PROMISE) is None
 
 
+@pytest.mark.parametrize("seed", range(20))
+def test_the_sequence_goes_on_while_the_exact_test_allows(seed: int) -> None:
+    """And the threshold is that of the last step but one."""
+    rng = np.random.default_rng(seed)
+    scores = rng.beta(0.6, 0.4, 900)
+    held = (rng.random(900) < scores).astype(np.uint8)
+    found = certain_threshold(held, scores, 0.5, PROMISE)
+    passed = []
+    for threshold in GRID[GRID >= 0.5]:
+        tagged = held[scores >= threshold]
+        if len(tagged) >= max(45, 0.1 * (scores >= 0.5).sum()):
+            errors = int((tagged == 0).sum())
+            passed.append(stats.binom.cdf(errors, len(tagged), 0.05) <= 0.1)
+    kept = passed.index(False)
+    started = len(GRID[GRID >= 0.5]) - len(passed)
+    assert found == (GRID[started + max(kept - 2, 0)] if kept else None)
+
+
 def wald(held: np.ndarray, scores: np.ndarray, lowest: float, promise: Guarantee) -> float | None:
     """A planted mistake: the normal approximation, which trusts any few rows without an error."""
     found = None
