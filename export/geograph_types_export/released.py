@@ -55,11 +55,6 @@ def fetch_head(name: str) -> Path:
 
     A file in the cache counts if its digest is right, however it came there; the network is not
     asked then, and nothing is written. Proxies are those of the environment.
-
-    Raises:
-        InputError: there is no release of this name, or the mirror is not an address.
-        DownloadError: the file cannot be fetched, or another one came; it was not kept.
-        CacheError: the cache cannot be written.
     """
     if name not in DIGESTS:
         raise InputError(
@@ -87,11 +82,7 @@ def fetch_head(name: str) -> Path:
 
 
 def heads_address() -> str:
-    """Return the address of the folder that holds the heads: Geograph's, or the mirror's.
-
-    Raises:
-        InputError: GEOGRAPH_TYPES_MIRROR is not an http or https address.
-    """
+    """Return the address of the folder that holds the heads: Geograph's, or the mirror's."""
     address = os.environ.get(MIRROR_VARIABLE) or GEOGRAPH
     try:
         parts = urlsplit(address)
@@ -108,11 +99,7 @@ def heads_address() -> str:
 
 
 def cache_folder() -> Path:
-    """Return the folder for fetched heads: GEOGRAPH_TYPES_CACHE, or the platform's for this user.
-
-    Raises:
-        CacheError: it is in the home folder of a user who has none.
-    """
+    """Return the folder of fetched heads: GEOGRAPH_TYPES_CACHE, or the platform's for the user."""
     named = os.environ.get(CACHE_VARIABLE)
     try:
         return Path(named or pooch.os_cache("geograph-types")).expanduser()

@@ -28,10 +28,6 @@ def read_torch_file(path: Path, *, script: bool) -> "dict[str, torch.Tensor]":
     """Read the tensors of a state dict or checkpoint, or of a TorchScript archive.
 
     An archive runs its own code when it is read: the caller has checked its digest.
-
-    Raises:
-        MissingExtraError: torch is not installed.
-        Exception: the file is damaged, or holds more than tensors and plain values.
     """
     try:
         import torch
@@ -46,11 +42,7 @@ def read_torch_file(path: Path, *, script: bool) -> "dict[str, torch.Tensor]":
 
 
 def as_array(tensor: "torch.Tensor") -> NDArray[np.float32]:
-    """Return a tensor's values; it has to hold them one by one, as floats.
-
-    Raises:
-        ValueError: quantised, complex, sparse, nested, of whole numbers, or without values.
-    """
+    """Return a tensor's values; it has to hold them one by one, as floats."""
     import torch
 
     floats = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
@@ -68,11 +60,7 @@ def shape_of(tensor: "torch.Tensor") -> tuple[int, ...]:
 
 
 def open_clip_tower(state: Mapping[str, Any]) -> "torch.nn.Module":
-    """Build open_clip's image tower: normalised pixels [N, 3, 224, 224] to embeddings [N, 512].
-
-    Raises:
-        MissingExtraError: open_clip is not installed.
-    """
+    """Build open_clip's image tower: normalised pixels [N, 3, 224, 224] to embeddings [N, 512]."""
     try:
         import open_clip
         import torch

@@ -41,12 +41,7 @@ class SourcedHead:
 
 
 def load_head(path: Path) -> SourcedHead:
-    """Load a training run's folder, or a checkpoint in the released form.
-
-    Raises:
-        InputError: a folder that is not a complete run.
-        CheckpointError: a file that is not of the released form.
-    """
+    """Load a training run's folder, or a checkpoint in the released form."""
     if path.is_dir():
         run = Run.load(path)
         source = HeadSource(
@@ -63,11 +58,7 @@ def load_head(path: Path) -> SourcedHead:
 
 
 def export_head(sourced: SourcedHead) -> HeadPart:
-    """Build a head's graph and verify it.
-
-    Raises:
-        DriftError: it does not compute what the head computes.
-    """
+    """Build a head's graph and verify it."""
     model = serialise(head_graph(sourced.weights))
     fidelity = verify_head(model, file_name("head"), sourced.weights)
     return HeadPart(model, sourced.source, fidelity, sourced.thresholds)
@@ -76,11 +67,7 @@ def export_head(sourced: SourcedHead) -> HeadPart:
 def export_encoder(
     weights: EncoderWeights, precision: Literal["fp32", "fp16"] = "fp32"
 ) -> EncoderPart:
-    """Build a floating-point encoder and hold it against the plain tower.
-
-    Raises:
-        DriftError: it does not compute what the tower computes.
-    """
+    """Build a floating-point encoder and hold it against the plain tower."""
     dtype = np.float16 if precision == "fp16" else np.float32
     model = serialise(encoder_graph(fold(weights.state, dtype)))
     fidelity = verify_encoder(model, precision, numpy_reference(weights.state))
@@ -94,10 +81,6 @@ def export_int8_encoder(
 
     The gate compares it with the encoder in float32, which is itself held against the plain tower,
     and by the tags of the bundle's head, if there is one.
-
-    Raises:
-        DriftError: the encoder in float32 does not compute what the tower computes.
-        GateError: no version is near enough to float32.
     """
     tower = fold(weights.state)
     graph = encoder_graph(tower)
@@ -129,11 +112,7 @@ def int8_fidelity(
 
 
 def head_tags(bundle: Path) -> HeadTags | None:
-    """Return the tags of a bundle's head; `None` without a head.
-
-    Raises:
-        BundleError: the bundle is damaged.
-    """
+    """Return the tags of a bundle's head; `None` without a head."""
     if not bundle.is_dir() or not any(bundle.iterdir()):
         return None
     opened = Bundle.open(bundle)

@@ -31,13 +31,6 @@ def recheck_encoders(
         weights: those that its manifest names.
         reference: of these weights.
         photos: those that int8 was fitted to and judged on; drawn scenes if there are none.
-
-    Raises:
-        BundleError: a file is damaged.
-        WeightsError: the weights are not those of the bundle.
-        DriftError: an encoder does not compute what the reference computes, as nearly as its
-            precision allows.
-        RecheckError: int8 does not pass the gate on these photos.
     """
     source = bundle.manifest.encoder
     if source is None or source.sha256 != weights.sha256:
@@ -67,23 +60,13 @@ def _recheck_int8(bundle: Bundle, model: bytes, sample: Sample) -> Fidelity:
 
 
 def recheck_head(bundle: Bundle, path: Path) -> Fidelity:
-    """Hold a bundle's head against the run or checkpoint that it came from.
-
-    Raises:
-        BundleError: there is no head, or it is damaged.
-        DriftError: it is another head.
-    """
+    """Hold a bundle's head against the run or checkpoint that it came from."""
     file = bundle.find("head")
     return verify_head(bundle.read(file), file.path, load_head(path).weights)
 
 
 def recheck_taggers(bundle: Bundle) -> Iterator[Fidelity]:
-    """Hold every tagger of a bundle against its encoder and head, one run after the other.
-
-    Raises:
-        BundleError: a file is damaged.
-        DriftError: a tagger does not compute what its parts compute.
-    """
+    """Hold every tagger of a bundle against its encoder and head, one run after the other."""
     for file in bundle.manifest.files:
         if file.role == "tagger":
             encoder, head = bundle.find("encoder", file.precision), bundle.find("head")

@@ -42,13 +42,7 @@ VERSION_HEX: Final = 12
 
 
 def check_place(path: Path, encoder: EncoderSource | None = None) -> None:
-    """Check, before any work is done, that a part could be put into a bundle.
-
-    Raises:
-        BundleError: what is at `path` is not a bundle, or a damaged one, or the working directory;
-            or it has an encoder of other weights than this one.
-        OutputError: nothing can be written there.
-    """
+    """Check, before any work is done, that a part could be put into a bundle."""
     _, manifest = _open(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -66,11 +60,6 @@ def write_bundle(path: Path, *parts: EncoderPart | HeadPart) -> Bundle:
     if its weights are others; other weights are not replaced. If there are both, each encoder is
     there once more with the head behind it, in one file. The folder is made if there is none, and
     the same parts give the same bytes.
-
-    Raises:
-        BundleError: as `check_place`; what is at `path` is left as it is.
-        DriftError: encoder and head together do not compute what they do apart.
-        OutputError: the folder cannot be written.
     """
     with _alone(path):
         contents, manifest = _open(path)

@@ -73,11 +73,7 @@ class GraphBuilder:
         return names[0]
 
     def include(self, model: ModelProto) -> None:
-        """Add all nodes and constants of another model; tensors of the same name become one.
-
-        Raises:
-            ValueError: both have a node, or different constants, of the same name.
-        """
+        """Add all nodes and constants of another model; tensors of the same name become one."""
         taken = {output for node in self._nodes for output in node.output}
         for node in model.graph.node:
             if taken.intersection(node.output):

@@ -96,9 +96,6 @@ def find_accepted(
         fitted: photos that it was calibrated on; the order in which products are kept is theirs.
         held_out: photos that it was not calibrated on, to judge it by.
         tags: of the bundle's head, if there is one.
-
-    Raises:
-        GateError: none passes.
     """
     model = _model(tower.quantised, fitted)
     figures = measure(model, held_out, tags)

@@ -40,9 +40,6 @@ def photos_in(folder: Path) -> CalibrationPhotos:
     """Read the photos of a folder and its subfolders, as `find_photos` lists them.
 
     At most 256 are used, spread evenly over the folder; those that cannot be used are left out.
-
-    Raises:
-        InputError: there are fewer than 32 photos.
     """
     files = list(find_photos([folder]))
     chosen = files[:: max(1, -(-len(files) // MOST))]

@@ -66,11 +66,7 @@ def numpy_reference(state: TowerState) -> Reference:
 
 
 def open_clip_reference(state: TowerState) -> Reference:
-    """Return open_clip's tower.
-
-    Raises:
-        MissingExtraError: torch or open_clip is not installed.
-    """
+    """Return open_clip's tower."""
     tower = with_torch.open_clip_tower(state)
     return Reference(with_torch.OPEN_CLIP, partial(with_torch.open_clip_embeds, tower))
 
@@ -102,12 +98,7 @@ def cosines(a: Embeds, b: Embeds) -> NDArray[np.float64]:
 def verify_encoder(
     model: bytes, precision: Literal["fp32", "fp16"], reference: Reference
 ) -> Fidelity:
-    """Compare a floating-point encoder on the CPU with a reference, alone and in batches.
-
-    Raises:
-        DriftError: a cosine under 0.99999, a difference over 1e-3, or a vector that depends by
-            more than 1e-5 on the rest of its batch; in float16 0.9999, 0.1, and 0.01.
-    """
+    """Compare a floating-point encoder on the CPU with a reference, alone and in batches."""
     path = file_name("encoder", precision)
     bounds = FP32 if precision == "fp32" else FP16
     pixels = check_photos()
@@ -138,11 +129,7 @@ def verify_encoder(
 
 
 def verify_tagger(model: bytes, path: str, encoder: bytes, head: bytes) -> Fidelity:
-    """Compare a joined graph with its parts, one run after the other.
-
-    Raises:
-        DriftError: a probability or a number of an embedding differs by more than 1e-5.
-    """
+    """Compare a joined graph with its parts, one run after the other."""
     reference = "the bundle's encoder and head, one after the other"
     pixels = check_photos(TAGGER_PHOTOS)
     buckets = np.linspace(0, UNKNOWN_BUCKET, TAGGER_PHOTOS).astype(np.int64)
@@ -159,12 +146,7 @@ def verify_tagger(model: bytes, path: str, encoder: bytes, head: bytes) -> Fidel
 
 
 def verify_head(model: bytes, path: str, weights: HeadWeights) -> Fidelity:
-    """Compare a head with numpy in float64 over all distance buckets.
-
-    Raises:
-        DriftError: a probability differs by more than 1e-6, or a logit by more than that share of
-            the largest.
-    """
+    """Compare a head with numpy in float64 over all distance buckets."""
     reference = "probabilities of the head in numpy, random embeddings in all distance buckets"
     rng = np.random.default_rng(CHECK_SEED)
     buckets = np.repeat(np.arange(BUCKET_COUNT, dtype=np.int64), HEAD_ROWS_A_BUCKET)

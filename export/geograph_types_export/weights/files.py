@@ -37,9 +37,6 @@ def read_tower(path: Path) -> TowerState:
 
     The file's form is told by its contents: safetensors, or what only torch reads (a state dict or
     checkpoint of `torch.save`, or OpenAI's own TorchScript archive).
-
-    Raises:
-        WeightsError: the file is missing, damaged, of another model, or needs torch.
     """
     start = _first_bytes(path)
     # Before the pickle: the length that a safetensors file starts with may begin like one.

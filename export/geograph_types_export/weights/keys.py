@@ -54,11 +54,7 @@ PROJECTION: Final = "visual_projection.weight"
 
 
 def by_open_clip_keys(source: str, tensors: Mapping[str, StoredTensor]) -> dict[str, StoredTensor]:
-    """Return the image tower by open_clip's keys; the text tower is left out.
-
-    Raises:
-        WeightsError: the tensors are named in none of the ways.
-    """
+    """Return the image tower by open_clip's keys; the text tower is left out."""
     tensors = without_wrappers(tensors)
     if any(key.startswith(OPEN_CLIP) for key in tensors):
         return {k.removeprefix(OPEN_CLIP): t for k, t in tensors.items() if k.startswith(OPEN_CLIP)}

@@ -48,9 +48,6 @@ def load_weights(spec: str) -> EncoderWeights:
     Args:
         spec: "openai", "random:SEED" (a stand-in), a file's path, or "auto" (openai if it is
             available, and "random:0" otherwise).
-
-    Raises:
-        WeightsError: they are unavailable, or not those of CLIP ViT-B/32.
     """
     if spec.startswith(RANDOM):
         return _load_stand_in(spec)

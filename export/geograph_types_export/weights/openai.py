@@ -29,9 +29,6 @@ def fetch_openai() -> Path:
     """Return the file from the hub client's cache, or fetch it there; see `check_openai`.
 
     The client's settings apply: HF_HUB_OFFLINE, HF_ENDPOINT, HF_HOME, and the proxies.
-
-    Raises:
-        WeightsError: it is not in the cache and cannot be fetched.
     """
     # Otherwise its requests say which torch is installed and which program runs it. Read on import.
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
@@ -54,11 +51,7 @@ def fetch_openai() -> Path:
 
 
 def check_openai(path: Path) -> None:
-    """Check the digest of a cached file: nothing fetches it again before it is deleted.
-
-    Raises:
-        WeightsError: it is not the published file, or cannot be read.
-    """
+    """Check the digest of a cached file: nothing fetches it again before it is deleted."""
     try:
         problem = "" if file_sha256(path) == SHA256 else "is cut off, damaged or another one"
     except OSError as error:

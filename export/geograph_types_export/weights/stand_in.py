@@ -55,9 +55,6 @@ def stand_in_tower(seed: int, layers: int = LAYERS) -> TowerState:
     Args:
         seed: from 0 up to 2^63 - 1; the same seed gives the same weights.
         layers: at least two; fewer than twelve for tests.
-
-    Raises:
-        InputError: the seed is negative or too large.
     """
     if not 0 <= seed < 2**63:
         raise InputError(f"seed is {seed}: it must be from 0 to 2^63 - 1")

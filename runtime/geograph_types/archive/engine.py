@@ -12,11 +12,7 @@ Engine: TypeAlias = Callable[[Job, Sequence[Shard]], Iterator[Outcome]]
 
 
 def run_job(job: Job, shards: Sequence[Shard], engine: Engine) -> Iterator[Outcome]:
-    """Make the shards that are missing, and yield the outcome of each, finished ones first.
-
-    Raises:
-        EngineError: a problem that every shard would meet, such as a full disk.
-    """
+    """Make the shards that are missing, and yield the outcome of each, finished ones first."""
     waiting = []
     for shard in shards:
         if counts := finished_counts(job, shard):

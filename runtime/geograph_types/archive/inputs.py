@@ -26,12 +26,7 @@ class InputSource(Protocol):
         """List inputs of a kind in an order that depends on their names alone."""
 
     def fetch(self, name: str, folder: Path) -> Path:
-        """Return a path from which an input can be read: a copy in `folder`, if need be.
-
-        Raises:
-            PhotoError: it cannot be fetched.
-            OSError: the copy cannot be written.
-        """
+        """Return a path from which an input can be read: a copy in `folder`, if need be."""
 
 
 def open_input(address: str) -> InputSource:
@@ -125,9 +120,6 @@ def with_labels(
     """Add to photos what a labels file says, which names them from `folder`.
 
     The rows' keys go into `used`.
-
-    Raises:
-        InputError: it names none of the photos.
     """
     for item in items:
         key = label_key(folder / item.name)

@@ -17,11 +17,7 @@ _maker: ShardMaker | None = None
 
 
 def run_locally(job: Job, shards: Sequence[Shard], processes: int) -> Iterator[Outcome]:
-    """Make shards, in this process if there is to be one, and yield outcomes as they come.
-
-    Raises:
-        EngineError: a process was killed.
-    """
+    """Make shards, in this process if there is to be one, and yield outcomes as they come."""
     processes = min(processes, len(shards))
     if processes <= 1:
         yield from map(ShardMaker(job), shards)

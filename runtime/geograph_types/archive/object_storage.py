@@ -35,11 +35,7 @@ class ObjectStorage:
     """
 
     def __init__(self, address: str) -> None:
-        """Open it.
-
-        Raises:
-            InputError: the address or the storage is refused.
-        """
+        """Open it, or refuse the address."""
         self._address = address
         try:
             self._files, folder = fs.FileSystem.from_uri(_quoted(address))
@@ -70,12 +66,7 @@ class ObjectStorage:
                 yield InputItem(os.fsencode(name), info.size or 0, info.mtime_ns or 0)
 
     def fetch(self, name: str, folder: Path) -> Path:
-        """Copy an object.
-
-        Raises:
-            PhotoError: it cannot be read.
-            OSError: the copy cannot be written.
-        """
+        """Copy an object."""
         handle, copy = tempfile.mkstemp(dir=folder, suffix=PurePosixPath(name).suffix)
         with open(handle, "wb") as stream:
             for chunk in self._chunks(name):

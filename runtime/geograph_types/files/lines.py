@@ -39,11 +39,7 @@ LINE_LIMIT: Final = 1 << 20
 
 @contextmanager
 def open_input(path: Path) -> Iterator[BinaryIO]:
-    """Open a file or a pipe, to be read to its end: a pipe cannot be opened again.
-
-    Raises:
-        InputError: it cannot be opened.
-    """
+    """Open a file or a pipe, to be read to its end: a pipe cannot be opened again."""
     try:
         stream = path.open("rb")
     except OSError as error:
@@ -103,9 +99,6 @@ def read_lines(stream: BinaryIO, path: Path) -> Iterator[bytes]:
 
     A gzipped file is recognised by its first bytes and unpacked in a thread of its own. What a line
     has beyond `LINE_LIMIT` bytes is lost, so that a bad line costs no memory.
-
-    Raises:
-        InputError: it cannot be read, or its gzip stream is cut off or damaged.
     """
     try:
         head, stream = peek(stream, len(GZIP_MAGIC))

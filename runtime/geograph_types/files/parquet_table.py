@@ -137,10 +137,6 @@ def new_table(path: Path) -> Iterator[TableWriter]:
     """Write a table batch by batch, in constant memory; it is there when the block ends well.
 
     A table needs at least one `write`, for its columns; it may be of no rows.
-
-    Raises:
-        InputError: there was none.
-        OSError: it cannot be written. What was at `path` stays.
     """
     with new_file(path) as stream, closing(TableWriter(stream)) as writer:
         yield writer

@@ -98,11 +98,7 @@ def parquet_metadata(stream: BinaryIO, path: Path) -> dict[str, Any]:
 
 
 def dataset_metadata(path: Path) -> dict[str, Any]:
-    """Read the provenance and counts that the writer of a file kept; empty if there are none.
-
-    Raises:
-        InputError: not a Parquet file.
-    """
+    """Read the provenance and counts that the writer of a file kept; empty if there are none."""
     with open_input(path) as stream:
         return parquet_metadata(stream, path)
 
@@ -114,9 +110,6 @@ def read_parquet(
 
     Yields:
         What decodes each batch, in order; there is one at least.
-
-    Raises:
-        InputError: not a Parquet file, damaged, or without the columns that are needed.
     """
     file = _open(stream, path, READ_BYTES)
     names = _columns(file.schema_arrow, path, all_columns)

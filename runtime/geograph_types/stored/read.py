@@ -62,21 +62,13 @@ def read_rows(path: Path, distances: Distances | None = None) -> Iterator[RowBat
 
     Yields:
         Batches in order; a bad row becomes an error of its batch.
-
-    Raises:
-        InputError: the file cannot be read, or is none of these; or `distances` does not fit.
-        MissingExtraError: Parquet without pyarrow.
     """
     for decode in undecoded_rows(path, distances):
         yield check_rows(decode())
 
 
 def read_dataset(path: Path) -> Iterator[DatasetBatch]:
-    """Read the rows that can be scored, with all columns, from Parquet or JSON Lines.
-
-    Raises:
-        InputError: the file cannot be read, or a column is missing.
-    """
+    """Read the rows that can be scored, with all columns, from Parquet or JSON Lines."""
     with open_input(path) as opened:
         head, stream = peek(opened, len(PARQUET_MAGIC))
         for decode in published_rows(head, stream, path, all_columns=True):

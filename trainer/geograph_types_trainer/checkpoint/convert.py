@@ -27,10 +27,6 @@ def export_checkpoint(run: Path, out: Path) -> bool:
     """Write the head of a complete run: as `.pth` in the released form, or as `.json`.
 
     The released form has no place for a calibration; return whether one was left out.
-
-    Raises:
-        InputError: the folder is no complete run.
-        OSError: the file cannot be written.
     """
     made = Run.load(run)
     if out.suffix.casefold() == ".json":
@@ -55,11 +51,6 @@ def import_checkpoint(path: Path, out: Path) -> Run:
 
     The file says neither how it was trained nor on what: the run names the published recipe, and
     says of the rest that it is not recorded. Its `validation_loss` is the file's `loss`.
-
-    Raises:
-        CheckpointError: the file is not of the released form.
-        InputError: there is something at `out` already.
-        OSError: the folder cannot be written.
     """
     if out.exists():
         raise InputError(f"{out} is there already: name a new folder")

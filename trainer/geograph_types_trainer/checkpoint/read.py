@@ -107,11 +107,7 @@ class Checkpoint:
 
 
 def read_checkpoint(path: Path) -> Checkpoint:
-    """Read a checkpoint of the released form.
-
-    Raises:
-        CheckpointError: the file is missing, damaged, or not of the released form.
-    """
+    """Read a checkpoint of the released form."""
     data = _read(path)
     try:
         parts = _archive_parts(data)

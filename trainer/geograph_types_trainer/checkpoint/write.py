@@ -23,9 +23,6 @@ def save_checkpoint(head: TypeHead, path: Path, epoch: int | None, loss: float |
     """Write a head with the state of an optimizer that has not yet stepped.
 
     The file is there in full or not at all; `loss` is that of the validation rows after `epoch`.
-
-    Raises:
-        OSError: the file cannot be written.
     """
     parameters = list(range(len(list(head.parameters()))))
     values = {

@@ -28,10 +28,6 @@ def convert_dataset(
 
     Returns:
         How many rows were written, and those that were left out.
-
-    Raises:
-        InputError: the source cannot be read, has no usable row or too many bad ones.
-        OSError: the target cannot be written.
     """
     with open_dataset(source, max_bad) as reader, new_table(target) as table:
         for batch in track(reader.batches(), reader.rows):

@@ -51,9 +51,6 @@ class TrainingData:
 
         Embeddings are held as float16, however they are stored, so that the same rows give the
         same weights; 430,000 rows take 440 MB.
-
-        Raises:
-            InputError: the file cannot be read, has no usable row, or has too many bad ones.
         """
         with open_dataset(path) as source:
             columns = Columns(source.rows)

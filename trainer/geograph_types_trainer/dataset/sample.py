@@ -28,10 +28,6 @@ def sample_dataset(source: Path, target: Path, rows: int, seed: int = 0) -> tupl
     that scores are those of the whole; in training all rows of rare classes are kept. The file's
     metadata has, under `kept`, rows kept and there were, by split, in all and by class. The same
     seed chooses the same rows, whatever their order.
-
-    Raises:
-        InputError: the source cannot be read, or has fewer rows, or more rows of rare classes.
-        OSError: the target cannot be written.
     """
     with open_dataset(source) as reader:
         strata = _read_strata(reader)

@@ -111,22 +111,14 @@ class DatasetSource:
         return parquet_metadata(self._stream, self._path) if self.is_parquet else {}
 
     def batches(self) -> Iterator[DatasetBatch]:
-        """Read the usable rows from the first on; of rows with the same id, the first counts.
-
-        Raises:
-            InputError: the file cannot be read, has no usable row, or too many bad ones.
-        """
+        """Read the usable rows from the first on; of rows with the same id, the first counts."""
         for batch, _ in self.labelled():
             yield batch
 
     def labelled(
         self, rule: CrossGridRule = CrossGridRule.DISTANCE
     ) -> Iterator[tuple[DatasetBatch, Targets]]:
-        """Read the usable rows and what they teach, in batches that are not empty.
-
-        Raises:
-            InputError: as `batches`.
-        """
+        """Read the usable rows and what they teach, in batches that are not empty."""
         self.lines, self.bad = 0, BadRows()
         seen = SeenIds()
         self._stream.seek(0)
@@ -155,11 +147,7 @@ class DatasetSource:
 
 @contextmanager
 def open_dataset(path: Path, max_bad: float = DEFAULT_MAX_BAD) -> Iterator[DatasetSource]:
-    """Open a dataset, of which a share of bad rows is tolerated; a pipe is copied first.
-
-    Raises:
-        InputError: it cannot be opened.
-    """
+    """Open a dataset, of which a share of bad rows is tolerated; a pipe is copied first."""
     with open_input(path) as opened, as_seekable(opened) as stream:
         yield DatasetSource(path, stream, max_bad)
 

@@ -55,9 +55,6 @@ def read_review_rows(
 
     Lines of results have their scores. A catalogue's photos have the ids that `labels` gives them,
     else those that `embed` makes of their names.
-
-    Raises:
-        InputError: the file is none of these.
     """
     with open_input(path) as stream:
         head = stream.read(1 << 12)

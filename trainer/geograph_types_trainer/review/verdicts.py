@@ -25,11 +25,7 @@ class Verdicts:
 
     @classmethod
     def read(cls, path: Path) -> "Verdicts":
-        """Read a CSV file with columns gridimage_id, tag and verdict: yes, no or skip.
-
-        Raises:
-            InputError: it is none, or says both yes and no of one tag of a photo.
-        """
+        """Read a CSV file with columns gridimage_id, tag and verdict: yes, no or skip."""
         names, rows = read_rows(path)
         if missing := {"gridimage_id", "tag", "verdict"}.difference(names):
             raise InputError(
@@ -51,11 +47,7 @@ class Verdicts:
         return cls(path, hashlib.sha256(path.read_bytes()).hexdigest(), said)
 
     def applied(self, data: TrainingData) -> TrainingData:
-        """Put the verdicts in place of the labels; rows with one count in full (weight 1).
-
-        Raises:
-            InputError: no row of the dataset has a verdict.
-        """
+        """Put the verdicts in place of the labels; rows with one count in full (weight 1)."""
         labels, weights = data.labels.copy(), data.weights.copy()
         places = {number: place for place, number in enumerate(data.ids.tolist())}
         judged = [
