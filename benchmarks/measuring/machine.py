@@ -2,6 +2,7 @@
 
 import os
 import re
+import sys
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -90,9 +91,16 @@ def this_machine() -> Machine:
         versions={name: version for name in LIBRARIES if (version := _version(name))},
         threads={name: os.environ[name] for name in THREAD_VARIABLES if name in os.environ},
         cpus=usable_cpus(),
-        load=os.getloadavg()[0],
+        load=_load(),
         taken=_taken(),
     )
+
+
+def _load() -> float:
+    """Return how many processes were at work in the last minute; Windows does not count them."""
+    if sys.platform == "win32":
+        return 0.0
+    return os.getloadavg()[0]
 
 
 def _taken() -> float:

@@ -134,15 +134,6 @@ def test_output_that_ends_early_and_a_full_one_are_named(bundle: Path, scenes: P
     assert "standard output cannot be written (No space left on device): make room" in line
 
 
-def test_a_system_that_is_not_supported_is_named() -> None:
-    program = (
-        "import sys; sys.modules['fcntl'] = None; from geograph_types.cli.main import main; "
-        "sys.exit(main(['tag', 'x.jpg', '--bundle', 'model']))"
-    )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
-    assert "runs on Linux" in error_line(done, 2)
-
-
 def test_bundle_show_and_doctor_say_what_it_holds(run: Run, bundle: Path) -> None:
     shown, found = run("bundle", "show", bundle), run("doctor", "--bundle", bundle)
     assert shown.returncode == found.returncode == 0, found.stdout

@@ -1,5 +1,6 @@
 """The program `geograph-types`: find the command, run it, and turn errors into exit statuses."""
 
+import io
 import os
 import sys
 import warnings
@@ -17,11 +18,6 @@ EXIT_COULD_NOT_RUN: Final = 2
 EXIT_INTERRUPTED: Final = 130
 EXIT_BROKEN_PIPE: Final = 141
 """As a shell shows it for a program that SIGPIPE ended."""
-
-UNIX_MODULES: Final = frozenset({"fcntl", "resource"})
-NO_UNIX: Final = (
-    "geograph-types runs on Linux: on Windows, install it in the Windows Subsystem for Linux (WSL)"
-)
 
 OWN_PACKAGES: Final = ("", "geograph_types", "geograph_types_trainer", "geograph_types_export")
 
@@ -90,8 +86,6 @@ def main(arguments: Sequence[str]) -> int:
     except GeographTypesError as error:
         return _fail(str(error), error.exit_status)
     except ModuleNotFoundError as error:
-        if error.name in UNIX_MODULES:
-            return _fail(NO_UNIX, EXIT_COULD_NOT_RUN)
         called = _called(entries, arguments)
         module = (error.name or "").partition(".")[0]
         if called is None or module in OWN_PACKAGES:  # a fault of ours, to be seen
@@ -126,4 +120,7 @@ def _called(entries: dict[str, CommandEntry], arguments: Sequence[str]) -> Comma
 
 def run() -> None:
     """Run the program with the arguments of the process, and end the process."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # UTF-8 whatever the code page, also redirected
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
     sys.exit(main(sys.argv[1:]))

@@ -7,18 +7,16 @@ import sys
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
-from multiprocessing import Pipe
-from multiprocessing.connection import Connection
 from pathlib import Path
-from queue import LifoQueue
-from threading import Lock
-from typing import Final
+from queue import Empty, LifoQueue, SimpleQueue
+from threading import Lock, Thread
+from typing import IO, Final
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from geograph_types.decoding.process import READY, Options, Refusal, Reply
+from geograph_types.decoding.process import READY, Options, Refusal, Reply, receive, send
 from geograph_types.distance.exif import ExifPlaces
 from geograph_types.errors import DecoderError, PhotoError, PhotoFault
 from geograph_types.preprocess import CROP
@@ -97,33 +95,81 @@ class DecoderPool:
             self._idle.put(decoder)
 
 
+class _Process:
+    """A process that decodes; a thread reads what it answers, so that waiting can end in time."""
+
+    def __init__(self, arguments: list[str]) -> None:
+        # -P: a module in the current folder, where strangers' photos may lie, is never imported.
+        command = [sys.executable, "-P", "-m", "geograph_types.decoding.process", *arguments]
+        search_path = os.pathsep.join(filter(None, sys.path))
+        environment = {**os.environ, **ENVIRONMENT, "PYTHONPATH": search_path}
+        self._process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment
+        )
+        self._answers: SimpleQueue[bytes] = SimpleQueue()
+        Thread(target=self._read, daemon=True).start()
+
+    def _read(self) -> None:
+        with suppress(EOFError, OSError), pipe(self._process.stdout) as answers:
+            while True:
+                self._answers.put(receive(answers))
+        self._answers.put(b"")
+
+    def send(self, message: bytes) -> None:
+        send(pipe(self._process.stdin), message)
+
+    def receive(self, seconds: float) -> bytes | None:
+        """Return its answer; `None` if there is none in time, EOFError if it has ended."""
+        with suppress(Empty):
+            if answer := self._answers.get(timeout=seconds):
+                return answer
+            raise EOFError
+        return None
+
+    def kill(self) -> None:
+        self._process.kill()
+
+    def end(self) -> str:
+        """Kill it and clean up; return how it ended."""
+        self._process.kill()
+        with suppress(OSError):
+            pipe(self._process.stdin).close()
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(REAP_LIMIT)
+        status = self._process.returncode
+        if status is None:
+            return "it does not end"
+        return signal.Signals(-status).name if status < 0 else f"exit status {status}"
+
+
+def pipe(stream: IO[bytes] | None) -> IO[bytes]:
+    """Return a stream that was asked for."""
+    assert stream is not None
+    return stream
+
+
 class _Decoder:
     """One process, started again when it was lost."""
 
     def __init__(self, options: Options, time_limit: float) -> None:
-        self._options = msgspec.json.encode(options).decode()
+        self._arguments = [str(time_limit), msgspec.json.encode(options).decode()]
         self._time_limit = time_limit
-        self._running: tuple[subprocess.Popen[bytes], Connection] | None = None
+        self._running: _Process | None = None
         self._closed = False
         self._lock = Lock()
 
     def decode(self, path: Path) -> PhotoPixels:
-        process, connection = self._running or self._start()
+        process = self._running or self._start()
         try:
-            connection.send_bytes(os.fsencode(path.absolute()))
-            if not connection.poll(self._time_limit):
-                self.stop()
-                detail = (
-                    f"not decoded within {self._time_limit:g} seconds: export it smaller, as JPEG"
-                )
-                raise PhotoError(str(path), PhotoFault.TOO_SLOW, detail)
-            answer = connection.recv_bytes()
+            process.send(os.fsencode(path.absolute()))
+            answer = process.receive(self._time_limit)
         except (EOFError, OSError):
-            self.stop()
-            detail = (
-                f"its decoder ended ({_ending(process)}): open it elsewhere and export it again"
-            )
+            detail = f"its decoder ended ({self.stop()}): open it elsewhere and export it again"
             raise PhotoError(str(path), PhotoFault.DECODER_DIED, detail) from None
+        if answer is None:
+            self.stop()
+            detail = f"not decoded within {self._time_limit:g} seconds: export it smaller, as JPEG"
+            raise PhotoError(str(path), PhotoFault.TOO_SLOW, detail)
         reply = msgspec.msgpack.decode(answer, type=Reply)
         if isinstance(reply, Refusal):
             raise PhotoError(str(path), reply.fault, reply.detail)
@@ -135,56 +181,25 @@ class _Decoder:
         with self._lock:
             self._closed = True
             if self._running:
-                self._running[0].kill()
+                self._running.kill()
 
-    def stop(self) -> None:
-        """End the process and clean up; only while no thread decodes."""
-        if self._running is None:
-            return
-        (process, connection), self._running = self._running, None
-        process.kill()
-        connection.close()
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(REAP_LIMIT)
+    def stop(self) -> str:
+        """End the process, clean up, and return how it ended; only while no thread decodes."""
+        process, self._running = self._running, None
+        return process.end() if process else ""
 
-    def _start(self) -> tuple[subprocess.Popen[bytes], Connection]:
-        ours, theirs = Pipe()
-        # -P: a module in the current folder, where strangers' photos may lie, is never imported.
-        command = [sys.executable, "-P", "-m", "geograph_types.decoding.process"]
-        command += [str(theirs.fileno()), str(self._time_limit), self._options]
-        search_path = os.pathsep.join(filter(None, sys.path))
-        with self._lock, theirs:
+    def _start(self) -> _Process:
+        with self._lock:
             if self._closed:
                 raise DecoderError("photos are no longer decoded: the run was ended")
             try:
-                process = subprocess.Popen(
-                    command,
-                    stdin=subprocess.DEVNULL,
-                    stdout=subprocess.DEVNULL,
-                    pass_fds=[theirs.fileno()],
-                    env={**os.environ, **ENVIRONMENT, "PYTHONPATH": search_path},
-                )
+                self._running = process = _Process(self._arguments)
             except OSError as error:
                 raise DecoderError(f"{sys.executable} cannot be run ({error.strerror})") from None
-            self._running = process, ours
-        if not _is_ready(ours):
-            self.stop()
-            raise DecoderError(
-                f"the process that decodes photos did not start ({_ending(process)}): "
-                "see what it printed, and 'geograph-types doctor'"
-            )
-        return process, ours
-
-
-def _is_ready(connection: Connection) -> bool:
-    try:
-        return connection.poll(START_LIMIT) and connection.recv_bytes() == READY
-    except (EOFError, OSError):
-        return False
-
-
-def _ending(process: subprocess.Popen[bytes]) -> str:
-    status = process.returncode
-    if status is None:
-        return "it does not end"
-    return signal.Signals(-status).name if status < 0 else f"exit status {status}"
+        with suppress(EOFError):
+            if process.receive(START_LIMIT) == READY:
+                return process
+        raise DecoderError(
+            f"the process that decodes photos did not start ({self.stop()}): "
+            "see what it printed, and 'geograph-types doctor'"
+        )

@@ -1,19 +1,19 @@
 """The process in which photos are decoded, so that what kills a decoder kills nothing else.
 
-It is started by `pool`, reads paths from a connection and writes a reply to each. Replies are data
-(msgpack), never code: a decoder that was taken over by a photo cannot reach further through them.
+It is started by `pool`, reads paths from standard input and writes a reply to each. Replies are
+data (msgpack), never code: a decoder that was taken over by a photo cannot reach further.
 """
 
+import faulthandler
 import hashlib
 import os
-import resource
 import signal
+import struct
 import sys
 import warnings
 from dataclasses import replace
-from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import IO, Final, TypeAlias
 
 import msgspec
 from PIL import AvifImagePlugin
@@ -24,6 +24,7 @@ from geograph_types.distance.exif import ExifPlaces
 from geograph_types.errors import PhotoError, PhotoFault
 from geograph_types.files.text import as_utf_8
 from geograph_types.preprocess import preprocess
+from geograph_types.system.memory import limit_memory
 
 MEMORY_LIMIT: Final = 1 << 30
 """Bytes of a decoder's own memory: twice what the largest photo takes as RGB (120 MP, 480 MB)."""
@@ -60,35 +61,44 @@ class Options(msgspec.Struct, frozen=True):
     thumbnail: bool = False  # a WebP file
 
 
-def main(descriptor: int, time_limit: float, options: Options) -> None:
+def send(stream: IO[bytes], message: bytes) -> None:
+    """Write a message behind its length."""
+    stream.write(struct.pack("<I", len(message)) + message)
+    stream.flush()
+
+
+def receive(stream: IO[bytes]) -> bytes:
+    """Read a message; EOFError if there is none, or not all of one."""
+    head = stream.read(4)
+    message = stream.read(struct.unpack("<I", head)[0]) if len(head) == 4 else b""
+    if not message:
+        raise EOFError
+    return message
+
+
+def main(time_limit: float, options: Options) -> None:
     """Answer until the other side closes the connection."""
     # They reach the whole group: a decoder that ended by itself would fail its photo.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
-    _limit_memory()
+    limit_memory(MEMORY_LIMIT)
     warnings.simplefilter("ignore")
+    answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     # What C libraries print about a photo comes back as its reason.
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in (sys.stdout, sys.stderr):
+        os.dup2(nowhere, stream.fileno())
     AvifImagePlugin.DEFAULT_MAX_THREADS = 1
-    connection = Connection(descriptor)
-    connection.send_bytes(READY)
+    send(answers, READY)
     while True:
         try:
-            path = Path(os.fsdecode(connection.recv_bytes()))
+            path = Path(os.fsdecode(receive(sys.stdin.buffer)))
             # The parent keeps the time; this ends a hanging decoder whose parent is gone.
-            signal.setitimer(signal.ITIMER_REAL, 2 * time_limit + 1)
-            connection.send_bytes(msgspec.msgpack.encode(_reply(path, options)))
-            signal.setitimer(signal.ITIMER_REAL, 0)
+            faulthandler.dump_traceback_later(2 * time_limit + 1, exit=True)
+            send(answers, msgspec.msgpack.encode(_reply(path, options)))
+            faulthandler.cancel_dump_traceback_later()
         except (EOFError, OSError):
             return
-
-
-def _limit_memory() -> None:
-    # Private writable memory; RLIMIT_AS would count libraries and reserved addresses as well.
-    _, most = resource.getrlimit(resource.RLIMIT_DATA)
-    limit = MEMORY_LIMIT if most == resource.RLIM_INFINITY else min(MEMORY_LIMIT, most)
-    resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
 def _reply(path: Path, options: Options) -> Reply:
@@ -130,4 +140,4 @@ def _sha256(path: Path) -> bytes:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), float(sys.argv[2]), msgspec.json.decode(sys.argv[3], type=Options))
+    main(float(sys.argv[1]), msgspec.json.decode(sys.argv[2], type=Options))

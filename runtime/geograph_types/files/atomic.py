@@ -1,12 +1,12 @@
 """Files and folders that are there in full or not at all.
 
 Each is written under one temporary name beside its own, `.NAME.part`, which its writer has locked.
-The name is always the same, so that the next writer clears away what a killed one left.
+The name is always the same, so that the next writer clears away what a killed one left. Windows
+cannot lock it so: there each writer has a name of its own, and what a killed one left stays.
 """
 
 import ctypes
 import errno
-import fcntl
 import hashlib
 import os
 import shutil
@@ -14,11 +14,12 @@ import stat
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, Final
 
 from geograph_types.errors import InputError
+from geograph_types.system.locks import LOCKS_NAMES, lock
 
 UMASK: Final = os.umask(0o022)
 os.umask(UMASK)  # it can only be read by setting it
@@ -36,13 +37,28 @@ RENAME_EXCHANGE: Final = 2
 """Source: renameat2(2)."""
 
 
-def sync_folder(folder: Path) -> None:
-    """Write a rename in this folder to disk, so that it outlasts a power cut."""
+NO_FOLLOW: Final = getattr(os, "O_NOFOLLOW", 0)
+USER: Final = getattr(os, "geteuid", int)
+
+
+@contextmanager
+def _opened(folder: Path) -> Iterator[int | None]:
+    """Open a folder; `None` where that is impossible, as on Windows."""
+    if not LOCKS_NAMES:
+        yield None
+        return
     descriptor = os.open(folder, os.O_RDONLY)
     try:
-        os.fsync(descriptor)
+        yield descriptor
     finally:
         os.close(descriptor)
+
+
+def sync_folder(folder: Path) -> None:
+    """Write a rename in this folder to disk, so that it outlasts a power cut."""
+    with _opened(folder) as descriptor:
+        if descriptor is not None:
+            os.fsync(descriptor)
 
 
 @contextmanager
@@ -65,7 +81,10 @@ def new_file(path: Path) -> Iterator[BinaryIO]:
             stream.flush()
             os.fsync(stream.fileno())
             part.chmod(mode)
-            part.replace(path)  # while it is still locked
+            if LOCKS_NAMES:
+                part.replace(path)  # while it is still locked
+        if not LOCKS_NAMES:
+            part.replace(path)
         sync_folder(path.parent)
     except BaseException:
         part.unlink(missing_ok=True)
@@ -85,7 +104,7 @@ def new_folder(path: Path) -> Iterator[Path]:
         part.chmod(0o755)
         yield part
         for file in part.iterdir():
-            with file.open("rb") as stream:
+            with file.open("rb" if LOCKS_NAMES else "r+b") as stream:
                 os.fsync(stream.fileno())
         sync_folder(part)
         if path.exists():
@@ -97,29 +116,28 @@ def new_folder(path: Path) -> Iterator[Path]:
         shutil.rmtree(part, ignore_errors=True)
         raise
     finally:
-        os.close(descriptor)
+        if descriptor is not None:
+            os.close(descriptor)
 
 
 @contextmanager
 def sole_writer(folder: Path) -> Iterator[None]:
     """Lock a folder that is read, changed and then replaced by `new_folder` against other writers.
 
-    They wait for some time. On a file system without locks nobody is kept away.
+    They wait for some time. On Windows and file systems without locks nobody is kept away.
     """
     # Of the parent: it stays when the folder is replaced, and no file is left behind.
-    descriptor = os.open(folder.parent, os.O_RDONLY)
-    try:
-        _lock_in_time(descriptor)
+    with _opened(folder.parent) as descriptor:
+        if descriptor is not None:
+            _lock_in_time(descriptor)
         yield
-    finally:
-        os.close(descriptor)
 
 
 def _lock_in_time(descriptor: int) -> None:
     end = time.monotonic() + LOCK_SECONDS
     while True:
         try:
-            return fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return lock(descriptor)
         except BlockingIOError as error:
             if time.monotonic() > end:
                 raise OSError(error.errno, "another program keeps its folder locked") from None
@@ -150,7 +168,7 @@ def _part_file(path: Path) -> tuple[Path, int]:
     """Open the temporary file of `path` empty and locked, or another if that one is in use."""
     part = _part(path)
     # O_NONBLOCK: a pipe of that name must not keep us waiting.
-    flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK
+    flags = os.O_WRONLY | os.O_CREAT | getattr(os, "O_NONBLOCK", 0)
     descriptor = _locked(part, flags, stat.S_IFREG)
     if descriptor is not None:
         os.truncate(descriptor, 0)
@@ -159,14 +177,15 @@ def _part_file(path: Path) -> tuple[Path, int]:
     return Path(name), descriptor
 
 
-def _part_folder(path: Path) -> tuple[Path, int]:
+def _part_folder(path: Path) -> tuple[Path, int | None]:
     """Open the temporary folder of `path` empty and locked, or another if that one is in use."""
     part = _part(path)
-    part.mkdir(mode=0o700, exist_ok=True)
-    descriptor = _locked(part, os.O_RDONLY | os.O_NOFOLLOW, stat.S_IFDIR)
+    if LOCKS_NAMES:
+        part.mkdir(mode=0o700, exist_ok=True)
+    descriptor = _locked(part, os.O_RDONLY, stat.S_IFDIR)
     if descriptor is None:
         part = Path(tempfile.mkdtemp(dir=path.parent, prefix=f"{part.stem}.", suffix=".part"))
-        return part, os.open(part, os.O_RDONLY)
+        return part, os.open(part, os.O_RDONLY) if LOCKS_NAMES else None
     for left in part.iterdir():
         shutil.rmtree(left) if left.is_dir() and not left.is_symlink() else left.unlink()
     return part, descriptor
@@ -174,17 +193,19 @@ def _part_folder(path: Path) -> tuple[Path, int]:
 
 def _locked(part: Path, flags: int, kind: int) -> int | None:
     """Open and lock what is ours alone; `None` if it is in use, or not what we would make."""
+    if not LOCKS_NAMES:
+        return None
     try:
-        descriptor = os.open(part, flags, 0o600)
+        descriptor = os.open(part, flags | NO_FOLLOW, 0o600)
     except OSError:
         return None
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        lock(descriptor)
         status, named = os.fstat(descriptor), part.lstat()
         is_file = kind == stat.S_IFREG
         # Another writer may have renamed it before it was locked here.
         same = (status.st_dev, status.st_ino) == (named.st_dev, named.st_ino)
-        ours = status.st_uid == os.geteuid() and not (is_file and status.st_nlink != 1)
+        ours = status.st_uid == USER() and not (is_file and status.st_nlink != 1)
         if same and ours and stat.S_IFMT(status.st_mode) == kind:
             return descriptor
     except OSError:
@@ -195,10 +216,10 @@ def _locked(part: Path, flags: int, kind: int) -> int | None:
 
 def _replace_folder(part: Path, path: Path) -> None:
     """Move the new folder to the old one's place, and remove the old one."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
+    with _opened(path) as descriptor:
         # The old folder takes the temporary name, where other writers leave it alone if locked.
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        if descriptor is not None:
+            lock(descriptor, wait=True)
         if not _exchange(part, path):
             old = old_folder(path)
             if os.path.lexists(old):
@@ -213,14 +234,12 @@ def _replace_folder(part: Path, path: Path) -> None:
                 raise
             part = old
         shutil.rmtree(part, ignore_errors=True)
-    finally:
-        os.close(descriptor)
 
 
 def _exchange(first: Path, second: Path) -> bool:
     """Exchange the names of two folders in one step; return whether the system could."""
-    rename = getattr(ctypes.CDLL(None), "renameat2", None)
-    if rename is None:
-        return False
     names = os.fsencode(first), os.fsencode(second)
-    return bool(rename(HERE, names[0], HERE, names[1], RENAME_EXCHANGE) == 0)
+    with suppress(OSError, AttributeError, TypeError):
+        rename = ctypes.CDLL(None).renameat2
+        return bool(rename(HERE, names[0], HERE, names[1], RENAME_EXCHANGE) == 0)
+    return False

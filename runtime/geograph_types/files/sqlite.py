@@ -4,7 +4,6 @@ They are in WAL mode with `synchronous` FULL, so that what was committed outlast
 system lifts the lock of a run that dies; readers are not kept out.
 """
 
-import fcntl
 import os
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping
@@ -17,6 +16,7 @@ from urllib.parse import quote
 import msgspec
 
 from geograph_types.errors import GeographTypesError
+from geograph_types.system.locks import lock
 
 IN_USE: Final = "it is in use by another program: wait until that ends"
 
@@ -114,13 +114,13 @@ def _lock(path: Path, kind: DatabaseKind) -> Iterator[None]:
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, kind.mode)
         if not kind.mode & 0o077:
-            os.fchmod(descriptor, kind.mode)
+            path.chmod(kind.mode)
     except OSError as error:
         problem = f"it cannot be written ({error.strerror}): name a file in a place that can be"
         raise kind.error(path, problem) from None
     try:
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            lock(descriptor)
         except BlockingIOError:
             problem = "it is in use by another run: wait until that ends, or name another file"
             raise kind.error(path, problem) from None
@@ -136,7 +136,9 @@ def _lock(path: Path, kind: DatabaseKind) -> Iterator[None]:
 
 def _connect(path: Path, kind: DatabaseKind, mode: str) -> sqlite3.Connection:
     with reported(path, kind):
-        address = f"file:{quote(os.fsencode(path.absolute()))}?{mode}"
+        place = quote(os.fsencode(path.absolute().as_posix()), safe="/:")
+        # "file:///C:/x" is a drive's, "file:////server/share/x" a server's.
+        address = f"file://{'' if place.startswith('/') else '/'}{place}?{mode}"
         return sqlite3.connect(address, uri=True, timeout=1.0, isolation_level=None)
 
 

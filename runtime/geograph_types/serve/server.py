@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from time import monotonic
+from types import FrameType
 
 import uvicorn
 
@@ -122,13 +123,17 @@ class _Server(uvicorn.Server):
     def capture_signals(self) -> Iterator[None]:
         """Stop at the first signal; a second one from the keyboard does not wait."""
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._stop_at, number)
+
+        def stop(number: int, _: FrameType | None) -> None:
+            loop.call_soon_threadsafe(self._stop_at, number)
+
+        # Not by the loop's own handlers, which Windows has not.
+        before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
         try:
             yield
         finally:
-            for number in (signal.SIGTERM, signal.SIGINT):
-                loop.remove_signal_handler(number)
+            for number, handler in before.items():
+                signal.signal(number, handler)
 
     def _stop_at(self, number: int) -> None:
         if number == signal.SIGINT:

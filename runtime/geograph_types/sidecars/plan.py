@@ -6,6 +6,7 @@ that others wrote is there afterwards as exiv2 reads it; what cannot be kept so 
 
 import errno
 import os
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -118,8 +119,10 @@ def _take_over(old: Path, new: int) -> None:
     """Copy owner, group, extended attributes and access list to the new file."""
     status, now = old.stat(), os.fstat(new)
     try:
-        if (status.st_uid, status.st_gid) != (now.st_uid, now.st_gid):
+        if sys.platform != "win32" and (status.st_uid, status.st_gid) != (now.st_uid, now.st_gid):
             os.fchown(new, status.st_uid, status.st_gid)
+        if sys.platform != "linux":  # Python has no such functions elsewhere
+            return
         wanted, given = _attributes(old), _attributes(new)
         for name in given.keys() - wanted.keys():  # the folder gives them to every new file
             os.removexattr(new, name)
@@ -135,6 +138,8 @@ def _take_over(old: Path, new: int) -> None:
 
 
 def _attributes(file: Path | int) -> dict[str, bytes]:
+    if sys.platform != "linux":
+        return {}
     try:
         return {name: os.getxattr(file, name) for name in os.listxattr(file)}
     except OSError as error:

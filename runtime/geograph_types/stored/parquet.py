@@ -1,6 +1,7 @@
 """Stored embeddings and datasets in Parquet, whichever software wrote them."""
 
 import json
+import sys
 from binascii import a2b_base64
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
@@ -130,9 +131,9 @@ def read_parquet(
 
 def _open(stream: BinaryIO, path: Path, buffer_size: int = 0) -> pq.ParquetFile:
     try:
-        # The file that is open already, read without Python's lock. With pre_buffer, its default,
-        # iterating keeps the whole file in memory.
-        opened = f"/dev/fd/{stream.fileno()}"
+        # The file that is open already, if possible by a path, which is read without Python's lock.
+        # With pre_buffer, its default, iterating keeps the whole file in memory.
+        opened = f"/dev/fd/{stream.fileno()}" if sys.platform == "linux" else stream
         return pq.ParquetFile(opened, buffer_size=buffer_size, pre_buffer=False)
     except (OSError, pa.ArrowException) as error:
         raise InputError(f"{path} is not a readable Parquet file ({_one_line(error)})") from None

@@ -1,8 +1,12 @@
-"""Return memory to the system."""
+"""Take no more memory than is needed, and return it to the system."""
 
 import ctypes
 from contextlib import suppress
 from typing import Final
+
+from geograph_types.system import optional_module
+
+RESOURCE: Final = optional_module("resource")
 
 M_TRIM_THRESHOLD: Final = -1
 M_MMAP_THRESHOLD: Final = -3
@@ -35,3 +39,16 @@ def keep_little_memory() -> None:
             (M_TRIM_THRESHOLD, 8 << 20),
         ):
             library.mallopt(option, value)
+
+
+def limit_memory(size: int) -> None:
+    """Limit this process's private writable memory, and write no core; nothing on Windows.
+
+    RLIMIT_AS would count libraries and reserved addresses as well. macOS does not enforce it.
+    """
+    if RESOURCE is None:
+        return
+    _, most = RESOURCE.getrlimit(RESOURCE.RLIMIT_DATA)
+    limit = size if most == RESOURCE.RLIM_INFINITY else min(size, most)
+    RESOURCE.setrlimit(RESOURCE.RLIMIT_DATA, (limit, limit))
+    RESOURCE.setrlimit(RESOURCE.RLIMIT_CORE, (0, 0))
