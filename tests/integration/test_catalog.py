@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import sqlite3
+import unicodedata
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -104,6 +105,22 @@ def test_a_photo_that_was_moved_is_known_once_and_a_copy_twice(
     away.rename(photos)
     assert main(["catalog", "prune", str(catalog)]) == 0
     assert "0 photos forgotten, 24 left in" in capsys.readouterr().err
+
+
+def test_a_photo_under_other_case_and_normal_form_is_known_by_its_content(
+    tiny_bundle: Path, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As Windows and macOS, which tell such names apart no more, give them back."""
+    options = ["--bundle", str(tiny_bundle), "--catalog", str(tmp_path / "c.catalog")]
+    (photos / "00.jpg").rename(photos / unicodedata.normalize("NFC", "Übung.jpg"))
+    assert main(["tag", str(photos), *options]) == 0
+    for path in [*photos.iterdir()]:
+        path.rename(photos / unicodedata.normalize("NFD", path.name.swapcase()))
+    capsys.readouterr()
+    assert main(["tag", str(photos), *options]) == 0
+    assert "0 photos opened, 12 taken from" in capsys.readouterr().err
+    assert main(["catalog", "stats", str(tmp_path / "c.catalog")]) == 0
+    assert "photos     12 " in capsys.readouterr().out
 
 
 def test_a_drive_that_cannot_be_read_costs_no_embedding(

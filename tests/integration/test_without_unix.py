@@ -1,4 +1,4 @@
-"""The whole way without the modules and functions that Windows lacks, in every process of it."""
+"""The whole way without what Windows lacks, and with its code page, in every process of it."""
 
 import json
 import os
@@ -20,14 +20,18 @@ Files: TypeAlias = dict[str, bytes]
 
 
 def command(system: str) -> list[str]:
-    paths = [str(WITHOUT)] * (system == "other") + [os.environ.get("PYTHONPATH", "")]
-    variable = f"PYTHONPATH={os.pathsep.join(filter(None, paths))}"
-    return ["env", variable, sys.executable, "-m", "geograph_types.cli"]
+    variables = []
+    if system == "other":
+        path = os.pathsep.join(filter(None, [str(WITHOUT), os.environ.get("PYTHONPATH")]))
+        # A file that is opened without an encoding, with that of the system, is a warning.
+        variables = [f"PYTHONPATH={path}", "PYTHONIOENCODING=cp1252", "PYTHONWARNDEFAULTENCODING=1"]
+    return ["env", *variables, sys.executable, "-m", "geograph_types.cli"]
 
 
 def output_of(system: str, *words: object) -> bytes:
     done = subprocess.run([*command(system), *map(str, words)], capture_output=True)
     assert done.returncode == 0, done.stderr.decode()
+    assert b"EncodingWarning" not in done.stderr
     return done.stdout + done.stderr
 
 
@@ -48,18 +52,21 @@ def results(
     place = tmp_path_factory.mktemp("place") / "here"
     for system in SYSTEMS:
         shutil.copytree(scenes, place)
+        shutil.copy(min(place.glob("*.jpg")), place / "Übung ☂.jpg")
         if request.param == "tag":
             words = ["tag", place, "--bundle", bundle, "--labels", place / "labels.csv"]
             words += ["--xmp", "--catalog", place / "c.catalog", "--report", place / "page.html"]
             output_of(system, *words, "--out", place / "tags.jsonl")
             again = output_of(system, *words, "--out", place / "tags.csv")
-            assert b"\n0 photos opened, 14 taken" in again
+            assert b"\n0 photos opened, 15 taken" in again
+            (place / "printed").write_bytes(output_of(system, *words))
         else:
             rows = write_lines(place / "rows.jsonl", rows_of(300))
             os.utime(rows, (1, 1))  # which the Parquet file keeps
             output_of(system, "score", rows, "--bundle", bundle, "--out", place / "scores.jsonl")
             output_of(system, "score", rows, "--bundle", bundle, "--out", place / "scores.parquet")
-            output_of(system, "bundle", "verify", bundle)
+            shown = output_of(system, "bundle", "verify", bundle)
+            (place / "printed").write_bytes(shown + output_of(system, "bundle", "show", bundle))
         made.append(files_of(place))
         shutil.rmtree(place)
     return made[0], made[1]
@@ -67,9 +74,14 @@ def results(
 
 def test_results_are_the_same(results: tuple[Files, Files]) -> None:
     ours, others = results
-    assert len(ours) > 3
+    assert "printed" in ours
     assert sorted(ours) == sorted(others)
-    assert [name for name in ours if ours[name] != others[name]] == []
+    assert {n: ours[n] for n in ours if ours[n] != others[n]} == {}
+
+
+def test_doctor_names_what_this_system_limits() -> None:
+    assert b"60 s a photo and 1 GiB" in output_of("unix", "doctor")
+    assert b"does not limit their memory" in output_of("other", "doctor")
 
 
 def test_sidecars_are_taken_back(bundle: Path, scenes: Path, tmp_path: Path) -> None:

@@ -11,10 +11,13 @@ import click
 
 from geograph_types.bundle import Bundle
 from geograph_types.cli.options import any_path
+from geograph_types.decoding.pool import TIME_LIMIT
+from geograph_types.decoding.process import MEMORY_LIMIT
 from geograph_types.errors import GeographTypesError
 from geograph_types.files.text import displayable
 from geograph_types.session import BACKENDS, CUDA, available_providers, pick_device
 from geograph_types.system.cpu import group_settings, usable_cpus
+from geograph_types.system.memory import can_limit_memory
 
 EXTRAS: Final = {
     "parquet": ("pyarrow",),
@@ -51,6 +54,7 @@ def examine(bundle: Path | None = None) -> list[Finding]:
         Finding("python", f"{platform.python_version()} on {platform.platform()}"),
         Finding("processors", f"{usable_cpus()} usable; {_processor()}"),
         Finding("memory", _memory()),
+        Finding("decoders", _decoders()),
         _backend(),
         Finding("advice", _advice()),
     ]
@@ -130,6 +134,14 @@ def _memory() -> str:
     free = f"{kibibytes.get('MemAvailable', 0) / 2**20:.1f} GiB available"
     limits = [int(text) for text in group_settings("memory.max") if text.strip().isdecimal()]
     return f"{free}, limit {min(limits) / 2**30:.1f} GiB" if limits else free
+
+
+def _decoders() -> str:
+    """Return what a photo may take."""
+    seconds = f"{TIME_LIMIT:g} s a photo"
+    if can_limit_memory():
+        return f"{seconds} and {MEMORY_LIMIT / 2**30:g} GiB"
+    return f"{seconds}; this system does not limit their memory, so mind photos of strangers"
 
 
 def _bundle(path: Path) -> Finding:

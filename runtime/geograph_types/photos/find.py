@@ -1,13 +1,15 @@
 """Find photographs in folders."""
 
+import ntpath
 import os
+import posixpath
 import re
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from enum import StrEnum
 from fnmatch import fnmatchcase
-from pathlib import Path
+from pathlib import Path, PurePath, PureWindowsPath
 from typing import Final
 
 from geograph_types.decoding.formats import RAW_SUFFIXES, SUFFIXES
@@ -50,8 +52,8 @@ class NameFilter:
     """
 
     def __init__(self, include: Iterable[str] = (), exclude: Iterable[str] = ()) -> None:
-        self._include = {pattern: _plain(pattern) for pattern in include}
-        self._exclude = {pattern: _plain(pattern) for pattern in exclude}
+        self._include = {pattern: comparable(Path(pattern)) for pattern in include}
+        self._exclude = {pattern: comparable(Path(pattern)) for pattern in exclude}
         self._fitted: set[str] = set()
 
     def reason(self, folder: Path, inside: Path) -> Reason | None:
@@ -76,20 +78,25 @@ class NameFilter:
     def _fits(self, patterns: Mapping[str, str], folder: Path, inside: Path) -> bool:
         if not patterns:
             return False
-        path, name = _plain(str(inside)), _plain(inside.name)
-        starts = [_plain(str(one)).rstrip("/") + "/" for one in (folder, folder.absolute())]
+        path, name = comparable(inside), comparable(Path(inside.name))
+        starts = [comparable(one).rstrip("/") + "/" for one in (folder, folder.absolute())]
         fitting = []
         for pattern, plain in patterns.items():
             meant = {plain, *(plain.removeprefix(start) for start in starts)}
-            is_path = "/" in pattern.rstrip("/")
+            is_path = "/" in pattern.replace(os.sep, "/").rstrip("/")
             if any(fnmatchcase(path if is_path else name, one) for one in meant):
                 fitting.append(pattern)
         self._fitted.update(fitting)
         return bool(fitting)
 
 
-def _plain(path: str) -> str:
-    return unicodedata.normalize("NFC", os.path.normpath(path)).casefold()
+def comparable(path: PurePath) -> str:
+    """Return a path with "/" on every system, in one normal form, and without case."""
+    if isinstance(path, PureWindowsPath):
+        plain = ntpath.normpath(path).replace("\\", "/")
+    else:
+        plain = posixpath.normpath(path)
+    return unicodedata.normalize("NFC", plain).casefold()
 
 
 class PassedOver:

@@ -17,7 +17,7 @@ def group_settings(name: str, cgroup: Path = CGROUP, own: Path = OWN_GROUPS) -> 
     """
     for folder in _own_folders("", cgroup, own):
         try:
-            yield (folder / name).read_text()
+            yield (folder / name).read_text("ascii")
         except (OSError, ValueError):
             continue
 
@@ -30,7 +30,7 @@ def _own_folders(controller: str, mount: Path, own: Path) -> list[Path]:
     Source: Linux `cgroups(7)`, "/proc/pid/cgroup"; its lines are "hierarchy:controllers:path".
     """
     try:
-        lines = [line.split(":", 2) for line in own.read_text().splitlines()]
+        lines = [line.split(":", 2) for line in own.read_text("ascii").splitlines()]
     except OSError:
         lines = []
     paths = [line[2] for line in lines if len(line) == 3 and controller in line[1].split(",")]
@@ -70,6 +70,8 @@ def _quotas(cgroup: Path, own: Path) -> Iterator[float]:
 def _version_1_quotas(mount: Path, own: Path) -> Iterator[list[str]]:
     for folder in _own_folders("cpu", mount, own):
         try:
-            yield [(folder / f"cpu.cfs_{part}_us").read_text() for part in ("quota", "period")]
+            yield [
+                (folder / f"cpu.cfs_{part}_us").read_text("ascii") for part in ("quota", "period")
+            ]
         except OSError:
             continue

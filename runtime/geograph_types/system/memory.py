@@ -1,6 +1,7 @@
 """Take no more memory than is needed, and return it to the system."""
 
 import ctypes
+import sys
 from contextlib import suppress
 from typing import Final
 
@@ -41,10 +42,15 @@ def keep_little_memory() -> None:
             library.mallopt(option, value)
 
 
+def can_limit_memory() -> bool:
+    """Return whether `limit_memory` does anything: macOS does not enforce what it can be told."""
+    return RESOURCE is not None and sys.platform != "darwin"
+
+
 def limit_memory(size: int) -> None:
     """Limit this process's private writable memory, and write no core; nothing on Windows.
 
-    RLIMIT_AS would count libraries and reserved addresses as well. macOS does not enforce it.
+    RLIMIT_AS would count libraries and reserved addresses as well.
     """
     if RESOURCE is None:
         return

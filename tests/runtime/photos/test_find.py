@@ -1,10 +1,16 @@
 import unicodedata
 from collections import Counter
-from pathlib import Path
+from pathlib import Path, PurePosixPath, PureWindowsPath
 
 import pytest
 
-from geograph_types.photos.find import NameFilter, PassedOver, Reason, find_photos
+from geograph_types.photos.find import (
+    NameFilter,
+    PassedOver,
+    Reason,
+    comparable,
+    find_photos,
+)
 
 
 def touch(folder: Path, *names: str) -> None:
@@ -142,3 +148,25 @@ def test_patterns_may_fit_what_is_passed_over(tmp_path: Path, pattern: str) -> N
     names = NameFilter(exclude=[pattern])
     found(tmp_path, names)
     assert names.unused() == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        (r"Private\2019", "private/2019"),
+        ("private/2019/", "private/2019"),
+        (r"C:\Photos\.\h\..\Private", "c:/photos/private"),
+        ("c:/photos/PRIVATE", "c:/photos/private"),
+        (r"\\NAS\Photos\Private", "//nas/photos/private"),
+        ("//nas/photos/private", "//nas/photos/private"),
+        (r"\\?\C:\Photos" + 30 * r"\very long", "//?/c:/photos" + 30 * "/very long"),
+        (unicodedata.normalize("NFD", r"Fotos\Übung"), "fotos/übung"),
+        ("CON.jpg.", "con.jpg."),  # no such file can be there; compared as it is written
+    ],
+)
+def test_paths_of_windows_are_compared_as_it_means_them(written: str, meant: str) -> None:
+    assert comparable(PureWindowsPath(written)) == meant
+
+
+def test_a_backslash_is_part_of_a_name_elsewhere() -> None:
+    assert comparable(PurePosixPath("a\\b/C")) == "a\\b/c"
