@@ -16,7 +16,13 @@ from geograph_types.archive.items import Shard
 from geograph_types.archive.job import InputKind, Job, JobNote, ShardSettings, StoredType
 from geograph_types.archive.output import claim_output, lists_of, plan_shards, remove_superseded
 from geograph_types.cli.notices import note, warn_of_stand_in
-from geograph_types.cli.options import any_path, bundle_option, exact_option, verbose_option
+from geograph_types.cli.options import (
+    any_path,
+    bundle_option,
+    exact_option,
+    precision_option,
+    verbose_option,
+)
 from geograph_types.cli.photo_list import passed_over_shown, report_other_rows, report_passed_over
 from geograph_types.cli.progress import track
 from geograph_types.cli.tally import Tally
@@ -96,13 +102,7 @@ ADDRESS = re.compile("(s3|gs|https?|file):", re.IGNORECASE)
     show_default=True,
     help="Where the model runs; with ray, 'cuda' asks for a GPU for each actor.",
 )
-@click.option(
-    "--precision",
-    type=click.Choice(["auto", "fp32", "fp16", "int8"]),
-    default="auto",
-    show_default=True,
-    help="Precision of the encoder; 'auto' takes the device's best in the bundle.",
-)
+@precision_option
 @click.option(
     "--ray-address", metavar="HOST:PORT", help="A Ray cluster; by default Ray is started here."
 )

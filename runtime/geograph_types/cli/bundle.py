@@ -5,8 +5,8 @@ from pathlib import Path
 import click
 
 from geograph_types.bundle import Bundle
-from geograph_types.cli.notices import warn_of_stand_in
-from geograph_types.cli.options import any_path
+from geograph_types.cli.notices import echo_json, warn_of_stand_in
+from geograph_types.cli.options import any_path, json_option
 from geograph_types.files.text import displayable
 from geograph_types.manifest import Manifest
 from geograph_types.thresholds import STATES
@@ -19,10 +19,14 @@ def bundle() -> None:
 
 @bundle.command(epilog="Example: geograph-types bundle show model")
 @click.argument("folder", type=any_path, metavar="DIR")
-def show(folder: Path) -> int:
+@json_option
+def show(folder: Path, as_json: bool) -> int:
     """Show what a bundle contains."""
     opened = Bundle.open(folder)
     warn_of_stand_in(opened)
+    if as_json:
+        echo_json(opened.manifest)
+        return 0
     for line in _lines(opened.manifest):
         click.echo(displayable(line))
     return 0

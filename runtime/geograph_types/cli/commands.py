@@ -61,6 +61,7 @@ def installed_commands() -> dict[str, CommandEntry]:
 COMMANDS = command_table(
     "geograph_types.cli",
     ("tag", "cpu", "tag:tag", "Predict the tags of photos."),
+    ("photils", "cpu", "photils:photils", "Suggest tags to darktable's script 'photils'."),
     ("catalog", "cpu", "catalog:catalog", "Show or export what 'tag --catalog' keeps."),
     ("sidecars", "xmp", "sidecars:sidecars", "Take tags out of sidecars again."),
     ("score", "parquet", "score:score", "Predict from stored embeddings, without photos."),

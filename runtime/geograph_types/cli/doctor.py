@@ -1,6 +1,7 @@
 """The command `doctor`."""
 
 import platform
+from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import metadata
 from importlib.util import find_spec
@@ -10,7 +11,10 @@ from typing import Final
 import click
 
 from geograph_types.bundle import Bundle
-from geograph_types.cli.options import any_path
+from geograph_types.cli.commands import installed_commands, load_command
+from geograph_types.cli.config import COMMANDS, defaults_of, platform_file
+from geograph_types.cli.notices import echo_json
+from geograph_types.cli.options import any_path, existing_file, json_option
 from geograph_types.decoding.pool import TIME_LIMIT
 from geograph_types.decoding.process import MEMORY_LIMIT
 from geograph_types.errors import GeographTypesError
@@ -155,17 +159,43 @@ def _bundle(path: Path) -> Finding:
     return Finding("bundle", f"{bundle.label} intact ({holds}){stand_in}")
 
 
+def _settings(config: Path | None) -> Iterator[Finding]:
+    """Return each default of `tag` and `serve` that a file sets, and which file that is."""
+    file = config or platform_file()
+    if not file.is_file():
+        yield Finding("defaults", f"the program's own; {file} is not there")
+        return
+    entries = installed_commands()
+    for name in COMMANDS:
+        command = load_command(entries, name)
+        assert command is not None
+        try:
+            defaults = defaults_of(command, file)
+        except GeographTypesError as error:
+            yield Finding(f"{name}", str(error), good=False)
+            continue
+        for key, value in defaults.items():
+            yield Finding(f"{name} {key}", f"{value} (from {file})")
+        yield Finding(f"{name}", "all other defaults: the program's own")
+
+
 @click.command(epilog="Example: geograph-types doctor --bundle model")
 @click.option(
     "--bundle", type=any_path, metavar="DIR", help="Check the digests of this bundle too."
 )
-def doctor(bundle: Path | None) -> int:
-    """Report whether this machine can run the models.
+@click.option(
+    "--config", type=existing_file, metavar="FILE", help="Show these defaults of 'tag' and 'serve'."
+)
+@json_option
+def doctor(bundle: Path | None, config: Path | None, as_json: bool) -> int:
+    """Report whether this machine can run the models, and where defaults come from.
 
     The exit status is 2 if it cannot.
     """
-    findings = examine(bundle)
-    for finding in findings:
+    findings = [*examine(bundle), *_settings(config)]
+    if as_json:
+        echo_json(findings)
+    for finding in () if as_json else findings:
         mark = "ok  " if finding.good else "BAD "
         click.echo(displayable(f"{mark} {finding.what:<14} {finding.state}"))
     return 0 if all(finding.good for finding in findings) else 2

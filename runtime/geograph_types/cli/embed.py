@@ -17,6 +17,7 @@ from geograph_types.cli.options import (
     device_option,
     exact_option,
     output_path,
+    precision_option,
     threads_option,
     verbose_option,
 )
@@ -29,7 +30,7 @@ from geograph_types.errors import InputError, PhotoFault, RowFault
 from geograph_types.photos.embed import EmbeddedPhoto, embed_photos
 from geograph_types.photos.labels import PhotoLabels, label_key, read_labels
 from geograph_types.session import Device
-from geograph_types.tagger import TypeTagger
+from geograph_types.tagger import PrecisionChoice, TypeTagger
 from geograph_types.taxonomy import RAW_TAGS
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ ROWS_AT_ONCE = 1024
     "--out", type=output_path, required=True, metavar="FILE", help="The dataset, as Parquet."
 )
 @device_option
+@precision_option
 @threads_option
 @exact_option
 @verbose_option
@@ -64,6 +66,7 @@ def embed(
     bundle: Path,
     out: Path,
     device: Device,
+    precision: PrecisionChoice,
     threads: int | None,
     exact: bool,
     verbose: bool,
@@ -73,7 +76,7 @@ def embed(
     PHOTOS are files and folders; those that the labels file does not name are left out and
     counted. If that file has no distance for a photo, the positions in its EXIF are used.
     """
-    tagger = TypeTagger.for_many(bundle, device=device, threads=threads)
+    tagger = TypeTagger.for_many(bundle, device, precision, threads)
     warn_of_stand_in(tagger.bundle)
     known = read_labels(labels, note)
     found = {path: label_key(path) for path in photos_of(photos, (), (), verbose)}

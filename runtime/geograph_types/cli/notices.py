@@ -1,10 +1,11 @@
-"""Lines for people, on standard error."""
+"""Lines for people, on standard error, and JSON for programs."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import click
+import msgspec
 
 from geograph_types.bundle import Bundle
 from geograph_types.files.text import displayable
@@ -39,6 +40,11 @@ def warn_of_stand_in(bundle: Bundle) -> None:
             f"note: {bundle.root} has a stand-in encoder ({encoder.weights}), not CLIP's weights: "
             "its tags mean something on drawn practice scenes only"
         )
+
+
+def echo_json(value: object) -> None:
+    """Print a value as JSON on standard output."""
+    click.echo(msgspec.json.format(msgspec.json.encode(value), indent=2))
 
 
 def failures(faults: Counter[str]) -> str:

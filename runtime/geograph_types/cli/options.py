@@ -30,11 +30,19 @@ device_option = click.option(
     show_default=True,
     help="Where the model runs.",
 )
+precision_option = click.option(
+    "--precision",
+    type=click.Choice(["auto", "fp32", "fp16", "int8"]),
+    default="auto",
+    show_default=True,
+    help="Precision of the encoder; 'auto' takes the device's best in the bundle.",
+)
 exact_option = click.option(
     "--exact",
     is_flag=True,
     help="Decode large JPEG files in full: several times slower, for nearly the same result.",
 )
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 verbose_option = click.option(
     "--verbose", is_flag=True, help="List every file and folder that is passed over, and why."
 )

@@ -6,6 +6,9 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
+import click
+from click.core import ParameterSource
+
 from geograph_types.cli.notices import note
 from geograph_types.decoding.formats import RAW_SUFFIXES, SUFFIXES
 from geograph_types.errors import InputError
@@ -40,7 +43,9 @@ def photos_of(
     photos = list({os.path.abspath(path): path for path in found}.values())  # noqa: PTH100
     report_passed_over(passed_over)
     unused_include, unused_exclude = names.unused()
-    if unused_exclude:
+    # A pattern of a configuration file is for all folders.
+    source = click.get_current_context().get_parameter_source("exclude")
+    if unused_exclude and source is not ParameterSource.DEFAULT_MAP:
         raise InputError(
             f"--exclude {unused_exclude[0]!r} fits nothing in {', '.join(map(str, given))}: "
             "check the spelling, or leave it out"

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from geograph_types.cli.config import config_option
 from geograph_types.cli.notices import note, warn_of_stand_in
 from geograph_types.cli.options import (
     FiniteRange,
@@ -15,6 +16,7 @@ from geograph_types.cli.options import (
     device_option,
     exact_option,
     output_path,
+    precision_option,
     threads_option,
     verbose_option,
 )
@@ -32,7 +34,7 @@ from geograph_types.photos.stamp import FileStamp
 from geograph_types.photos.tag import embed_into, encoding_of, keep_results, tag_photos
 from geograph_types.report.write import write_report
 from geograph_types.session import Device
-from geograph_types.tagger import TypeTagger
+from geograph_types.tagger import PrecisionChoice, TypeTagger
 
 
 @click.command(
@@ -83,8 +85,13 @@ from geograph_types.tagger import TypeTagger
     help="Write results here: FILE.jsonl, FILE.csv or FILE.parquet.",
 )
 @click.option("--report", type=output_path, metavar="FILE", help="Write a page of thumbnails here.")
+@click.option("--xmp", is_flag=True, help="Write tags into sidecars beside the photos.")
 @click.option(
-    "--xmp", is_flag=True, help="Write tags into sidecars beside the photos, photo.jpg.xmp."
+    "--sidecar-name",
+    type=click.Choice(["photo.jpg.xmp", "photo.xmp"]),
+    default="photo.jpg.xmp",
+    show_default=True,
+    help="Name of new sidecars: darktable and digiKam have the first, Lightroom the other.",
 )
 @click.option(
     "--dry-run",
@@ -97,9 +104,11 @@ from geograph_types.tagger import TypeTagger
     help="Processes that decode photos; follows the CPU quota if left out.",
 )
 @device_option
+@precision_option
 @threads_option
 @exact_option
 @verbose_option
+@config_option
 def tag(
     photos: tuple[Path, ...],
     bundle: Path,
@@ -113,9 +122,11 @@ def tag(
     out: Path | None,
     report: Path | None,
     xmp: bool,
+    sidecar_name: str,
     dry_run: bool,
     jobs: int | None,
     device: Device,
+    precision: PrecisionChoice,
     threads: int | None,
     exact: bool,
     verbose: bool,
@@ -132,7 +143,7 @@ def tag(
         raise InputError("--dry-run shows what --xmp would do: give both")
     if reread and not catalog:
         raise InputError("--reread opens again what --catalog has: give both")
-    tagger = TypeTagger.for_many(bundle, device=device, threads=threads)
+    tagger = TypeTagger.for_many(bundle, device, precision, threads)
     tagger.bundle.find("head")
     warn_of_stand_in(tagger.bundle)
     if only and tagger.bundle.manifest.thresholds.guarantee is None:
@@ -141,7 +152,7 @@ def tag(
     check_outputs([out, report, catalog], [*paths, labels], bundle)
     if out:
         check_suffix(out)
-    sidecars = SidecarOutput(dry_run) if xmp else None
+    sidecars = SidecarOutput(dry_run, sidecar_name) if xmp else None
     known = _known(labels, paths, verbose) if labels else {}
     summary = TagSummary()
     shown: list[PhotoResult] = []

@@ -50,11 +50,12 @@ class SidecarTally:
 class SidecarOutput:
     """Write each photo's tags into its sidecar; those of a photo that failed stay as they are."""
 
-    def __init__(self, dry_run: bool) -> None:
+    def __init__(self, dry_run: bool, name: str) -> None:
         """Load what writes them, so that a missing extra is reported before any work is done."""
         import geograph_types.sidecars.plan  # noqa: F401
 
         self._tally = SidecarTally(dry_run)
+        self._without_suffix = name == "photo.xmp"
         self._short: list[str] = []
         self._hidden: list[str] = []
 
@@ -70,9 +71,11 @@ class SidecarOutput:
         prediction = result.prediction
         if prediction is None:
             return
-        plan = self._tally.take(lambda: plan_tags(result.path, prediction.tags_without_guess))
+        plan = self._tally.take(
+            lambda: plan_tags(result.path, prediction.tags_without_guess, self._without_suffix)
+        )
         if plan and plan.changes:
-            if plan.path.stem == result.path.stem:
+            if plan.path.stem == result.path.stem and plan.before is not None:
                 self._short.append(str(plan.path))
             if plan.hidden:
                 self._hidden.append(str(plan.hidden))

@@ -39,13 +39,14 @@ class SidecarPlan:
         return [f"- {entry}" for entry in self.removed] + [f"+ {entry}" for entry in self.added]
 
 
-def plan_tags(photo: Path, tags: tuple[str, ...]) -> SidecarPlan:
+def plan_tags(photo: Path, tags: tuple[str, ...], without_suffix: bool = False) -> SidecarPlan:
     """Plan to have exactly these tags of ours in a photo's sidecar, in place of earlier ones.
 
-    Tags that the sidecar has from elsewhere are left as they are, and stay when ours are undone.
+    Tags that the sidecar has from elsewhere are left as they are, and stay when ours are undone. A
+    new one is `photo.jpg.xmp`, or `photo.xmp` if it is to be without the photo's suffix.
     """
     try:
-        path, hidden = place_of_sidecar(photo)
+        path, hidden = place_of_sidecar(photo, without_suffix)
     except OSError as error:
         raise SidecarError(sidecar_path(photo), f"cannot be found ({error.strerror})") from None
     return _plan(path, tags, hidden)

@@ -23,15 +23,18 @@ def sidecar_path(photo: Path) -> Path:
     return photo.with_name(photo.name + ENDINGS[0])
 
 
-def place_of_sidecar(photo: Path) -> tuple[Path, Path | None]:
-    """Return where a photo's tags go: `photo.xmp` if that is there alone, for this photo alone.
+def place_of_sidecar(photo: Path, without_suffix: bool = False) -> tuple[Path, Path | None]:
+    """Return where a photo's tags go: into `photo.xmp` only if no other photo is called so.
 
-    Otherwise it is `photo.jpg.xmp`, and `photo.xmp` comes second, if the new file hides it.
+    It is the one that is there, `photo.jpg.xmp` before `photo.xmp`, or the name that a new one is
+    to have. What comes second is a `photo.xmp` that a new `photo.jpg.xmp` hides.
     """
     whole, short = _there(photo), _there(photo.with_suffix(""))
-    if whole or not short:
+    if whole or not (short or without_suffix):
         return whole or sidecar_path(photo), None
-    return (short, None) if _is_alone(photo) else (sidecar_path(photo), short)
+    if _is_alone(photo):
+        return short or photo.with_suffix(ENDINGS[0]), None
+    return sidecar_path(photo), short
 
 
 def _there(photo: Path) -> Path | None:

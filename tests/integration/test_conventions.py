@@ -1,0 +1,201 @@
+"""What users expect of any program: defaults in a file, JSON, help with typing, darktable."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from geograph_types.bundle import Bundle
+from geograph_types.cli.main import main
+
+PROGRAM: Final = [sys.executable, "-m", "geograph_types.cli"]
+Captured = pytest.CaptureFixture[str]
+
+
+def said_by(capsys: Captured, status: int, *words: object) -> str:
+    capsys.readouterr()
+    assert main([*map(str, words)]) == status
+    streams = capsys.readouterr()
+    return streams.out + streams.err
+
+
+def rows(file: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in file.read_text("utf-8").splitlines()]
+
+
+@pytest.fixture
+def config(bundle: Path, tmp_path: Path) -> Path:
+    """Of another folder, to which its paths are relative."""
+    (tmp_path / "settings").mkdir()
+    (tmp_path / "settings" / "model").symlink_to(bundle)
+    file = tmp_path / "settings" / "types.toml"
+    lines = ["[tag]", 'bundle = "model"', "threshold = 0", 'exclude = ["z*", "c*"]', "exact = true"]
+    file.write_text("\n".join([*lines, "[serve]", "port = 8123", 'allow-host = ["a.example"]']))
+    return file
+
+
+def test_defaults_come_from_a_file_and_options_come_before_them(
+    config: Path, scenes: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out.jsonl"
+    assert main(["tag", str(scenes), "--config", str(config), "--out", str(out)]) == 0
+    assert {len(row["tags"]) for row in rows(out)} == {7}
+    assert len(rows(out)) < len(list(scenes.glob("*.jpg")))
+    words = ["--config", str(config), "--threshold", "1", "--exclude", "z*"]
+    assert main(["tag", str(scenes), *words, "--out", str(out)]) == 2  # fits nothing
+    assert main(["tag", str(scenes), *words[:-2], "--out", str(out)]) == 0
+    assert all(row["low_confidence"] for row in rows(out))
+
+
+def test_the_file_of_the_users_folder_is_read_and_doctor_says_so(
+    config: Path, bundle: Path, photo: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "config" / "geograph-types"
+    folder.mkdir(parents=True)
+    (folder / "config.toml").write_text(config.read_text().replace("model", str(bundle)))
+    home = os.environ | {"XDG_CONFIG_HOME": str(tmp_path / "config"), "HOME": str(tmp_path)}
+    command = [*PROGRAM, "tag", str(photo), "--threshold", "0"]
+    done = subprocess.run(command, env=home, capture_output=True, text=True)
+    assert json.loads(done.stdout)["status"] == "ok", done.stderr
+    found = subprocess.run([*PROGRAM, "doctor"], env=home, capture_output=True, text=True).stdout
+    for setting in ("tag bundle", "tag exact", "serve port"):
+        (line,) = [line for line in found.splitlines() if setting in line]
+        assert f"(from {folder / 'config.toml'})" in line
+    assert "8123" in found
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[tgo]", "'tgo' is not a command with defaults: did you mean tag?"),
+        ("[train]", "there are serve, tag"),
+        ("tag = 1", "write [tag]"),
+        ('[tag]\nbundel = "m"', "'bundel' is not an option of 'tag': did you mean bundle?"),
+        ('[tag]\nphotos = "m"', "'photos' is not an option of 'tag'"),
+        ('[tag]\nconfig = "m"', "'config' is not an option of 'tag'"),
+        ('[tag]\nthreshold = "high"', "tag.threshold: 'high' is not a valid float"),
+        ("[tag]\nthreshold = nan", "tag.threshold: nan is not"),
+        ("[tag]\njobs = 0", "tag.jobs: 0 is not in the range"),
+        ("[tag]\nexclude = 3", "tag.exclude: "),
+        ("[tag", "cannot be read as TOML"),
+        ("\ud800", "cannot be read as TOML"),
+    ],
+)
+def test_a_file_that_is_wrong_is_refused_with_the_next_step(
+    text: str, words: str, photo: Path, tmp_path: Path, capsys: Captured
+) -> None:
+    file = tmp_path / "c.toml"
+    file.write_bytes(text.encode(errors="surrogatepass"))
+    said = said_by(capsys, 2, "tag", photo, "--bundle", "model", "--config", file)
+    assert said.startswith(f"error: {file}")
+    assert words in said
+    assert words in said_by(capsys, 2, "doctor", "--config", file)
+
+
+def test_json_of_doctor_and_bundle_show(bundle: Path, config: Path, capsys: Captured) -> None:
+    capsys.readouterr()
+    assert main(["doctor", "--bundle", str(bundle), "--config", str(config), "--json"]) == 0
+    found = {one["what"]: one for one in json.loads(capsys.readouterr().out)}
+    assert found["bundle"]["good"]
+    assert str(config) in found["serve port"]["state"]
+    assert main(["bundle", "show", str(bundle), "--json"]) == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert shown["name"] == Bundle.open(bundle).manifest.name
+    assert {file["role"] for file in shown["files"]} >= {"encoder", "head"}
+
+
+@pytest.mark.parametrize(
+    ("words", "near"),
+    [(["tga"], "tag"), (["bundel", "show"], "bundle"), (["bundle", "verfy"], "verify")],
+)
+def test_the_nearest_command_is_named(words: list[str], near: str, capsys: Captured) -> None:
+    assert f"Did you mean '{near}'?" in said_by(capsys, 2, *words)
+
+
+def test_a_command_like_no_other_is_refused(capsys: Captured) -> None:
+    assert said_by(capsys, 2, "zzzzz").strip() == "error: No such command 'zzzzz'."
+
+
+@pytest.mark.parametrize(
+    ("typed", "offered"),
+    [("bun", "bundle"), ("bundle ver", "verify"), ("tag --sidecar", "--sidecar-name")],
+)
+def test_the_shell_completes(typed: str, offered: str) -> None:
+    words = f"geograph-types {typed}"
+    variables = {
+        "COMP_WORDS": words,
+        "COMP_CWORD": str(len(words.split()) - 1),
+        "_GEOGRAPH_TYPES_COMPLETE": "bash_complete",
+    }
+    program = Path(sys.executable).with_name("geograph-types")
+    done = subprocess.run([program], env=os.environ | variables, capture_output=True, text=True)
+    assert f"plain,{offered}" in done.stdout.splitlines()
+
+
+@pytest.mark.parametrize("command", ["tag", "embed", "photils"])
+def test_precision_is_that_of_the_encoder(
+    command: str, bundle: Path, scenes: Path, photo: Path, tmp_path: Path, capsys: Captured
+) -> None:
+    words: dict[str, list[object]] = {
+        "tag": [photo],
+        "embed": [scenes, "--labels", scenes / "labels.csv", "--out", tmp_path / "d.parquet"],
+        "photils": ["-i", photo],
+    }
+    given = [command, *words[command], "--bundle", bundle, "--precision"]
+    said_by(capsys, 0, *given, "fp32")
+    assert "no int8 encoder" in said_by(capsys, 2, *given, "int8")
+
+
+@pytest.fixture
+def photils(bundle: Path, tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """As darktable's script calls it: a program `photils-cli`, through a shell, names in quotes."""
+    program = tmp_path / "photils-cli"
+    program.write_text(
+        f'#!/bin/sh\nexec {sys.executable} -m geograph_types.cli photils --bundle "{bundle}" "$@"\n'
+    )
+    program.chmod(0o755)
+
+    def call(image: Path, out: Path) -> subprocess.CompletedProcess[str]:
+        line = f"{program} -c  -i '{image}' -o '{out}'"
+        return subprocess.run(line, shell=True, capture_output=True, text=True)
+
+    return call
+
+
+def test_darktable_gets_tags_with_their_probabilities(
+    photils: Callable[..., subprocess.CompletedProcess[str]], photo: Path, tmp_path: Path
+) -> None:
+    exported = tmp_path / "lua_aB3 x"  # a temporary name, without a suffix
+    exported.write_bytes(photo.read_bytes())
+    out = tmp_path / "lua_cD4"
+    out.touch()
+    assert photils(exported, out).returncode == 0
+    pairs = [line.split(":") for line in out.read_text().splitlines()]
+    assert {tag for tag, _ in pairs} >= {"Cross Grid", "Close Look", "From Drone", "Aerial"}
+    shares = [float(share) for _, share in pairs]
+    assert len(shares) == 7
+    assert shares == sorted(shares, reverse=True)
+    assert 0 <= min(shares) <= max(shares) <= 1
+
+
+def test_darktable_is_told_that_a_photo_cannot_be_read(
+    photils: Callable[..., subprocess.CompletedProcess[str]], tmp_path: Path
+) -> None:
+    (raw := tmp_path / "a.CR3").write_bytes(b"no photo")
+    done = photils(raw, tmp_path / "out")
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1].startswith(f"error: {raw}")
+    assert not (tmp_path / "out").exists()
+
+
+def test_without_c_only_the_tags_are_printed(bundle: Path, photo: Path, capsys: Captured) -> None:
+    capsys.readouterr()
+    assert main(["photils", "-i", str(photo), "--bundle", str(bundle)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines
+    assert not any(":" in line for line in lines)
