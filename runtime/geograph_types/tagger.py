@@ -114,19 +114,10 @@ class TypeTagger:
         precision: PrecisionChoice = "auto",
         threads: int | None = None,
     ) -> "TypeTagger":
-        """Open a bundle for many photos.
+        """Open a bundle for many photos; `threads` are in all, the rest is as for a tagger.
 
         On a CPU each thread runs batches of its own, beside the others: threads that share a run
         wait for one another, and take the processors from those that decode meanwhile.
-
-        Args:
-            bundle: its folder.
-            device: as for a tagger.
-            precision: as for a tagger.
-            threads: in all; `None` follows the CPU quota.
-
-        Raises:
-            As for a tagger.
         """
         if pick_device(device) == "cuda":
             return cls(bundle, device, precision, threads)
@@ -167,11 +158,9 @@ class TypeTagger:
             return Session(path, self._device_choice, self._threads)
 
     def tag(self, photo: PhotoLike, distance: DistanceLike = None) -> Prediction:
-        """Predict the tags of one photo.
+        """Predict the tags of a photo: a path, an encoded file's bytes, or an image of Pillow.
 
-        Args:
-            photo: a path, an encoded file's bytes, or an image that Pillow opened.
-            distance: a `Distance`, metres, or `None` for unknown.
+        The distance is a `Distance`, metres, or `None` for unknown.
 
         Raises:
             PhotoError: the photo cannot be used.
@@ -182,10 +171,7 @@ class TypeTagger:
         return self.predict(self.embed([photo]), [known])[0]
 
     def embed(self, photos: Iterable[PhotoLike]) -> NDArray[np.float32]:
-        """Compute the raw (not normalised) CLIP embeddings of photos.
-
-        Returns:
-            float32 [N, 512].
+        """Compute the raw (not normalised) CLIP embeddings of photos, float32 [N, 512].
 
         Raises:
             PhotoError: for the first photo that cannot be used.
@@ -197,13 +183,7 @@ class TypeTagger:
         return self.embed_pixels(np.stack(pixels) if pixels else np.empty((0, CROP, CROP, 3), "u1"))
 
     def embed_pixels(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Compute embeddings of preprocessed photos.
-
-        Args:
-            pixels: uint8 [N, 224, 224, 3], as `preprocess` returns them.
-
-        Returns:
-            float32 [N, 512].
+        """Compute embeddings, float32 [N, 512], of pixels as `preprocess` returns them.
 
         Raises:
             InputError: another shape or type.
@@ -223,14 +203,10 @@ class TypeTagger:
     def score(
         self, embeddings: ArrayLike, distances: Sequence[DistanceLike] | NDArray[np.floating]
     ) -> NDArray[np.float32]:
-        """Compute probabilities from stored embeddings; no photo is needed.
+        """Compute probabilities, float32 [N, 7] in the order of `CLASSES`; no photo is needed.
 
-        Args:
-            embeddings: [N, 512] raw CLIP embeddings.
-            distances: N distances, or an array of N metres with NaN for unknown.
-
-        Returns:
-            float32 [N, 7], columns in the order of `CLASSES`.
+        Embeddings are raw ones of CLIP, [N, 512]. Distances are N of them as for `tag`, or an array
+        of N metres with NaN for unknown.
 
         Raises:
             EmbeddingError: a vector is not a raw CLIP embedding, for instance a normalised one.
@@ -250,14 +226,7 @@ class TypeTagger:
     def score_buckets(
         self, embeddings: ArrayLike, buckets: NDArray[np.int64]
     ) -> NDArray[np.float32]:
-        """Compute probabilities from stored embeddings and distance buckets.
-
-        Args:
-            embeddings: [N, 512] raw CLIP embeddings.
-            buckets: int64 [N], each 0 to 22.
-
-        Returns:
-            float32 [N, 7].
+        """Compute probabilities, float32 [N, 7], at distance buckets [N], each from 0 to 22.
 
         Raises:
             EmbeddingError: a vector is not a raw CLIP embedding.
@@ -283,12 +252,9 @@ class TypeTagger:
     def score_stored(
         self, embeddings: NDArray[np.floating], buckets: NDArray[np.int64]
     ) -> tuple[NDArray[np.float32], dict[int, EmbeddingFault]]:
-        """Compute probabilities, float32 [N, 7], from embeddings of any float type.
+        """Compute probabilities, float32 [N, 7], and the faults of embeddings, by row.
 
         Each part is widened, checked and scored while it is in a processor's own cache.
-
-        Returns:
-            The probabilities, and the faults of embeddings, by row, which must not be used.
         """
         scores = np.empty((len(embeddings), len(CLASSES)), np.float32)
         faults: dict[int, EmbeddingFault] = {}
@@ -310,12 +276,9 @@ class TypeTagger:
         distances: Sequence[DistanceLike],
         threshold: float | None = None,
     ) -> list[Prediction]:
-        """Score stored embeddings and choose their tags.
+        """Score stored embeddings, [N, 512], at N distances, and choose their tags.
 
-        Args:
-            embeddings: [N, 512] raw CLIP embeddings.
-            distances: N distances.
-            threshold: of all classes, 0 to 1; `None` takes each class's own from the bundle.
+        The threshold, 0 to 1, is that of all classes; with `None`, each has the bundle's own.
 
         Raises:
             InputError: the threshold is not between 0 and 1.

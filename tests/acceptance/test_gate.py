@@ -57,11 +57,19 @@ def folder(full_bundle: Path, tmp_path: Path) -> Path:
 
 
 def test_what_a_head_needs_stays_in_float32_and_is_said(
-    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    folder: Path,
+    pixels: NDArray[np.uint8],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     torch.manual_seed(3)
-    # Its probabilities are near to one half, so that tags turn with small errors.
-    save_checkpoint(TypeHead().eval(), tmp_path / "head.pth", epoch=1, loss=1.0)
+    head = TypeHead().eval()
+    # Half of its probabilities lie on each side of one half, so that tags turn with small errors.
+    embeddings = torch.from_numpy(TypeTagger(folder, precision="fp32").embed_pixels(pixels))
+    with torch.no_grad():
+        found = head(embeddings, torch.full((len(pixels),), UNKNOWN_BUCKET))
+        head.last.bias -= found.median(dim=0).values
+    save_checkpoint(head, tmp_path / "head.pth", epoch=1, loss=1.0)
     assert main(["export", "head", str(tmp_path / "head.pth"), "--bundle", str(folder)]) == 0
     command = ["export", "encoder", "--weights", "random:0", "--precision", "int8"]
     assert main([*command, "--bundle", str(folder)]) == 0
