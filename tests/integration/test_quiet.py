@@ -24,6 +24,7 @@ pytestmark = pytest.mark.skipif(bool(REASON), reason=f"no network namespaces: {R
 NOT_OURS = ("pip ", "curl ")
 
 NOT_IN_THE_README = """
+geograph-types photils --bundle model -c -i photo.jpg -o suggested.txt
 geograph-types export verify model --head run
 geograph-types catalog prune tags.catalog
 geograph-types dataset sample data.parquet some.parquet --rows 9
