@@ -49,7 +49,6 @@ GPU_SOURCE = (
     "--seconds",
     type=FiniteRange(0.1, 3600),
     default=60.0,
-    show_default=True,
     help="Time for measuring, in total.",
 )
 def plan(photos: int, bundle: Path | None, price: float | None, seconds: float) -> int:

@@ -55,7 +55,6 @@ ADDRESS = re.compile("(s3|gs|https?|file):", re.IGNORECASE)
     "--engine",
     type=click.Choice(["local", "ray"]),
     default="local",
-    show_default=True,
     help="Where shards are made: on this machine, or by actors of Ray.",
 )
 @click.option(
@@ -99,7 +98,6 @@ ADDRESS = re.compile("(s3|gs|https?|file):", re.IGNORECASE)
     "--device",
     type=click.Choice(["cpu", "cuda"]),
     default="cpu",
-    show_default=True,
     help="Where the model runs; with ray, 'cuda' asks for a GPU for each actor.",
 )
 @precision_option
@@ -110,7 +108,6 @@ ADDRESS = re.compile("(s3|gs|https?|file):", re.IGNORECASE)
     "--shard-photos",
     type=click.IntRange(1, 1 << 16),
     default=SHARD_PHOTOS,
-    show_default=True,
     help="Photos per shard: at most so many are lost if a process dies.",
 )
 @click.option(
@@ -118,7 +115,6 @@ ADDRESS = re.compile("(s3|gs|https?|file):", re.IGNORECASE)
     "stored",
     type=click.Choice(["float16", "float32", "none"]),
     default="float16",
-    show_default=True,
     help="Type of the embeddings that are kept with photos' tags.",
 )
 @exact_option

@@ -1,6 +1,5 @@
 """The command `embed`."""
 
-from collections import Counter
 from collections.abc import Iterable
 from itertools import islice
 from pathlib import Path
@@ -23,6 +22,7 @@ from geograph_types.cli.options import (
 )
 from geograph_types.cli.photo_list import photos_of, report_other_rows
 from geograph_types.cli.progress import track
+from geograph_types.cli.tally import Tally
 from geograph_types.distance.distance import bucket_text
 from geograph_types.distance.sources import best_distance
 from geograph_types.embedding import EMBEDDING_DIMENSION
@@ -91,22 +91,16 @@ def embed(
     report_other_rows(labels, known, found.values())
     embedded = embed_photos(tagger, paths, exact=exact)
     tracked = track(embedded, "photos", len(paths), failed=lambda photo: photo.error is not None)
-    faults = write_dataset(tracked, known, out, tagger)
-    failed = faults.total()
-    note(f"{len(paths) - failed} photos embedded to {out}" + (f", {failed} failed" * bool(failed)))
-    return 1 if faults else 0
+    return _write_dataset(tracked, known, out, tagger)
 
 
-def write_dataset(
-    photos: Iterable[EmbeddedPhoto],
-    labels: dict[Path, PhotoLabels],
-    out: Path,
-    tagger: TypeTagger,
-) -> Counter[str]:
+def _write_dataset(
+    photos: Iterable[EmbeddedPhoto], labels: dict[Path, PhotoLabels], out: Path, tagger: TypeTagger
+) -> int:
     """Write the photos that could be embedded, and count the others by reason."""
     from geograph_types.files.parquet_table import new_table
 
-    faults: Counter[str] = Counter()
+    tally = Tally("photos", f"embedded to {out}")
     encoder = tagger.bundle.find("encoder", tagger.precision)
     with new_table(out) as dataset:
         remaining = iter(photos)
@@ -114,10 +108,10 @@ def write_dataset(
             good: list[tuple[EmbeddedPhoto, PhotoLabels]] = []
             for photo in some:
                 row = labels[label_key(photo.path)]
+                tally.total += 1
                 fault, detail = _problem(photo, row)
                 if fault:
-                    faults[fault] += 1
-                    note(f"error: {photo.path}: {fault}: {detail}")
+                    tally.fail(fault, f"{photo.path}: {fault}: {detail}")
                 else:
                     good.append((photo, row))
             dataset.write(_batch(good).columns())
@@ -126,9 +120,9 @@ def write_dataset(
             "encoder_sha256": encoder.sha256,
             "stand_in": tagger.bundle.is_stand_in,
             "rows": dataset.rows,
-            "failed": dict(sorted(faults.items())),
+            "failed": dict(sorted(tally.faults.items())),
         }
-    return faults
+    return tally.finish()
 
 
 def _problem(photo: EmbeddedPhoto, row: PhotoLabels) -> tuple[str, str]:

@@ -31,6 +31,7 @@ class CommandList(click.Group):
             name=NAME,
             help="Predict Geograph's Type tags from photos and distances.",
             epilog="Try it on drawn photos: geograph-types scenes practice --per-class 4",
+            context_settings={"show_default": True},
         )
         self.entries = entries
 

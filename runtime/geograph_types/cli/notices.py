@@ -1,6 +1,5 @@
 """Lines for people, on standard error, and JSON for programs."""
 
-from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -45,9 +44,3 @@ def warn_of_stand_in(bundle: Bundle) -> None:
 def echo_json(value: object) -> None:
     """Print a value as JSON on standard output."""
     click.echo(msgspec.json.format(msgspec.json.encode(value), indent=2))
-
-
-def failures(faults: Counter[str]) -> str:
-    """Return the end of a summary: how many failed, by reason; empty if none did."""
-    reasons = ", ".join(f"{number} {fault}" for fault, number in faults.most_common())
-    return f", {faults.total()} failed: {reasons}" if faults else ""

@@ -27,14 +27,12 @@ device_option = click.option(
     "--device",
     type=click.Choice(["auto", "cpu", "cuda"]),
     default="auto",
-    show_default=True,
     help="Where the model runs.",
 )
 precision_option = click.option(
     "--precision",
     type=click.Choice(["auto", "fp32", "fp16", "int8"]),
     default="auto",
-    show_default=True,
     help="Precision of the encoder; 'auto' takes the device's best in the bundle.",
 )
 exact_option = click.option(

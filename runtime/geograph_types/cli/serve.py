@@ -27,10 +27,8 @@ def ended_by_sigterm() -> Iterator[None]:
 
 @click.command(epilog="Example: geograph-types serve --bundle model --port 8000")
 @bundle_option
-@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@click.option(
-    "--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="0: a free one."
-)
+@click.option("--host", default="127.0.0.1", help="Address to listen on.")
+@click.option("--port", type=click.IntRange(0, 65535), default=8000, help="0: a free one.")
 @click.option(
     "--token",
     envvar="GEOGRAPH_TYPES_TOKEN",
@@ -55,7 +53,6 @@ def ended_by_sigterm() -> Iterator[None]:
     "--body-limit",
     type=FiniteRange(0.001, 1024),
     default=20,
-    show_default=True,
     metavar="MIB",
     help="Largest request.",
 )
@@ -63,7 +60,6 @@ def ended_by_sigterm() -> Iterator[None]:
     "--memory-limit",
     type=FiniteRange(1),
     default=160,
-    show_default=True,
     metavar="MIB",
     help="Memory for decoding photos; a photo that takes more is refused.",
 )
@@ -71,7 +67,6 @@ def ended_by_sigterm() -> Iterator[None]:
     "--receive-timeout",
     type=FiniteRange(0.1, 3600),
     default=10,
-    show_default=True,
     metavar="SECONDS",
     help="Time for a request's headers, and for slow bodies.",
 )
@@ -79,7 +74,6 @@ def ended_by_sigterm() -> Iterator[None]:
     "--idle-timeout",
     type=click.IntRange(1, 3600),
     default=5,
-    show_default=True,
     metavar="SECONDS",
     help="Time between two requests on a connection.",
 )

@@ -32,5 +32,4 @@ def undo(photos: tuple[Path, ...], dry_run: bool) -> int:
     paths = list(dict.fromkeys(find_sidecars(named_paths(photos))))
     for path in track(paths, "sidecars", len(paths)):
         tally.take(partial(plan_undo, path))
-    tally.show("changed")
-    return 1 if tally.failed else 0
+    return tally.finish("changed")

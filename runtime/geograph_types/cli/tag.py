@@ -22,7 +22,7 @@ from geograph_types.cli.options import (
 )
 from geograph_types.cli.photo_list import photos_of, report_other_rows
 from geograph_types.cli.progress import track
-from geograph_types.cli.tag_results import TagSummary, result_output
+from geograph_types.cli.tag_results import PhotoTally, result_output
 from geograph_types.cli.tag_sidecars import SidecarOutput
 from geograph_types.errors import InputError
 from geograph_types.photos.catalog import Catalog, PendingPhoto, open_catalog
@@ -90,7 +90,6 @@ from geograph_types.tagger import PrecisionChoice, TypeTagger
     "--sidecar-name",
     type=click.Choice(["photo.jpg.xmp", "photo.xmp"]),
     default="photo.jpg.xmp",
-    show_default=True,
     help="Name of new sidecars: darktable and digiKam have the first, Lightroom the other.",
 )
 @click.option(
@@ -154,7 +153,7 @@ def tag(
         check_suffix(out)
     sidecars = SidecarOutput(dry_run, sidecar_name) if xmp else None
     known = _known(labels, paths, verbose) if labels else {}
-    summary = TagSummary()
+    tally = PhotoTally()
     shown: list[PhotoResult] = []
     thumbnails: dict[Path, bytes] | None = {} if report else None
     with ExitStack() as stack:
@@ -172,7 +171,7 @@ def tag(
             results = (result.only_certain() for result in results)
         write = stack.enter_context(result_output(out, quiet=dry_run))
         for result in track(results, "photos", len(paths), failed=has_failed):
-            summary.add(result)
+            tally.add(result)
             write(result)
             if sidecars:
                 sidecars.write(result)
@@ -181,10 +180,8 @@ def tag(
     if report:
         pictured = track(shown, "thumbnails", len(shown))
         write_report(report, pictured, tagger.bundle, threshold, jobs, thumbnails or {})
-    if sidecars:
-        sidecars.show()
-        summary.failed_sidecars = sidecars.failed
-    return summary.show()
+    failed_sidecars = sidecars.finish() if sidecars else 0
+    return tally.finish() or failed_sidecars
 
 
 def _open_new(

@@ -4,10 +4,10 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 
-from geograph_types.cli.notices import failures, note
+from geograph_types.cli.notices import note
+from geograph_types.cli.tally import Tally
 from geograph_types.errors import OutputError
 from geograph_types.files.text import displayable
 from geograph_types.photos.outputs import json_line, new_results
@@ -28,55 +28,45 @@ def result_output(out: Path | None, quiet: bool) -> Iterator[Callable[[PhotoResu
         table.show()
     else:
         yield lambda result: _print(json_line(result))
-        with _standard_output():
-            sys.stdout.buffer.flush()
+        _print(b"", flush=True)
 
 
-def _print(line: bytes) -> None:
-    with _standard_output():
-        sys.stdout.buffer.write(line)
-
-
-@contextmanager
-def _standard_output() -> Iterator[None]:
+def _print(data: bytes, flush: bool = False) -> None:
     try:
-        yield
+        sys.stdout.buffer.write(data)
+        if flush:
+            sys.stdout.buffer.flush()
     except BrokenPipeError:  # whoever read it has left
         raise
     except OSError as error:
         raise OutputError(Path("standard output"), error.strerror or str(error)) from None
 
 
-@dataclass(slots=True)
-class TagSummary:
-    """Counts of a run."""
+class PhotoTally:
+    """Photos by what became of them, and by what is wrong with positions in their EXIF."""
 
-    photos: int = 0
-    faults: Counter[str] = field(default_factory=Counter)  # by reason
-    failed_sidecars: int = 0
-    problems: Counter[str] = field(default_factory=Counter)  # with EXIF positions, by kind
-    examples: dict[str, str] = field(default_factory=dict)  # a photo of each kind
+    def __init__(self) -> None:
+        self._tally = Tally("photos", "tagged")
+        self._problems: Counter[str] = Counter()  # by kind
+        self._examples: dict[str, str] = {}  # a photo of each kind
 
     def add(self, result: PhotoResult) -> None:
         """Count a photo, and report why it failed."""
-        self.photos += 1
+        self._tally.total += 1
         if result.error is not None:
-            self.faults[result.error.fault.value] += 1
-            note(f"error: {result.error}")
+            self._tally.fail(result.error.fault.value, result.error)
         for problem in result.problems:
             # What stands in brackets differs from photo to photo.
             kind = problem.partition(" (")[0]
-            self.problems[kind] += 1
-            self.examples.setdefault(kind, f"{result.path}: {problem}")
+            self._problems[kind] += 1
+            self._examples.setdefault(kind, f"{result.path}: {problem}")
 
-    def show(self) -> int:
+    def finish(self) -> int:
         """Report the counts, and return the exit status."""
-        for kind, number in self.problems.most_common():
+        for kind, number in self._problems.most_common():
             more = f" (and {number - 1} more photos)" if number > 1 else ""
-            note(f"note: {self.examples[kind]}{more}; not used for the distance")
-        failed = self.faults.total()
-        note(f"{self.photos - failed} photos tagged{failures(self.faults)}")
-        return 1 if failed or self.failed_sidecars else 0
+            note(f"note: {self._examples[kind]}{more}; not used for the distance")
+        return self._tally.finish()
 
 
 BAR_WIDTH = 10
@@ -86,7 +76,6 @@ class ResultTable:
     """Photos with their tags, best probability and distance."""
 
     def __init__(self) -> None:
-        """Start an empty table."""
         from rich.table import Table
 
         self._table = Table(box=None, pad_edge=False)
@@ -94,7 +83,6 @@ class ResultTable:
             self._table.add_column(heading, overflow="fold")
 
     def add(self, result: PhotoResult) -> None:
-        """Add a photo's line."""
         from rich.markup import escape
 
         name = escape(displayable(str(result.path)))
@@ -112,7 +100,6 @@ class ResultTable:
         self._table.add_row(name, tags, f"{best} {probability:.2f}", bar, far)
 
     def show(self) -> None:
-        """Print the table on standard output."""
         from rich.console import Console
 
         Console().print(self._table)

@@ -19,8 +19,8 @@ class SidecarTally:
 
     def __init__(self, dry_run: bool) -> None:
         self._dry_run = dry_run
-        self.changed = 0
-        self.failed = 0
+        self._changed = 0
+        self._failed = 0
 
     def take(self, make: "Callable[[], SidecarPlan]") -> "SidecarPlan | None":
         """Make and carry out a plan, and return it; write an error if it fails."""
@@ -34,45 +34,42 @@ class SidecarTally:
                 for line in (str(plan.path), *(f"  {line}" for line in plan.lines())):
                     click.echo(displayable(line))
         except SidecarError as error:
-            self.failed += 1
+            self._failed += 1
             note(f"error: {error}")
             return None
-        self.changed += plan.changes
+        self._changed += plan.changes
         return plan
 
-    def show(self, done: str) -> None:
-        """Write the counts to standard error; `done` is what became of sidecars."""
+    def finish(self, done: str) -> int:
+        """Report the counts, `done` being what became of sidecars; return the exit status."""
         verb = f"would be {done}" if self._dry_run else done
-        failed = f", {self.failed} failed" if self.failed else ""
-        note(f"{self.changed} sidecars {verb}{failed}")
+        failed = f", {self._failed} failed" if self._failed else ""
+        note(f"{self._changed} sidecars {verb}{failed}")
+        return 1 if self._failed else 0
 
 
 class SidecarOutput:
     """Write each photo's tags into its sidecar; those of a photo that failed stay as they are."""
 
     def __init__(self, dry_run: bool, name: str) -> None:
-        """Load what writes them, so that a missing extra is reported before any work is done."""
-        import geograph_types.sidecars.plan  # noqa: F401
+        # So that a missing extra is reported before any work is done.
+        from geograph_types.sidecars.plan import plan_tags
 
+        self._plan_tags = plan_tags
         self._tally = SidecarTally(dry_run)
         self._without_suffix = name == "photo.xmp"
         self._short: list[str] = []
         self._hidden: list[str] = []
 
-    @property
-    def failed(self) -> int:
-        """How many sidecars could not be written."""
-        return self._tally.failed
-
     def write(self, result: PhotoResult) -> None:
         """Put the photo's tags, but for a best guess, into its sidecar in place of ours."""
-        from geograph_types.sidecars.plan import plan_tags
-
         prediction = result.prediction
         if prediction is None:
             return
         plan = self._tally.take(
-            lambda: plan_tags(result.path, prediction.tags_without_guess, self._without_suffix)
+            lambda: self._plan_tags(
+                result.path, prediction.tags_without_guess, self._without_suffix
+            )
         )
         if plan and plan.changes:
             if plan.path.stem == result.path.stem and plan.before is not None:
@@ -80,9 +77,9 @@ class SidecarOutput:
             if plan.hidden:
                 self._hidden.append(str(plan.hidden))
 
-    def show(self) -> None:
-        """Write to standard error how many there were, and which were not new files of ours."""
-        self._tally.show("written")
+    def finish(self) -> int:
+        """Report how many there were, and which were not new files of ours."""
+        status = self._tally.finish("written")
         if self._short:
             note(f"note: {len(self._short)} of them were there already, such as {self._short[0]}")
         if self._hidden:
@@ -90,3 +87,4 @@ class SidecarOutput:
                 f"note: {len(self._hidden)} photos share a sidecar with another file, such as "
                 f"{self._hidden[0]}: programs that read photo.jpg.xmp first no longer see that one"
             )
+        return status

@@ -56,14 +56,12 @@ NUMBERS: Final = 32
     "--limit",
     type=click.IntRange(1, 1000),
     default=100,
-    show_default=True,
     help="Rows to ask for per round.",
 )
 @click.option(
     "--pause",
     type=FiniteRange(0.01, 3600),
     default=2.0,
-    show_default=True,
     help="Shortest time between rounds in seconds; the server may ask for more.",
 )
 @click.option("--once", is_flag=True, help="Work one round only.")
@@ -81,7 +79,6 @@ NUMBERS: Final = 32
     "--state",
     type=output_path,
     default=Path("worker.state"),
-    show_default=True,
     metavar="FILE",
     help="Keep results here until the server has accepted them.",
 )
