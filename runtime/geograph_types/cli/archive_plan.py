@@ -1,7 +1,6 @@
 """The command `archive plan`."""
 
 import math
-from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -46,10 +45,7 @@ GPU_SOURCE = (
     help="Price of one core, in any currency; adds a column of costs.",
 )
 @click.option(
-    "--seconds",
-    type=FiniteRange(0.1, 3600),
-    default=60.0,
-    help="Time for measuring, in total.",
+    "--seconds", type=FiniteRange(0.1, 3600), default=60.0, help="Time for measuring, in total."
 )
 def plan(photos: int, bundle: Path | None, price: float | None, seconds: float) -> int:
     """Estimate what an archive takes: hours and machines, storage, cost.
@@ -75,8 +71,10 @@ def plan(photos: int, bundle: Path | None, price: float | None, seconds: float) 
         size = measure_result_bytes(opened)
         results = f"storage    results {_size(photos * size)} ({size:.0f} bytes each, measured)\n"
     rows.append(_row(f"GPU ({GPU_NAME}), estimate", photos, GPU_ENCODER_RATE, 0, price))
-    for line in _aligned(rows):
-        click.echo(line)
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for name, *figures in rows:
+        aligned = map(str.rjust, figures, widths[1:])
+        click.echo("  ".join([name.ljust(widths[0]), *aligned]))
     click.echo()
     for kind, bytes_each in (("float16", 2), ("float32", 4)):
         stored = _size(photos * bytes_each * EMBEDDING_DIMENSION)
@@ -103,13 +101,6 @@ def _row(name: str, photos: int, rate: float, cores: int, price: float | None) -
     if price is not None:
         row.append(f"{hours * cores * price:,.2f}" if cores else "")
     return row
-
-
-def _aligned(rows: list[list[str]]) -> Iterator[str]:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        _, *others = map(str.rjust, row, widths)
-        yield "  ".join([row[0].ljust(widths[0]), *others])
 
 
 def _size(count: float) -> str:

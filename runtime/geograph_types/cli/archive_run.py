@@ -15,14 +15,8 @@ from geograph_types.archive.inputs import InputFolder, InputSource, open_input, 
 from geograph_types.archive.items import Shard
 from geograph_types.archive.job import InputKind, Job, JobNote, ShardSettings, StoredType
 from geograph_types.archive.output import claim_output, lists_of, plan_shards, remove_superseded
+from geograph_types.cli import options
 from geograph_types.cli.notices import note, warn_of_stand_in
-from geograph_types.cli.options import (
-    any_path,
-    bundle_option,
-    exact_option,
-    precision_option,
-    verbose_option,
-)
 from geograph_types.cli.photo_list import passed_over_shown, report_other_rows, report_passed_over
 from geograph_types.cli.progress import track
 from geograph_types.cli.tally import Tally
@@ -43,7 +37,6 @@ def archive() -> None:
     """Embed and tag a whole archive, on one machine or on many."""
 
 
-SHARD_PHOTOS = 1024
 ADDRESS = re.compile("(s3|gs|https?|file):", re.IGNORECASE)
 
 
@@ -66,12 +59,12 @@ ADDRESS = re.compile("(s3|gs|https?|file):", re.IGNORECASE)
 )
 @click.option(
     "--output",
-    type=any_path,
+    type=options.any_path,
     required=True,
     metavar="DIR",
     help="A new folder for the shards, or one that an earlier run began.",
 )
-@bundle_option
+@options.bundle_option
 @click.option(
     "--kind",
     type=click.Choice(["photos", "embeddings"]),
@@ -79,7 +72,7 @@ ADDRESS = re.compile("(s3|gs|https?|file):", re.IGNORECASE)
 )
 @click.option(
     "--labels",
-    type=any_path,
+    type=options.any_path,
     metavar="CSV",
     help="Positions or distances of photos, as for 'tag'; for object storage, names as there.",
 )
@@ -100,14 +93,14 @@ ADDRESS = re.compile("(s3|gs|https?|file):", re.IGNORECASE)
     default="cpu",
     help="Where the model runs; with ray, 'cuda' asks for a GPU for each actor.",
 )
-@precision_option
+@options.precision_option
 @click.option(
     "--ray-address", metavar="HOST:PORT", help="A Ray cluster; by default Ray is started here."
 )
 @click.option(
     "--shard-photos",
     type=click.IntRange(1, 1 << 16),
-    default=SHARD_PHOTOS,
+    default=1024,
     help="Photos per shard: at most so many are lost if a process dies.",
 )
 @click.option(
@@ -117,8 +110,8 @@ ADDRESS = re.compile("(s3|gs|https?|file):", re.IGNORECASE)
     default="float16",
     help="Type of the embeddings that are kept with photos' tags.",
 )
-@exact_option
-@verbose_option
+@options.exact_option
+@options.verbose_option
 @Stop().handled()
 def run(
     engine: Literal["local", "ray"],
@@ -219,19 +212,14 @@ def _clear(output: Path, shards: Sequence[Shard], found: int) -> None:
 
 def _kind(opened: InputSource, source: str, wanted: InputKind | None) -> InputKind:
     """Return the kind of input to take."""
-    kinds = opened.kinds()
-    if wanted:
-        kinds = [kind for kind in kinds if kind == wanted]
-    if len(kinds) == 2:
-        raise InputError(
-            f"{shown_address(source)} has photos and files of embeddings: choose with --kind"
-        )
+    kinds = [kind for kind in opened.kinds() if wanted in (None, kind)]
+    if len(kinds) == 1:
+        return kinds[0]
+    problem = "photos and files of embeddings: choose with --kind"
     if not kinds:
-        raise InputError(
-            f"{shown_address(source)} has no {wanted or 'photos or embeddings'} "
-            "that can be listed: name another folder"
-        )
-    return kinds[0]
+        what = wanted or "photos or embeddings"
+        problem = f"no {what} that can be listed: name another folder"
+    raise InputError(f"{shown_address(source)} has {problem}")
 
 
 def _check_places(opened: InputSource, output: Path, bundle: Path) -> None:
@@ -250,11 +238,11 @@ def _check_places(opened: InputSource, output: Path, bundle: Path) -> None:
 def _engine(
     name: str, actors: int | None, address: str | None, device: Literal["cpu", "cuda"]
 ) -> Engine:
-    if name == "local":
-        pick_device(device)
-        from geograph_types.archive.local_engine import run_locally
+    if name == "ray":
+        from geograph_types.archive.ray_engine import run_on_ray
 
-        return partial(run_locally, processes=actors or 1)
-    from geograph_types.archive.ray_engine import run_on_ray
+        return partial(run_on_ray, actors=actors, address=address)
+    from geograph_types.archive.local_engine import run_locally
 
-    return partial(run_on_ray, actors=actors, address=address)
+    pick_device(device)
+    return partial(run_locally, processes=actors or 1)

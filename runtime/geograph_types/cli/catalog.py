@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from geograph_types.cli.notices import note
-from geograph_types.cli.options import any_path, check_outputs, output_path
+from geograph_types.cli.options import any_path, check_outputs, results_option
 from geograph_types.errors import InputError
 from geograph_types.files.text import displayable
 from geograph_types.photos.catalog import Catalog, open_catalog
@@ -22,13 +22,7 @@ def catalog() -> None:
 
 @catalog.command(epilog="Example: geograph-types catalog export tags.catalog --out tags.csv")
 @click.argument("file", type=any_path)
-@click.option(
-    "--out",
-    type=output_path,
-    required=True,
-    metavar="FILE",
-    help="Write results here: FILE.jsonl, FILE.csv or FILE.parquet.",
-)
+@results_option(required=True)
 def export(file: Path, out: Path) -> int:
     """Write the last result of every photo in a catalogue, in the order of absolute paths."""
     check_outputs([out], [file])
@@ -49,12 +43,8 @@ def stats(file: Path) -> int:
     """Count what is in a catalogue: photos, failures by reason, tags, models."""
     with open_catalog(file, read_only=True) as opened:
         click.echo(f"photos     {opened.photo_count()} ({file.stat().st_size / 1e6:.1f} MB)")
-        for heading, column in (
-            ("encoder", "encoder"),
-            ("bundle", "model"),
-            ("tag", "tags"),
-            ("failed", "fault"),
-        ):
+        columns = {"encoder": "encoder", "bundle": "model", "tag": "tags", "failed": "fault"}
+        for heading, column in columns.items():
             for name, number in opened.counts(column).items():
                 shown = name[:12] if column == "encoder" else name
                 click.echo(f"{heading:<10} {shown:<24} {number}")

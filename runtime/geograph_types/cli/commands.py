@@ -1,10 +1,9 @@
 """The commands of the runtime, and how those of all installed packages are found."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from importlib import import_module
 from importlib.metadata import entry_points
-from typing import Final
+from typing import Final, NamedTuple
 
 import click
 
@@ -12,8 +11,23 @@ COMMAND_GROUP: Final = "geograph_types.commands"
 """Entry points of this group name a `command_table`."""
 
 
-@dataclass(frozen=True, slots=True)
-class CommandEntry:
+EXTRAS: Final = {
+    "parquet": ("pyarrow",),
+    "archive": ("pyarrow", "isal"),
+    "ray": ("ray", "pyarrow", "isal"),
+    "geo": ("pyproj",),
+    "heif": ("pi_heif",),
+    "xmp": ("exiv2",),
+    "serve": ("fastapi", "h11", "prometheus_client", "python_multipart", "uvicorn"),
+    "worker": ("httpx",),
+    "train": ("torch", "isal", "matplotlib", "pyarrow", "safetensors", "tomli_w"),
+    "export": ("onnx", "ml_dtypes", "safetensors", "huggingface_hub", "pooch", "requests"),
+    "reference": ("torch", "torchvision", "open_clip"),
+}
+"""What each brings, by the names under which it is imported."""
+
+
+class CommandEntry(NamedTuple):
     """One command of the command line, not imported yet."""
 
     name: str  # as it is typed; "group name" puts it into a group that another package may have
@@ -24,9 +38,7 @@ class CommandEntry:
     def load(self) -> click.Command:
         """Import the command's module and return the command."""
         module, _, attribute = self.target.partition(":")
-        command = getattr(import_module(module), attribute)
-        if not isinstance(command, click.Command):
-            raise TypeError(f"{self.target} is not a click command")
+        command: click.Command = getattr(import_module(module), attribute)
         return command
 
 
@@ -40,15 +52,13 @@ def command_table(package: str, *rows: tuple[str, str, str, str]) -> tuple[Comma
 
 def load_command(entries: Mapping[str, CommandEntry], name: str) -> click.Command | None:
     """Import the command of this name, and for a group those that other packages add to it."""
-    entry = entries.get(name)
-    if entry is None:
+    if name not in entries:
         return None
-    command = entry.load()
-    if isinstance(command, click.Group):
-        for added in entries.values():
-            group, _, own_name = added.name.rpartition(" ")
-            if group == name:
-                command.add_command(added.load(), own_name)
+    command = entries[name].load()
+    for added in entries.values():
+        group, _, own_name = added.name.rpartition(" ")
+        if group == name and isinstance(command, click.Group):
+            command.add_command(added.load(), own_name)
     return command
 
 

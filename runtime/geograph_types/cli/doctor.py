@@ -11,7 +11,7 @@ from typing import Final
 import click
 
 from geograph_types.bundle import Bundle
-from geograph_types.cli.commands import installed_commands, load_command
+from geograph_types.cli.commands import EXTRAS, installed_commands, load_command
 from geograph_types.cli.config import COMMANDS, defaults_of, platform_file
 from geograph_types.cli.notices import echo_json
 from geograph_types.cli.options import any_path, existing_file, json_option
@@ -23,20 +23,6 @@ from geograph_types.session import BACKENDS, CUDA, available_providers, pick_dev
 from geograph_types.system.cpu import group_settings, usable_cpus
 from geograph_types.system.memory import can_limit_memory
 
-EXTRAS: Final = {
-    "parquet": ("pyarrow",),
-    "archive": ("pyarrow", "isal"),
-    "ray": ("ray", "pyarrow", "isal"),
-    "geo": ("pyproj",),
-    "heif": ("pi_heif",),
-    "xmp": ("exiv2",),
-    "serve": ("fastapi", "h11", "prometheus_client", "python_multipart", "uvicorn"),
-    "worker": ("httpx",),
-    "train": ("torch", "isal", "matplotlib", "pyarrow", "safetensors", "tomli_w"),
-    "export": ("onnx", "ml_dtypes", "safetensors", "huggingface_hub", "pooch", "requests"),
-    "reference": ("torch", "torchvision", "open_clip"),
-}
-"""What each brings, by the names under which it is imported."""
 CPU_FEATURES: Final = ("avx2", "avx512f", "avx_vnni", "avx512_vnni", "amx_int8", "asimddp")
 """Instruction sets that decide how fast the encoder runs."""
 INTEGER_FEATURES: Final = frozenset({"avx_vnni", "avx512_vnni", "amx_int8", "asimddp"})
@@ -54,21 +40,20 @@ class Finding:
 
 def examine(bundle: Path | None = None) -> list[Finding]:
     """Check this machine, the installation and, if given, a bundle's digests."""
+    features = _cpu_features()
     findings = [
         Finding("python", f"{platform.python_version()} on {platform.platform()}"),
-        Finding("processors", f"{usable_cpus()} usable; {_processor()}"),
+        Finding("processors", f"{usable_cpus()} usable; {_processor(features)}"),
         Finding("memory", _memory()),
         Finding("decoders", _decoders()),
         _backend(),
-        Finding("advice", _advice()),
+        Finding("advice", _advice(features)),
     ]
     for extra, modules in EXTRAS.items():
         missing = [module for module in modules if find_spec(module) is None]
         state = f"not installed ({', '.join(missing)})" if missing else "installed"
         findings.append(Finding(f"extra {extra}", state))
-    if bundle is not None:
-        findings.append(_bundle(bundle))
-    return findings
+    return [*findings, *([] if bundle is None else [_bundle(bundle)])]
 
 
 def _backend() -> Finding:
@@ -76,18 +61,12 @@ def _backend() -> Finding:
         providers = ", ".join(available_providers())
     except GeographTypesError as error:
         return Finding("onnxruntime", str(error), good=False)
-    versions = [f"{name} {_version(name)}" for name in BACKENDS if _version(name)]
-    return Finding("onnxruntime", f"{', '.join(versions)} with {providers}")
+    installed = [name for name in BACKENDS if any(metadata.distributions(name=name))]
+    versions = ", ".join(f"{name} {metadata.version(name)}" for name in installed)
+    return Finding("onnxruntime", f"{versions} with {providers}")
 
 
-def _version(distribution: str) -> str:
-    try:
-        return metadata.version(distribution)
-    except metadata.PackageNotFoundError:
-        return ""
-
-
-def _advice() -> str:
+def _advice(features: list[str]) -> str:
     """Return which precision suits this machine."""
     try:
         if pick_device("auto") == "cuda":
@@ -97,47 +76,40 @@ def _advice() -> str:
             return f"export with --precision int8: {cuda}"
     except GeographTypesError:
         return "none without onnxruntime"
-    if INTEGER_FEATURES.intersection(_cpu_features()):
+    if INTEGER_FEATURES.intersection(features):
         return "export with --precision int8, which this processor multiplies at full speed"
     # Without those, sums of pairs are cut off at 16 bits: the export keeps weights small enough.
     return "export with --precision int8: faster than fp32, if less so than on a CPU with VNNI"
 
 
-def _processor() -> str:
-    name = platform.processor() or platform.machine()
-    for line in _cpuinfo():
-        if line.startswith("model name"):
-            name = line.partition(":")[2].strip()
-    return f"{name} with {', '.join(_cpu_features()) or 'no vector extensions known'}"
+def _processor(features: list[str]) -> str:
+    names = _values("/proc/cpuinfo", "model name")
+    name = names[0] if names else platform.processor() or platform.machine()
+    return f"{name} with {', '.join(features) or 'no vector extensions known'}"
 
 
 def _cpu_features() -> list[str]:
-    words: set[str] = set()
-    for line in _cpuinfo():
-        if line.startswith(("flags", "Features")):
-            words.update(line.split())
+    words = " ".join(_values("/proc/cpuinfo", "flags", "Features")).split()
     return [feature for feature in CPU_FEATURES if feature in words]
 
 
-def _cpuinfo() -> list[str]:
-    try:
-        text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return []
-    return text.splitlines()
-
-
 def _memory() -> str:
-    try:
-        lines = Path("/proc/meminfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
+    available = _values("/proc/meminfo", "MemAvailable")
+    if not available:
         return "unknown"
-    kibibytes = {
-        line.split(":")[0]: int(line.split()[1]) for line in lines if len(line.split()) > 1
-    }
-    free = f"{kibibytes.get('MemAvailable', 0) / 2**20:.1f} GiB available"
+    free = f"{int(available[0].split()[0]) / 2**20:.1f} GiB available"
     limits = [int(text) for text in group_settings("memory.max") if text.strip().isdecimal()]
     return f"{free}, limit {min(limits) / 2**30:.1f} GiB" if limits else free
+
+
+def _values(file: str, *names: str) -> list[str]:
+    """Read values of Linux's lines "name: value"; none elsewhere."""
+    try:
+        text = Path(file).read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return []
+    pairs = (line.partition(":") for line in text.splitlines())
+    return [value.strip() for name, _, value in pairs if name.strip() in names]
 
 
 def _decoders() -> str:
@@ -160,7 +132,7 @@ def _bundle(path: Path) -> Finding:
 
 
 def _settings(config: Path | None) -> Iterator[Finding]:
-    """Return each default of `tag` and `serve` that a file sets, and which file that is."""
+    """Return each default that a file sets, and which file that is."""
     file = config or platform_file()
     if not file.is_file():
         yield Finding("defaults", f"the program's own; {file} is not there")
@@ -172,11 +144,11 @@ def _settings(config: Path | None) -> Iterator[Finding]:
         try:
             defaults = defaults_of(command, file)
         except GeographTypesError as error:
-            yield Finding(f"{name}", str(error), good=False)
+            yield Finding(name, str(error), good=False)
             continue
         for key, value in defaults.items():
             yield Finding(f"{name} {key}", f"{value} (from {file})")
-        yield Finding(f"{name}", "all other defaults: the program's own")
+        yield Finding(name, "all other defaults: the program's own")
 
 
 @click.command(epilog="Example: geograph-types doctor --bundle model")
@@ -184,7 +156,10 @@ def _settings(config: Path | None) -> Iterator[Finding]:
     "--bundle", type=any_path, metavar="DIR", help="Check the digests of this bundle too."
 )
 @click.option(
-    "--config", type=existing_file, metavar="FILE", help="Show these defaults of 'tag' and 'serve'."
+    "--config",
+    type=existing_file,
+    metavar="FILE",
+    help="Show what this file sets.",
 )
 @json_option
 def doctor(bundle: Path | None, config: Path | None, as_json: bool) -> int:

@@ -8,18 +8,8 @@ from typing import TYPE_CHECKING
 import click
 import numpy as np
 
+from geograph_types.cli import options
 from geograph_types.cli.notices import note, warn_of_stand_in
-from geograph_types.cli.options import (
-    any_path,
-    bundle_option,
-    check_outputs,
-    device_option,
-    exact_option,
-    output_path,
-    precision_option,
-    threads_option,
-    verbose_option,
-)
 from geograph_types.cli.photo_list import photos_of, report_other_rows
 from geograph_types.cli.progress import track
 from geograph_types.cli.tally import Tally
@@ -43,23 +33,21 @@ ROWS_AT_ONCE = 1024
     epilog="Example: geograph-types embed photos/ --labels labels.csv --bundle model "
     "--out data.parquet"
 )
-@click.argument("photos", nargs=-1, required=True, type=any_path)
+@click.argument("photos", nargs=-1, required=True, type=options.any_path)
 @click.option(
     "--labels",
-    type=any_path,
+    type=options.any_path,
     required=True,
     metavar="CSV",
     help="Raw tags and positions of the photos, one row each (column 'photo' names it).",
 )
-@bundle_option
-@click.option(
-    "--out", type=output_path, required=True, metavar="FILE", help="The dataset, as Parquet."
-)
-@device_option
-@precision_option
-@threads_option
-@exact_option
-@verbose_option
+@options.bundle_option
+@options.output_option("--out", "The dataset, as Parquet.", required=True)
+@options.device_option
+@options.precision_option
+@options.threads_option
+@options.exact_option
+@options.verbose_option
 def embed(
     photos: tuple[Path, ...],
     labels: Path,
@@ -80,7 +68,7 @@ def embed(
     warn_of_stand_in(tagger.bundle)
     known = read_labels(labels, note)
     found = {path: label_key(path) for path in photos_of(photos, (), (), verbose)}
-    check_outputs([out], [*found, labels], bundle)
+    options.check_outputs([out], [*found, labels], bundle)
     paths = [path for path, key in found.items() if key in known]
     if not paths:
         raise InputError(f"{labels} names none of the {len(found)} photos that were given")

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import click
 
-from geograph_types.cli.commands import CommandEntry, installed_commands, load_command
+from geograph_types.cli.commands import EXTRAS, CommandEntry, installed_commands, load_command
 from geograph_types.errors import GeographTypesError, MissingExtraError
 from geograph_types.files.text import displayable
 
@@ -26,7 +26,6 @@ class CommandList(click.Group):
     """Commands that stay unimported until one of them is called."""
 
     def __init__(self, entries: dict[str, CommandEntry]) -> None:
-        """Keep the commands by name."""
         super().__init__(
             name=NAME,
             help="Predict Geograph's Type tags from photos and distances.",
@@ -96,15 +95,18 @@ def main(arguments: Sequence[str]) -> int:
     except (click.Abort, KeyboardInterrupt):
         return _fail("interrupted", EXIT_INTERRUPTED)
     except MissingExtraError as error:
-        return _fail(str(_with_own_extra(error, entries, arguments)), error.exit_status)
+        extra = _own_extra(entries, arguments)
+        if error.module in EXTRAS.get(extra, ()):  # it brings more that the command needs
+            error = MissingExtraError(error.module, extra)
+        return _fail(str(error), error.exit_status)
     except GeographTypesError as error:
         return _fail(str(error), error.exit_status)
     except ModuleNotFoundError as error:
-        called = _called(entries, arguments)
+        extra = _own_extra(entries, arguments)
         module = (error.name or "").partition(".")[0]
-        if called is None or module in OWN_PACKAGES:  # a fault of ours, to be seen
+        if not extra or module in OWN_PACKAGES:  # a fault of ours, to be seen
             raise
-        return _fail(str(MissingExtraError(module, called.extra)), EXIT_COULD_NOT_RUN)
+        return _fail(str(MissingExtraError(module, extra)), EXIT_COULD_NOT_RUN)
     except OSError as error:
         message = ": ".join(filter(None, [error.filename, error.strerror or str(error)]))
         return _fail(message, EXIT_COULD_NOT_RUN)
@@ -115,21 +117,10 @@ def _fail(message: str, status: int) -> int:
     return status
 
 
-def _with_own_extra(
-    error: MissingExtraError, entries: dict[str, CommandEntry], arguments: Sequence[str]
-) -> MissingExtraError:
-    """Name the command's own extra if that brings the module, and more that the command needs."""
-    from geograph_types.cli.doctor import EXTRAS
-
-    called = _called(entries, arguments)
-    if called is not None and error.module in EXTRAS.get(called.extra, ()):
-        return MissingExtraError(error.module, called.extra)
-    return error
-
-
-def _called(entries: dict[str, CommandEntry], arguments: Sequence[str]) -> CommandEntry | None:
+def _own_extra(entries: dict[str, CommandEntry], arguments: Sequence[str]) -> str:
+    """Return the extra of the command that is called; nothing if there is no such command."""
     names = (" ".join(arguments[:2]), *arguments)
-    return next((entries[name] for name in names if name in entries), None)
+    return next((entries[name].extra for name in names if name in entries), "")
 
 
 def run() -> None:

@@ -2,14 +2,16 @@
 
 import math
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
 from geograph_types.errors import InputError
 from geograph_types.photos.find import real_path
+
+FunctionT = TypeVar("FunctionT", bound=Callable[..., Any])
 
 any_path = click.Path(path_type=Path)
 """The command itself checks whether it exists, and what it is."""
@@ -17,11 +19,7 @@ output_path = click.Path(path_type=Path, dir_okay=False)
 existing_file = click.Path(path_type=Path, exists=True, dir_okay=False)
 
 bundle_option = click.option(
-    "--bundle",
-    type=any_path,
-    required=True,
-    metavar="DIR",
-    help="The model bundle's folder.",
+    "--bundle", type=any_path, required=True, metavar="DIR", help="The model bundle's folder."
 )
 device_option = click.option(
     "--device",
@@ -47,9 +45,21 @@ verbose_option = click.option(
 threads_option = click.option(
     "--threads",
     type=click.IntRange(1, 1024),
-    default=None,
     help="Threads of the model; default: the CPU quota.",
 )
+
+
+def output_option(
+    name: str, description: str, required: bool = False
+) -> Callable[[FunctionT], FunctionT]:
+    """Return an option for a file that is written."""
+    return click.option(name, type=output_path, metavar="FILE", required=required, help=description)
+
+
+def results_option(required: bool) -> Callable[[FunctionT], FunctionT]:
+    """Return `--out` for results of photos."""
+    text = "Write results here: FILE.jsonl, FILE.csv or FILE.parquet."
+    return output_option("--out", text, required)
 
 
 class FiniteRange(click.FloatRange):
@@ -58,7 +68,6 @@ class FiniteRange(click.FloatRange):
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> float:
-        """Read a number."""
         number: float = super().convert(value, param, ctx)
         if not math.isfinite(number):
             self.fail(f"{value} is not a finite number.", param, ctx)

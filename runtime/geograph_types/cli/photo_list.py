@@ -16,6 +16,11 @@ from geograph_types.photos.find import NameFilter, PassedOver, Reason, find_phot
 
 STANDARD_INPUT: Final = Path("-")
 
+SHOWN: Final = {
+    Reason.LINK: "links to folders are not followed",
+    Reason.COPIES: "folders with bins, snapshots, thumbnails or libraries are not searched",
+}
+"""What the summary says of those that it names."""
 COUNTED: Final = {
     Reason.RAW: "RAW files beside their photos",
     Reason.HIDDEN: "hidden",
@@ -63,32 +68,24 @@ def photos_of(
 
 def passed_over_shown(verbose: bool) -> PassedOver:
     """Count what is passed over, and name each if that is asked for."""
-    return (
-        PassedOver(lambda path, reason: note(f"passed over {path}: {reason}"))
-        if verbose
-        else PassedOver()
-    )
+    if not verbose:
+        return PassedOver()
+    return PassedOver(lambda path, reason: note(f"passed over {path}: {reason}"))
 
 
 def report_passed_over(passed_over: PassedOver) -> None:
     """Write what folders have beside the photos that are meant."""
     counts, first = passed_over.counts, passed_over.first
-    if number := counts[Reason.LINK]:
-        note(
-            f"note: {number} links to folders are not followed, such as {first[Reason.LINK]}: name "
-            "those folders too if their photos are meant"
-        )
-    if number := counts[Reason.COPIES]:
-        note(
-            f"note: {number} folders with bins, snapshots, thumbnails or libraries are not "
-            f"searched, such as {first[Reason.COPIES]}: name those folders too if their photos are "
-            "meant"
-        )
+    for reason, text in SHOWN.items():
+        if number := counts[reason]:
+            note(
+                f"note: {number} {text}, such as {first[reason]}: name those folders too if their "
+                "photos are meant"
+            )
     suffixes = passed_over.suffixes.most_common()
     others = ", ".join(f"{number} {suffix or 'without suffix'}" for suffix, number in suffixes)
     parts = [others] * bool(others)
-    for reason, text in COUNTED.items():
-        parts += [f"{counts[reason]} {text}"] * bool(counts[reason])
+    parts += [f"{counts[reason]} {text}" for reason, text in COUNTED.items() if counts[reason]]
     if parts:
         note(f"note: passed over ('--verbose' lists them): {'; '.join(parts)}")
 
@@ -108,8 +105,6 @@ def named_paths(given: Iterable[Path]) -> list[Path]:
 def _listed() -> Iterator[Path]:
     """Read a path a line; where there is a NUL, as `find -print0` writes, they end with that."""
     data = sys.stdin.buffer.read()
-    separator = b"\0" if b"\0" in data else b"\n"
-    for line in data.split(separator):
-        name = line if separator == b"\0" else line.removesuffix(b"\r")
-        if name:
-            yield Path(os.fsdecode(name))
+    if b"\0" not in data:
+        data = data.replace(b"\r\n", b"\n").removesuffix(b"\r").replace(b"\n", b"\0")
+    yield from (Path(os.fsdecode(name)) for name in data.split(b"\0") if name)

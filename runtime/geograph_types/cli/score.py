@@ -9,12 +9,7 @@ import click
 
 from geograph_types.bundle import Bundle
 from geograph_types.cli.notices import warn_of_stand_in
-from geograph_types.cli.options import (
-    any_path,
-    check_outputs,
-    device_option,
-    threads_option,
-)
+from geograph_types.cli.options import any_path, check_outputs, device_option, threads_option
 from geograph_types.cli.progress import track
 from geograph_types.cli.tally import Tally
 from geograph_types.errors import InputError

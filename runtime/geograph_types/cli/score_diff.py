@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import Final
 
 import click
 import msgspec
@@ -23,8 +23,6 @@ from geograph_types.system.threads import map_ahead
 from geograph_types.tagger import TypeTagger
 
 SHOWN_FLOWS: Final = 10
-
-WriteTable: TypeAlias = Callable[[Table], None]
 
 
 def score_diff(
@@ -53,7 +51,7 @@ def score_diff(
 
 def _open_output(
     stack: ExitStack, out: Path | None, old: TypeTagger, new: TypeTagger
-) -> WriteTable:
+) -> Callable[[Table], None]:
     if out is None:
         return lambda table: None
     if out.suffix == ".parquet":

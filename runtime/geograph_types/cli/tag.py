@@ -6,20 +6,9 @@ from pathlib import Path
 
 import click
 
+from geograph_types.cli import options
 from geograph_types.cli.config import config_option
 from geograph_types.cli.notices import note, warn_of_stand_in
-from geograph_types.cli.options import (
-    FiniteRange,
-    any_path,
-    bundle_option,
-    check_outputs,
-    device_option,
-    exact_option,
-    output_path,
-    precision_option,
-    threads_option,
-    verbose_option,
-)
 from geograph_types.cli.photo_list import photos_of, report_other_rows
 from geograph_types.cli.progress import track
 from geograph_types.cli.tag_results import PhotoTally, result_output
@@ -41,18 +30,15 @@ from geograph_types.tagger import PrecisionChoice, TypeTagger
     epilog="Example: geograph-types tag holiday/ --bundle model --catalog tags.catalog "
     "--out tags.csv"
 )
-@click.argument("photos", nargs=-1, required=True, type=any_path)
-@bundle_option
-@click.option(
-    "--catalog",
-    type=output_path,
-    metavar="FILE",
-    help="Keep embeddings and results here, and open only photos that are new or changed.",
+@click.argument("photos", nargs=-1, required=True, type=options.any_path)
+@options.bundle_option
+@options.output_option(
+    "--catalog", "Keep embeddings and results here, and open only photos that are new or changed."
 )
 @click.option("--reread", is_flag=True, help="With --catalog: open all photos again.")
 @click.option(
     "--labels",
-    type=any_path,
+    type=options.any_path,
     metavar="CSV",
     help="Positions or distances, one row per photo: columns photo, camera, subject, distance.",
 )
@@ -70,7 +56,7 @@ from geograph_types.tagger import PrecisionChoice, TypeTagger
 )
 @click.option(
     "--threshold",
-    type=FiniteRange(0, 1),
+    type=options.FiniteRange(0, 1),
     help="Probability from which a tag is set, for all classes; else the bundle's for each class.",
 )
 @click.option(
@@ -78,13 +64,8 @@ from geograph_types.tagger import PrecisionChoice, TypeTagger
     type=click.Choice(["certain"]),
     help="Leave out tags that do not hold with the bundle's guarantee.",
 )
-@click.option(
-    "--out",
-    type=output_path,
-    metavar="FILE",
-    help="Write results here: FILE.jsonl, FILE.csv or FILE.parquet.",
-)
-@click.option("--report", type=output_path, metavar="FILE", help="Write a page of thumbnails here.")
+@options.results_option(required=False)
+@options.output_option("--report", "Write a page of thumbnails here.")
 @click.option("--xmp", is_flag=True, help="Write tags into sidecars beside the photos.")
 @click.option(
     "--sidecar-name",
@@ -102,11 +83,11 @@ from geograph_types.tagger import PrecisionChoice, TypeTagger
     type=click.IntRange(1, 1024),
     help="Processes that decode photos; follows the CPU quota if left out.",
 )
-@device_option
-@precision_option
-@threads_option
-@exact_option
-@verbose_option
+@options.device_option
+@options.precision_option
+@options.threads_option
+@options.exact_option
+@options.verbose_option
 @config_option
 def tag(
     photos: tuple[Path, ...],
@@ -148,7 +129,7 @@ def tag(
     if only and tagger.bundle.manifest.thresholds.guarantee is None:
         note("note: this bundle has no certain thresholds: 'evaluate RUN DATA --keep' finds them")
     paths = photos_of(photos, include, exclude, verbose)
-    check_outputs([out, report, catalog], [*paths, labels], bundle)
+    options.check_outputs([out, report, catalog], [*paths, labels], bundle)
     if out:
         check_suffix(out)
     sidecars = SidecarOutput(dry_run, sidecar_name) if xmp else None

@@ -12,15 +12,10 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final
 
 import click
+import msgspec
 
+from geograph_types.cli import options
 from geograph_types.cli.notices import note, warn_of_stand_in
-from geograph_types.cli.options import (
-    FiniteRange,
-    bundle_option,
-    device_option,
-    output_path,
-    threads_option,
-)
 from geograph_types.errors import InputError
 from geograph_types.session import Device
 
@@ -33,8 +28,6 @@ SECONDS_BETWEEN_LINES: Final = 60.0
 MACHINE_ID: Final = Path("/etc/machine-id")
 """Differs between installations. Source: `machine-id(5)`."""
 
-NUMBERS: Final = 32
-
 
 @click.command(
     epilog="Example: geograph-types worker --url https://example.org/labeler.json.php "
@@ -46,21 +39,18 @@ NUMBERS: Final = 32
     metavar="URL",
     help="The server's script; 'model=types' is added if it has no parameter 'model'.",
 )
-@bundle_option
+@options.bundle_option
 @click.option(
     "--embeddings",
     is_flag=True,
     help="Ask for rows with stored embeddings; images are fetched for rows without.",
 )
 @click.option(
-    "--limit",
-    type=click.IntRange(1, 1000),
-    default=100,
-    help="Rows to ask for per round.",
+    "--limit", type=click.IntRange(1, 1000), default=100, help="Rows to ask for per round."
 )
 @click.option(
     "--pause",
-    type=FiniteRange(0.01, 3600),
+    type=options.FiniteRange(0.01, 3600),
     default=2.0,
     help="Shortest time between rounds in seconds; the server may ask for more.",
 )
@@ -77,13 +67,13 @@ NUMBERS: Final = 32
 )
 @click.option(
     "--state",
-    type=output_path,
+    type=options.output_path,
     default=Path("worker.state"),
     metavar="FILE",
     help="Keep results here until the server has accepted them.",
 )
-@device_option
-@threads_option
+@options.device_option
+@options.threads_option
 def worker(
     url: str,
     bundle: Path,
@@ -167,13 +157,11 @@ def unique_number(machine_id: Path = MACHINE_ID) -> int:
     except (OSError, UnicodeDecodeError):
         machine = ""
     identity = f"{socket.gethostname()} {machine}"
-    return int.from_bytes(hashlib.sha256(identity.encode()).digest()) % NUMBERS
+    return int.from_bytes(hashlib.sha256(identity.encode()).digest()) % 32
 
 
 def _print_entries(outbox: "Outbox") -> None:
     """Print what would be sent, an entry a line."""
-    import msgspec
-
     for entries in outbox.waiting_entries():
         for entry in msgspec.json.decode(b"[" + entries + b"]", type=list[msgspec.Raw]):
             sys.stdout.buffer.write(bytes(entry) + b"\n")
