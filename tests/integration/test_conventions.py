@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -73,7 +74,7 @@ def test_the_file_of_the_users_folder_is_read_and_doctor_says_so(
     ("text", "words"),
     [
         ("[tgo]", "'tgo' is not a command with defaults: did you mean tag?"),
-        ("[train]", "there are serve, tag"),
+        ("[train]", "there are photils, serve, tag"),
         ("tag = 1", "write [tag]"),
         ('[tag]\nbundel = "m"', "'bundel' is not an option of 'tag': did you mean bundle?"),
         ('[tag]\nphotos = "m"', "'photos' is not an option of 'tag'"),
@@ -95,6 +96,23 @@ def test_a_file_that_is_wrong_is_refused_with_the_next_step(
     assert said.startswith(f"error: {file}")
     assert words in said
     assert words in said_by(capsys, 2, "doctor", "--config", file)
+
+
+@pytest.mark.parametrize("page", ["tag.md", "server.md"])
+def test_files_of_defaults_in_the_docs_are_as_commands_take_them(
+    page: str, tmp_path: Path, capsys: Captured
+) -> None:
+    text = (Path(__file__).parents[2] / "docs" / page).read_text("utf-8")
+    (shown,) = re.findall(r"```toml\n(.*?)```", text, re.DOTALL)
+    file = tmp_path / "config.toml"
+    file.write_text(shown)
+    said = said_by(capsys, 0, "doctor", "--config", file)
+    assert f"{'tag' if page == 'tag.md' else 'serve'} bundle " in said
+
+
+def test_the_service_takes_its_defaults_from_a_file(config: Path, capsys: Captured) -> None:
+    config.write_text('[serve]\nbundle = "model"\nhost = "0.0.0.0"\nport = 0\n')
+    assert "0.0.0.0" in said_by(capsys, 2, "serve", "--config", config)  # and no token
 
 
 def test_json_of_doctor_and_bundle_show(bundle: Path, config: Path, capsys: Captured) -> None:
@@ -137,7 +155,7 @@ def test_the_shell_completes(typed: str, offered: str) -> None:
     assert f"plain,{offered}" in done.stdout.splitlines()
 
 
-@pytest.mark.parametrize("command", ["tag", "embed", "photils"])
+@pytest.mark.parametrize("command", ["tag", "embed", "photils", "serve"])
 def test_precision_is_that_of_the_encoder(
     command: str, bundle: Path, scenes: Path, photo: Path, tmp_path: Path, capsys: Captured
 ) -> None:
@@ -146,8 +164,9 @@ def test_precision_is_that_of_the_encoder(
         "embed": [scenes, "--labels", scenes / "labels.csv", "--out", tmp_path / "d.parquet"],
         "photils": ["-i", photo],
     }
-    given = [command, *words[command], "--bundle", bundle, "--precision"]
-    said_by(capsys, 0, *given, "fp32")
+    given = [command, *words.get(command, []), "--bundle", bundle, "--precision"]
+    if command in words:
+        said_by(capsys, 0, *given, "fp32")
     assert "no int8 encoder" in said_by(capsys, 2, *given, "int8")
 
 
@@ -155,14 +174,16 @@ def test_precision_is_that_of_the_encoder(
 def photils(bundle: Path, tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
     """As darktable's script calls it: a program `photils-cli`, through a shell, names in quotes."""
     program = tmp_path / "photils-cli"
-    program.write_text(
-        f'#!/bin/sh\nexec {sys.executable} -m geograph_types.cli photils --bundle "{bundle}" "$@"\n'
-    )
+    program.write_text(f'#!/bin/sh\nexec {sys.executable} -m geograph_types.cli photils "$@"\n')
     program.chmod(0o755)
+    folder = tmp_path / "config" / "geograph-types"
+    folder.mkdir(parents=True)
+    (folder / "config.toml").write_text(f'[photils]\nbundle = "{bundle}"\n')
+    variables = os.environ | {"XDG_CONFIG_HOME": str(tmp_path / "config")}
 
     def call(image: Path, out: Path) -> subprocess.CompletedProcess[str]:
         line = f"{program} -c  -i '{image}' -o '{out}'"
-        return subprocess.run(line, shell=True, capture_output=True, text=True)
+        return subprocess.run(line, shell=True, env=variables, capture_output=True, text=True)
 
     return call
 
@@ -188,8 +209,8 @@ def test_darktable_is_told_that_a_photo_cannot_be_read(
 ) -> None:
     (raw := tmp_path / "a.CR3").write_bytes(b"no photo")
     done = photils(raw, tmp_path / "out")
-    assert done.returncode == 2
-    assert done.stderr.splitlines()[-1].startswith(f"error: {raw}")
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].startswith(f"error: {raw}: ")
     assert not (tmp_path / "out").exists()
 
 

@@ -1,6 +1,5 @@
 """Defaults of commands from a TOML file: a table for each command, its options as keys."""
 
-import tomllib
 from pathlib import Path
 from typing import Any, Final
 
@@ -9,7 +8,7 @@ import click
 from geograph_types.cli.options import existing_file
 from geograph_types.errors import InputError
 
-COMMANDS: Final = ("tag", "serve")
+COMMANDS: Final = ("tag", "serve", "photils")
 """Those that take defaults."""
 
 
@@ -21,8 +20,10 @@ def platform_file() -> Path:
     return Path(click.get_app_dir("geograph-types"), "config.toml")
 
 
-def read_config(path: Path) -> dict[str, dict[str, Any]]:
+def _read_config(path: Path) -> dict[str, dict[str, Any]]:
     """Read the tables of a file; the commands check the keys of their own."""
+    import tomllib
+
     try:
         tables = tomllib.loads(path.read_text("utf-8"))
     except (OSError, ValueError) as error:
@@ -35,25 +36,21 @@ def read_config(path: Path) -> dict[str, dict[str, Any]]:
 
 
 def defaults_of(command: click.Command, path: Path) -> dict[str, Any]:
-    """Return a command's defaults in a file, by parameter; paths are relative to its folder.
-
-    Raises:
-        InputError: there is no such option, or it cannot have this value.
-    """
+    """Return a command's defaults in a file, by parameter; paths are relative to its folder."""
     options = {
         max(one.opts, key=len).removeprefix("--"): one
         for one in command.params
         if isinstance(one, click.Option) and one.name != "config"
     }
     found = {}
-    for key, value in read_config(path).get(command.name or "", {}).items():
+    for key, value in _read_config(path).get(command.name or "", {}).items():
         _check(path, f"an option of '{command.name}'", key, options)
         option = options[key]
         try:
             read = option.type_cast_value(click.Context(command), value)
         except (click.BadParameter, TypeError) as error:
-            message = error.message if isinstance(error, click.BadParameter) else str(error)
-            raise InputError(f"{path}: {command.name}.{key}: {message}") from None
+            problem = getattr(error, "message", error)
+            raise InputError(f"{path}: {command.name}.{key}: {problem}") from None
         found[option.name or key] = path.parent / read if isinstance(read, Path) else read
     return found
 

@@ -7,7 +7,6 @@ import click
 from geograph_types.cli.config import config_option
 from geograph_types.cli.notices import note, warn_of_stand_in
 from geograph_types.cli.options import any_path, bundle_option, output_path, precision_option
-from geograph_types.errors import InputError
 from geograph_types.files.atomic import new_file
 from geograph_types.photos.embed import embed_photos
 from geograph_types.photos.tag import tag_photos
@@ -33,17 +32,17 @@ def photils(
     warn_of_stand_in(tagger.bundle)
     (result,) = tag_photos(tagger, embed_photos(tagger, [image], jobs=1), {})
     if result.prediction is None:
-        raise InputError(str(result.error))
+        note(f"error: {result.error}")
+        return 1
     lines = list(result.prediction.tags)
     if with_confidence:
         probabilities = result.prediction.probabilities.values()
         pairs = sorted(zip(probabilities, FINAL_TAGS, strict=True), reverse=True)
         lines = [f"{tag}:{probability:.4f}" for probability, tag in pairs]
-    text = "".join(f"{line}\n" for line in lines)
+    text = "\n".join(lines)
     if out is None:
-        click.echo(text, nl=False)
+        click.echo(text)
         return 0
     with new_file(out) as stream:
-        stream.write(text.encode())
-    note(f"written: {out}")
+        stream.write(f"{text}\n".encode())
     return 0

@@ -5,10 +5,15 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from geograph_types.cli.options import FiniteRange, bundle_option, threads_option
+from geograph_types.cli.config import config_option
+from geograph_types.cli.options import FiniteRange, bundle_option, precision_option, threads_option
+
+if TYPE_CHECKING:
+    from geograph_types.tagger import PrecisionChoice
 
 
 @contextmanager
@@ -77,7 +82,9 @@ def ended_by_sigterm() -> Iterator[None]:
     metavar="SECONDS",
     help="Time between two requests on a connection.",
 )
+@precision_option
 @threads_option
+@config_option
 @ended_by_sigterm()
 def serve(
     bundle: Path,
@@ -91,6 +98,7 @@ def serve(
     memory_limit: float,
     receive_timeout: float,
     idle_timeout: int,
+    precision: "PrecisionChoice",
     threads: int | None,
 ) -> int:
     """Answer over HTTP: tags and embeddings of photos, scores of embeddings, and a page at /.
@@ -123,7 +131,7 @@ def serve(
         ),
     )
     keep_little_memory()
-    model = Model(Bundle.open(bundle), threads)
+    model = Model(Bundle.open(bundle), threads, precision)
     # Imports in two threads hinder each other, so this one comes before the others.
     load_backend()
     with ThreadPoolExecutor(model.streams, "model") as loader:

@@ -14,23 +14,26 @@ from geograph_types.embedding import EMBEDDING_DIMENSION
 from geograph_types.prediction import Prediction
 from geograph_types.preprocess import CROP
 from geograph_types.system.memory import return_freed_memory
-from geograph_types.tagger import TypeTagger
+from geograph_types.tagger import PrecisionChoice, TypeTagger
 
 
 class Model:
     """A bundle's encoder and head; the encoder may be dropped."""
 
-    def __init__(self, bundle: Bundle, threads: int | None) -> None:
+    def __init__(
+        self, bundle: Bundle, threads: int | None, precision: PrecisionChoice = "auto"
+    ) -> None:
         """Check that the bundle has what is needed; nothing is loaded yet."""
         self.bundle = bundle
         self.last_used = monotonic()  # when the encoder last ran
         self.was_loaded = False  # the encoder has been in memory, and can be again
         self._threads = threads
-        plan = TypeTagger.for_many(bundle, "cpu", threads=threads)
+        self._precision: PrecisionChoice = precision
+        plan = TypeTagger.for_many(bundle, "cpu", precision, threads)
         self.streams = plan.streams  # runs of the encoder at once
         self.batch = plan.batch  # photos in each of them
         # The head is small: with a thread of its own it never waits for the encoder's.
-        self._head = TypeTagger(bundle, "cpu", threads=1)
+        self._head = TypeTagger(bundle, "cpu", precision, 1)
         self._head.bundle.find("head")
         self._head.bundle.find("encoder", self._head.precision)
         self._encoder: TypeTagger | None = None
@@ -50,7 +53,7 @@ class Model:
     def _loaded(self) -> TypeTagger:
         with self._lock:
             if self._encoder is None:
-                encoder = TypeTagger.for_many(self.bundle, "cpu", threads=self._threads)
+                encoder = TypeTagger.for_many(self.bundle, "cpu", self._precision, self._threads)
                 encoder.embed_pixels(np.zeros((1, CROP, CROP, 3), np.uint8))
                 vector = np.ones((1, EMBEDDING_DIMENSION), np.float32)
                 self._head.score_buckets(vector, np.array([0]))
