@@ -13,7 +13,6 @@ import pyarrow.parquet as pq
 import pytest
 
 from geograph_types.bundle import Bundle
-from geograph_types.cli.main import main
 from geograph_types.manifest import encode_manifest
 
 Done: TypeAlias = subprocess.CompletedProcess[str]
@@ -26,16 +25,6 @@ def run_program(*words: object, shell: str = "") -> Done:
     if shell:
         command = ["bash", "-c", f"{shlex.join(command)} {shell}"]
     return subprocess.run(command, capture_output=True, text=True)
-
-
-@pytest.fixture
-def run(capfd: pytest.CaptureFixture[str]) -> Run:
-    def run(*arguments: object) -> Done:
-        capfd.readouterr()
-        status = main([*map(str, arguments)])
-        return Done(arguments, status, *capfd.readouterr())
-
-    return run
 
 
 def error_line(done: Done, status: int) -> str:
@@ -60,6 +49,9 @@ def test_a_bad_photo_costs_itself_only(run: Run, bundle: Path, photo: Path, tmp_
     (tmp_path / "empty.jpg").touch()
     (tmp_path / "text.jpg").write_text("not a photo")
     (tmp_path / "good.jpg").write_bytes(photo.read_bytes())
+    for name, fault in (("empty", "empty_file"), ("text", "not_an_image")):
+        line = error_line(run("tag", tmp_path / f"{name}.jpg", "--bundle", bundle), 1)
+        assert f"{name}.jpg: {fault}: " in line
     report = tmp_path / "page.html"
     done = run("tag", tmp_path, tmp_path / "missing.jpg", "--bundle", bundle, "--report", report)
     assert done.returncode == 1
@@ -72,13 +64,6 @@ def test_a_bad_photo_costs_itself_only(run: Run, bundle: Path, photo: Path, tmp_
     }
     assert "1 photos tagged, 3 failed" in done.stderr
     assert "not_an_image" in report.read_text()
-
-
-def test_a_bad_photo_alone_is_one_line_and_status_1(run: Run, bundle: Path, tmp_path: Path) -> None:
-    path = tmp_path / "photo.jpg"
-    for content, fault in ((b"", "empty_file"), (b"not a photo", "not_an_image")):
-        path.write_bytes(content)
-        assert f"photo.jpg: {fault}: " in error_line(run("tag", path, "--bundle", bundle), 1)
 
 
 def test_a_flipped_byte_is_one_line(run: Run, head_bundle: Path, tmp_path: Path) -> None:
@@ -111,6 +96,10 @@ def test_a_normalised_vector_has_its_reason(run: Run, head_bundle: Path, tmp_pat
     [
         ("tag PHOTO --bundle TMP/nowhere", "there is no such folder; make one with"),
         ("tag PHOTO --bundle BUNDLE --out TMP/missing/tags.jsonl", "there is no folder"),
+        ("tag PHOTO --bundle BUNDLE --out PHOTO", "is read by this command"),
+        ("tag PHOTO --bundle BUNDLE --out TMP/x --report TMP/x", "is written by this command"),
+        ("tag PHOTO --bundle BUNDLE --out -", "not a file name"),
+        ("tag PHOTO --bundle BUNDLE --out BUNDLE/tags.csv", "is in the bundle"),
         ("score PHOTO --bundle BUNDLE", "is neither Parquet, JSON Lines nor a numpy array"),
         ("tag TMP --bundle BUNDLE", "no photos in"),
         ("tag PHOTO", "Missing option '--bundle'"),
@@ -120,11 +109,12 @@ def test_a_normalised_vector_has_its_reason(run: Run, head_bundle: Path, tmp_pat
 def test_what_cannot_be_done_is_one_line_and_status_2(
     run: Run, bundle: Path, photo: Path, tmp_path: Path, words: str, message: str
 ) -> None:
-    places = {"PHOTO": photo, "BUNDLE": bundle, "TMP": tmp_path}
-    for name, place in places.items():
+    before = photo.read_bytes()
+    for name, place in {"PHOTO": photo, "BUNDLE": bundle, "TMP": tmp_path}.items():
         words = words.replace(name, str(place))
     assert message in error_line(run(*words.split()), 2)
     assert list(tmp_path.iterdir()) == []
+    assert photo.read_bytes() == before
 
 
 def test_output_that_ends_early_and_a_full_one_are_named(bundle: Path, scenes: Path) -> None:
@@ -155,19 +145,6 @@ def test_control_characters_are_shown_as_text(run: Run, head_bundle: Path, tmp_p
         assert done.returncode == 0
         assert "\x1b" not in done.stdout and "\nhead trusted" not in done.stdout
     assert "\x1b" not in run("doctor", "--bundle", copy).stdout
-
-
-def test_no_output_costs_another_file(run: Run, bundle: Path, photo: Path, tmp_path: Path) -> None:
-    mine = tmp_path / "mine.jpg"
-    mine.write_bytes(photo.read_bytes())
-    for outputs, message in (
-        (["--out", mine], "is read by this command"),
-        (["--out", tmp_path / "x", "--report", tmp_path / "x"], "is written by this command"),
-        (["--out", "-"], "not a file name"),
-        (["--out", bundle / "tags.csv"], "is in the bundle"),
-    ):
-        assert message in error_line(run("tag", mine, "--bundle", bundle, *outputs), 2)
-    assert mine.read_bytes() == photo.read_bytes()
 
 
 def test_a_labels_file_that_fits_no_photo_is_an_error(

@@ -51,12 +51,7 @@ def test_a_machine_that_is_well_is_described(
     assert "--precision int8" in shown
     assert "intact (MODEL_CARD.md, head.onnx" in shown
     project = tomllib.loads(PROJECT.read_text(encoding="utf-8"))["project"]
-    for extra in project["optional-dependencies"].keys() - {
-        "cpu",
-        "gpu",
-        "bench",
-        "dev",
-        "acceptance",
-    }:
+    others = {"cpu", "gpu", "bench", "dev", "acceptance"}
+    for extra in project["optional-dependencies"].keys() - others:
         (line,) = [line for line in shown.splitlines() if f"extra {extra} " in line]
         assert line.endswith(" installed")
