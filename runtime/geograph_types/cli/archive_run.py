@@ -179,7 +179,6 @@ def run(
 
 
 def _make(job: Job, shards: Sequence[Shard], engine: Engine) -> Tally:
-    """Make the shards that are missing, and show progress."""
     photos = job.kind == "photos"
     tally = Tally("photos" if photos else "rows", "tagged")
     total = sum(shard.items for shard in shards) if photos else None
@@ -211,7 +210,6 @@ def _clear(output: Path, shards: Sequence[Shard], found: int) -> None:
 
 
 def _kind(opened: InputSource, source: str, wanted: InputKind | None) -> InputKind:
-    """Return the kind of input to take."""
     kinds = [kind for kind in opened.kinds() if wanted in (None, kind)]
     if len(kinds) == 1:
         return kinds[0]

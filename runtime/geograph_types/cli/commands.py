@@ -36,7 +36,6 @@ class CommandEntry(NamedTuple):
     summary: str  # one line for the list of commands
 
     def load(self) -> click.Command:
-        """Import the command's module and return the command."""
         module, _, attribute = self.target.partition(":")
         command: click.Command = getattr(import_module(module), attribute)
         return command

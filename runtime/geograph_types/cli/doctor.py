@@ -67,7 +67,6 @@ def _backend() -> Finding:
 
 
 def _advice(features: list[str]) -> str:
-    """Return which precision suits this machine."""
     try:
         if pick_device("auto") == "cuda":
             return "export with --precision fp16 for CUDA, and int8 for --device cpu"
@@ -113,7 +112,6 @@ def _values(file: str, *names: str) -> list[str]:
 
 
 def _decoders() -> str:
-    """Return what a photo may take."""
     seconds = f"{TIME_LIMIT:g} s a photo"
     if can_limit_memory():
         return f"{seconds} and {MEMORY_LIMIT / 2**30:g} GiB"

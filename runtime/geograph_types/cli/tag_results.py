@@ -51,7 +51,6 @@ class PhotoTally:
         self._examples: dict[str, str] = {}  # a photo of each kind
 
     def add(self, result: PhotoResult) -> None:
-        """Count a photo, and report why it failed."""
         self._tally.total += 1
         if result.error is not None:
             self._tally.fail(result.error.fault.value, result.error)
@@ -62,7 +61,6 @@ class PhotoTally:
             self._examples.setdefault(kind, f"{result.path}: {problem}")
 
     def finish(self) -> int:
-        """Report the counts, and return the exit status."""
         for kind, number in self._problems.most_common():
             more = f" (and {number - 1} more photos)" if number > 1 else ""
             note(f"note: {self._examples[kind]}{more}; not used for the distance")

@@ -42,7 +42,6 @@ class Tally:
             self.fail(error.fault.value, f"{file}, {error}" if file else error, SHOWN_ROWS)
 
     def add_finished(self, rows: int, faults: Mapping[str, int]) -> None:
-        """Count a file that an earlier run has finished."""
         self.found += 1
         self.total += rows
         self.faults.update(faults)
@@ -58,7 +57,6 @@ class Tally:
             self._add_problem(error)
 
     def add_shard(self, outcome: "Outcome") -> None:
-        """Count a shard; report why there is none."""
         if outcome.problem is not None:
             self._add_problem(outcome.problem)
             return

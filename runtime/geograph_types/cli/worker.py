@@ -161,7 +161,6 @@ def unique_number(machine_id: Path = MACHINE_ID) -> int:
 
 
 def _print_entries(outbox: "Outbox") -> None:
-    """Print what would be sent, an entry a line."""
     for entries in outbox.waiting_entries():
         for entry in msgspec.json.decode(b"[" + entries + b"]", type=list[msgspec.Raw]):
             sys.stdout.buffer.write(bytes(entry) + b"\n")
