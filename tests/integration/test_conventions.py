@@ -12,6 +12,8 @@ from typing import Any, Final
 import pytest
 
 from geograph_types.bundle import Bundle
+from geograph_types.cli.commands import installed_commands, load_command
+from geograph_types.cli.config import defaults_of
 from geograph_types.cli.main import main
 
 PROGRAM: Final = [sys.executable, "-m", "geograph_types.cli"]
@@ -82,7 +84,13 @@ def test_the_file_of_the_users_folder_is_read_and_doctor_says_so(
         ('[tag]\nthreshold = "high"', "tag.threshold: 'high' is not a valid float"),
         ("[tag]\nthreshold = nan", "tag.threshold: nan is not"),
         ("[tag]\njobs = 0", "tag.jobs: 0 is not in the range"),
-        ("[tag]\nexclude = 3", "tag.exclude: "),
+        ("[tag]\nexclude = 3", "tag.exclude: write a list"),
+        ('[tag]\nexclude = "z*"', "tag.exclude: write a list"),
+        ("[tag]\nexclude = [[1]]", "tag.exclude: write a text in quotes, or a number"),
+        ("[tag]\nexact = 1", "tag.exact: write true or false"),
+        ("[tag]\nbundle = true", "tag.bundle: write a text in quotes"),
+        ("[tag]\nthreshold = 2024-01-01", "tag.threshold: write a text in quotes"),
+        ('[tag]\nbundle = "a\\u0000b"', "tag.bundle: embedded null"),
         ("[tag", "cannot be read as TOML"),
         ("\ud800", "cannot be read as TOML"),
     ],
@@ -113,6 +121,23 @@ def test_files_of_defaults_in_the_docs_are_as_commands_take_them(
 def test_the_service_takes_its_defaults_from_a_file(config: Path, capsys: Captured) -> None:
     config.write_text('[serve]\nbundle = "model"\nhost = "0.0.0.0"\nport = 0\n')
     assert "0.0.0.0" in said_by(capsys, 2, "serve", "--config", config)  # and no token
+
+
+def test_a_path_may_start_at_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    file = tmp_path / "c.toml"
+    file.write_text('[tag]\nbundle = "~/model"\nout = "tags.csv"\n')
+    command = load_command(installed_commands(), "tag")
+    assert command
+    found = {"bundle": tmp_path / "model", "out": tmp_path / "tags.csv"}
+    assert defaults_of(command, file) == found
+
+
+def test_json_is_written_whatever_the_bytes_of_a_name(capsys: Captured) -> None:
+    capsys.readouterr()
+    assert main(["doctor", "--bundle", "bad\udce9", "--json"]) == 2
+    (found,) = [one for one in json.loads(capsys.readouterr().out) if not one["good"]]
+    assert "bad\\xe9" in found["state"]
 
 
 def test_json_of_doctor_and_bundle_show(bundle: Path, config: Path, capsys: Captured) -> None:

@@ -47,12 +47,28 @@ def defaults_of(command: click.Command, path: Path) -> dict[str, Any]:
         _check(path, f"an option of '{command.name}'", key, options)
         option = options[key]
         try:
-            read = option.type_cast_value(click.Context(command), value)
-        except (click.BadParameter, TypeError) as error:
+            read = option.type_cast_value(click.Context(command), _as_typed(option, value))
+            if isinstance(read, Path):
+                read = path.parent / read.expanduser()
+        except (click.BadParameter, ValueError, RuntimeError) as error:
             problem = getattr(error, "message", error)
             raise InputError(f"{path}: {command.name}.{key}: {problem}") from None
-        found[option.name or key] = path.parent / read if isinstance(read, Path) else read
+        found[option.name or key] = read
     return found
+
+
+def _as_typed(option: click.Option, value: Any) -> Any:
+    """Return a value as the command line has it: flags, texts, and lists of texts."""
+    if option.is_flag:
+        if not isinstance(value, bool):
+            raise ValueError("write true or false")
+        return value
+    if option.multiple and not isinstance(value, list):
+        raise ValueError("write a list, with brackets")
+    values = value if option.multiple else [value]
+    if any(isinstance(one, bool) or not isinstance(one, str | int | float) for one in values):
+        raise ValueError("write a text in quotes, or a number")
+    return [str(one) for one in values] if option.multiple else str(value)
 
 
 def _check(path: Path, what: str, name: str, known: Any) -> None:

@@ -2,7 +2,7 @@
 
 import platform
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
@@ -18,7 +18,7 @@ from geograph_types.cli.options import any_path, existing_file, json_option
 from geograph_types.decoding.pool import TIME_LIMIT
 from geograph_types.decoding.process import MEMORY_LIMIT
 from geograph_types.errors import GeographTypesError
-from geograph_types.files.text import displayable
+from geograph_types.files.text import displayable, without_surrogates
 from geograph_types.session import BACKENDS, CUDA, available_providers, pick_device
 from geograph_types.system.cpu import group_settings, usable_cpus
 from geograph_types.system.memory import can_limit_memory
@@ -167,7 +167,7 @@ def doctor(bundle: Path | None, config: Path | None, as_json: bool) -> int:
     """
     findings = [*examine(bundle), *_settings(config)]
     if as_json:
-        echo_json(findings)
+        echo_json([replace(one, state=without_surrogates(one.state)) for one in findings])
     for finding in () if as_json else findings:
         mark = "ok  " if finding.good else "BAD "
         click.echo(displayable(f"{mark} {finding.what:<14} {finding.state}"))
