@@ -14,17 +14,9 @@ import pytest
 from geograph_types.bundle import Bundle
 from geograph_types.cli.commands import installed_commands, load_command
 from geograph_types.cli.config import defaults_of
-from geograph_types.cli.main import main
 
 PROGRAM: Final = [sys.executable, "-m", "geograph_types.cli"]
-Captured = pytest.CaptureFixture[str]
-
-
-def said_by(capsys: Captured, status: int, *words: object) -> str:
-    capsys.readouterr()
-    assert main([*map(str, words)]) == status
-    streams = capsys.readouterr()
-    return streams.out + streams.err
+Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
 def rows(file: Path) -> list[dict[str, Any]]:
@@ -43,15 +35,15 @@ def config(bundle: Path, tmp_path: Path) -> Path:
 
 
 def test_defaults_come_from_a_file_and_options_come_before_them(
-    config: Path, scenes: Path, tmp_path: Path
+    config: Path, scenes: Path, tmp_path: Path, run: Run
 ) -> None:
     out = tmp_path / "out.jsonl"
-    assert main(["tag", str(scenes), "--config", str(config), "--out", str(out)]) == 0
+    command = ["tag", scenes, "--config", config, "--out", out]
+    run(*command, status=0)
     assert {len(row["tags"]) for row in rows(out)} == {7}
     assert len(rows(out)) < len(list(scenes.glob("*.jpg")))
-    words = ["--config", str(config), "--threshold", "1", "--exclude", "z*"]
-    assert main(["tag", str(scenes), *words, "--out", str(out)]) == 2  # fits nothing
-    assert main(["tag", str(scenes), *words[:-2], "--out", str(out)]) == 0
+    run(*command, "--exclude", "z*", status=2)  # fits nothing
+    run(*command, "--threshold", "1", status=0)
     assert all(row["low_confidence"] for row in rows(out))
 
 
@@ -96,31 +88,31 @@ def test_the_file_of_the_users_folder_is_read_and_doctor_says_so(
     ],
 )
 def test_a_file_that_is_wrong_is_refused_with_the_next_step(
-    text: str, words: str, photo: Path, tmp_path: Path, capsys: Captured
+    text: str, words: str, photo: Path, tmp_path: Path, run: Run
 ) -> None:
     file = tmp_path / "c.toml"
     file.write_bytes(text.encode(errors="surrogatepass"))
-    said = said_by(capsys, 2, "tag", photo, "--bundle", "model", "--config", file)
+    said = run("tag", photo, "--bundle", "model", "--config", file, status=2).stderr
     assert said.startswith(f"error: {file}")
     assert words in said
-    assert words in said_by(capsys, 2, "doctor", "--config", file)
+    assert words in run("doctor", "--config", file, status=2).stdout
 
 
 @pytest.mark.parametrize("page", ["tag.md", "server.md"])
 def test_files_of_defaults_in_the_docs_are_as_commands_take_them(
-    page: str, tmp_path: Path, capsys: Captured
+    page: str, tmp_path: Path, run: Run
 ) -> None:
     text = (Path(__file__).parents[2] / "docs" / page).read_text("utf-8")
     (shown,) = re.findall(r"```toml\n(.*?)```", text, re.DOTALL)
     file = tmp_path / "config.toml"
     file.write_text(shown)
-    said = said_by(capsys, 0, "doctor", "--config", file)
+    said = run("doctor", "--config", file, status=0).stdout
     assert f"{'tag' if page == 'tag.md' else 'serve'} bundle " in said
 
 
-def test_the_service_takes_its_defaults_from_a_file(config: Path, capsys: Captured) -> None:
+def test_the_service_takes_its_defaults_from_a_file(config: Path, run: Run) -> None:
     config.write_text('[serve]\nbundle = "model"\nhost = "0.0.0.0"\nport = 0\n')
-    assert "0.0.0.0" in said_by(capsys, 2, "serve", "--config", config)  # and no token
+    assert "0.0.0.0" in run("serve", "--config", config, status=2).stderr  # and no token
 
 
 def test_a_path_may_start_at_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -133,21 +125,18 @@ def test_a_path_may_start_at_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert defaults_of(command, file) == found
 
 
-def test_json_is_written_whatever_the_bytes_of_a_name(capsys: Captured) -> None:
-    capsys.readouterr()
-    assert main(["doctor", "--bundle", "bad\udce9", "--json"]) == 2
-    (found,) = [one for one in json.loads(capsys.readouterr().out) if not one["good"]]
+def test_json_is_written_whatever_the_bytes_of_a_name(run: Run) -> None:
+    done = run("doctor", "--bundle", "bad\udce9", "--json", status=2)
+    (found,) = [one for one in json.loads(done.stdout) if not one["good"]]
     assert "bad\\xe9" in found["state"]
 
 
-def test_json_of_doctor_and_bundle_show(bundle: Path, config: Path, capsys: Captured) -> None:
-    capsys.readouterr()
-    assert main(["doctor", "--bundle", str(bundle), "--config", str(config), "--json"]) == 0
-    found = {one["what"]: one for one in json.loads(capsys.readouterr().out)}
+def test_json_of_doctor_and_bundle_show(bundle: Path, config: Path, run: Run) -> None:
+    done = run("doctor", "--bundle", bundle, "--config", config, "--json", status=0)
+    found = {one["what"]: one for one in json.loads(done.stdout)}
     assert found["bundle"]["good"]
     assert str(config) in found["serve port"]["state"]
-    assert main(["bundle", "show", str(bundle), "--json"]) == 0
-    shown = json.loads(capsys.readouterr().out)
+    shown = json.loads(run("bundle", "show", bundle, "--json", status=0).stdout)
     assert shown["name"] == Bundle.open(bundle).manifest.name
     assert {file["role"] for file in shown["files"]} >= {"encoder", "head"}
 
@@ -156,12 +145,12 @@ def test_json_of_doctor_and_bundle_show(bundle: Path, config: Path, capsys: Capt
     ("words", "near"),
     [(["tga"], "tag"), (["bundel", "show"], "bundle"), (["bundle", "verfy"], "verify")],
 )
-def test_the_nearest_command_is_named(words: list[str], near: str, capsys: Captured) -> None:
-    assert f"Did you mean '{near}'?" in said_by(capsys, 2, *words)
+def test_the_nearest_command_is_named(words: list[str], near: str, run: Run) -> None:
+    assert f"Did you mean '{near}'?" in run(*words, status=2).stderr
 
 
-def test_a_command_like_no_other_is_refused(capsys: Captured) -> None:
-    assert said_by(capsys, 2, "zzzzz").strip() == "error: No such command 'zzzzz'."
+def test_a_command_like_no_other_is_refused(run: Run) -> None:
+    assert run("zzzzz", status=2).stderr.strip() == "error: No such command 'zzzzz'."
 
 
 @pytest.mark.parametrize(
@@ -182,7 +171,7 @@ def test_the_shell_completes(typed: str, offered: str) -> None:
 
 @pytest.mark.parametrize("command", ["tag", "embed", "photils", "serve"])
 def test_precision_is_that_of_the_encoder(
-    command: str, bundle: Path, scenes: Path, photo: Path, tmp_path: Path, capsys: Captured
+    command: str, bundle: Path, scenes: Path, photo: Path, tmp_path: Path, run: Run
 ) -> None:
     words: dict[str, list[object]] = {
         "tag": [photo],
@@ -191,12 +180,12 @@ def test_precision_is_that_of_the_encoder(
     }
     given = [command, *words.get(command, []), "--bundle", bundle, "--precision"]
     if command in words:
-        said_by(capsys, 0, *given, "fp32")
-    assert "no int8 encoder" in said_by(capsys, 2, *given, "int8")
+        run(*given, "fp32", status=0)
+    assert "no int8 encoder" in run(*given, "int8", status=2).stderr
 
 
 @pytest.fixture
-def photils(bundle: Path, tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+def photils(bundle: Path, tmp_path: Path) -> Run:
     """As darktable's script calls it: a program `photils-cli`, through a shell, names in quotes."""
     program = tmp_path / "photils-cli"
     program.write_text(f'#!/bin/sh\nexec {sys.executable} -m geograph_types.cli photils "$@"\n')
@@ -214,7 +203,7 @@ def photils(bundle: Path, tmp_path: Path) -> Callable[..., subprocess.CompletedP
 
 
 def test_darktable_gets_tags_with_their_probabilities(
-    photils: Callable[..., subprocess.CompletedProcess[str]], photo: Path, tmp_path: Path
+    photils: Run, photo: Path, tmp_path: Path
 ) -> None:
     exported = tmp_path / "lua_aB3 x"  # a temporary name, without a suffix
     exported.write_bytes(photo.read_bytes())
@@ -229,9 +218,7 @@ def test_darktable_gets_tags_with_their_probabilities(
     assert 0 <= min(shares) <= max(shares) <= 1
 
 
-def test_darktable_is_told_that_a_photo_cannot_be_read(
-    photils: Callable[..., subprocess.CompletedProcess[str]], tmp_path: Path
-) -> None:
+def test_darktable_is_told_that_a_photo_cannot_be_read(photils: Run, tmp_path: Path) -> None:
     (raw := tmp_path / "a.CR3").write_bytes(b"no photo")
     done = photils(raw, tmp_path / "out")
     assert done.returncode == 1
@@ -239,9 +226,7 @@ def test_darktable_is_told_that_a_photo_cannot_be_read(
     assert not (tmp_path / "out").exists()
 
 
-def test_without_c_only_the_tags_are_printed(bundle: Path, photo: Path, capsys: Captured) -> None:
-    capsys.readouterr()
-    assert main(["photils", "-i", str(photo), "--bundle", str(bundle)]) == 0
-    lines = capsys.readouterr().out.splitlines()
+def test_without_c_only_the_tags_are_printed(bundle: Path, photo: Path, run: Run) -> None:
+    lines = run("photils", "-i", photo, "--bundle", bundle, status=0).stdout.splitlines()
     assert lines
     assert not any(":" in line for line in lines)

@@ -37,30 +37,24 @@ def track(
 
 @contextmanager
 def _bar(what: str, total: int | None) -> Iterator[Show]:
+    from rich import progress
     from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeRemainingColumn,
-    )
     from rich.text import Text
 
     columns = (
-        TextColumn(what),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[rate]}"),
-        TimeRemainingColumn(),
-        TextColumn("[red]{task.fields[failures]}"),
+        progress.TextColumn(what),
+        progress.BarColumn(),
+        progress.MofNCompleteColumn(),
+        progress.TextColumn("{task.fields[rate]}"),
+        progress.TimeRemainingColumn(),
+        progress.TextColumn("[red]{task.fields[failures]}"),
     )
     console = Console(stderr=True)
 
     def write(line: str) -> None:
         console.print(Text(line), soft_wrap=True)
 
-    with Progress(*columns, console=console, transient=True) as bar, redirected_to(write):
+    with progress.Progress(*columns, console=console, transient=True) as bar, redirected_to(write):
         task = bar.add_task(what, total=total, rate="", failures="")
 
         def show(done: int, failures: int) -> None:
