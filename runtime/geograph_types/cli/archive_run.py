@@ -44,11 +44,8 @@ ADDRESS = re.compile("(s3|gs|https?|file):", re.IGNORECASE)
     epilog="Example: geograph-types archive run --engine ray --input photos --output tagged "
     "--bundle model"
 )
-@click.option(
-    "--engine",
-    type=click.Choice(["local", "ray"]),
-    default="local",
-    help="Where shards are made: on this machine, or by actors of Ray.",
+@options.choice_option(
+    "--engine", ["local", "ray"], "Where shards are made: on this machine, or by actors of Ray."
 )
 @click.option(
     "--input",
@@ -70,11 +67,8 @@ ADDRESS = re.compile("(s3|gs|https?|file):", re.IGNORECASE)
     type=click.Choice(["photos", "embeddings"]),
     help="Which of the two to take, if the input has both.",
 )
-@click.option(
-    "--labels",
-    type=options.any_path,
-    metavar="CSV",
-    help="Positions or distances of photos, as for 'tag'; for object storage, names as there.",
+@options.labels_option(
+    "Positions or distances of photos, as for 'tag'; for object storage, names as there."
 )
 @click.option(
     "--actors",
@@ -87,11 +81,10 @@ ADDRESS = re.compile("(s3|gs|https?|file):", re.IGNORECASE)
     type=click.IntRange(1, 1024),
     help="Threads of each; by default a share of the CPU quota (local), or one (ray).",
 )
-@click.option(
+@options.choice_option(
     "--device",
-    type=click.Choice(["cpu", "cuda"]),
-    default="cpu",
-    help="Where the model runs; with ray, 'cuda' asks for a GPU for each actor.",
+    ["cpu", "cuda"],
+    "Where the model runs; with ray, 'cuda' asks for a GPU for each actor.",
 )
 @options.precision_option
 @click.option(

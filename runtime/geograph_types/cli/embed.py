@@ -34,12 +34,8 @@ ROWS_AT_ONCE = 1024
     "--out data.parquet"
 )
 @click.argument("photos", nargs=-1, required=True, type=options.any_path)
-@click.option(
-    "--labels",
-    type=options.any_path,
-    required=True,
-    metavar="CSV",
-    help="Raw tags and positions of the photos, one row each (column 'photo' names it).",
+@options.labels_option(
+    "Raw tags and positions of the photos, one row each (column 'photo' names it).", required=True
 )
 @options.bundle_option
 @options.output_option("--out", "The dataset, as Parquet.", required=True)

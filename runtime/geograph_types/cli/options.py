@@ -2,36 +2,54 @@
 
 import math
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeAlias
 
 import click
 
 from geograph_types.errors import InputError
 from geograph_types.photos.find import real_path
 
-FunctionT = TypeVar("FunctionT", bound=Callable[..., Any])
+Decorator: TypeAlias = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 any_path = click.Path(path_type=Path)
 """The command itself checks whether it exists, and what it is."""
 output_path = click.Path(path_type=Path, dir_okay=False)
 existing_file = click.Path(path_type=Path, exists=True, dir_okay=False)
 
+
+def output_option(name: str, description: str, required: bool = False) -> Decorator:
+    """Return an option for a file that is written."""
+    return click.option(name, type=output_path, metavar="FILE", required=required, help=description)
+
+
+def results_option(required: bool) -> Decorator:
+    """Return `--out` for results of photos."""
+    text = "Write results here: FILE.jsonl, FILE.csv or FILE.parquet."
+    return output_option("--out", text, required)
+
+
+def labels_option(description: str, required: bool = False) -> Decorator:
+    """Return `--labels`, a table with what is known of photos."""
+    return click.option(
+        "--labels", type=any_path, metavar="CSV", required=required, help=description
+    )
+
+
+def choice_option(name: str, choices: Sequence[str], description: str) -> Decorator:
+    """Return an option with these values, of which the first is the default."""
+    return click.option(name, type=click.Choice(choices), default=choices[0], help=description)
+
+
 bundle_option = click.option(
     "--bundle", type=any_path, required=True, metavar="DIR", help="The model bundle's folder."
 )
-device_option = click.option(
-    "--device",
-    type=click.Choice(["auto", "cpu", "cuda"]),
-    default="auto",
-    help="Where the model runs.",
-)
-precision_option = click.option(
+device_option = choice_option("--device", ["auto", "cpu", "cuda"], "Where the model runs.")
+precision_option = choice_option(
     "--precision",
-    type=click.Choice(["auto", "fp32", "fp16", "int8"]),
-    default="auto",
-    help="Precision of the encoder; 'auto' takes the device's best in the bundle.",
+    ["auto", "fp32", "fp16", "int8"],
+    "Precision of the encoder; 'auto' takes the device's best in the bundle.",
 )
 exact_option = click.option(
     "--exact",
@@ -47,19 +65,6 @@ threads_option = click.option(
     type=click.IntRange(1, 1024),
     help="Threads of the model; default: the CPU quota.",
 )
-
-
-def output_option(
-    name: str, description: str, required: bool = False
-) -> Callable[[FunctionT], FunctionT]:
-    """Return an option for a file that is written."""
-    return click.option(name, type=output_path, metavar="FILE", required=required, help=description)
-
-
-def results_option(required: bool) -> Callable[[FunctionT], FunctionT]:
-    """Return `--out` for results of photos."""
-    text = "Write results here: FILE.jsonl, FILE.csv or FILE.parquet."
-    return output_option("--out", text, required)
 
 
 class FiniteRange(click.FloatRange):

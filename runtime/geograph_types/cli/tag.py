@@ -36,11 +36,8 @@ from geograph_types.tagger import PrecisionChoice, TypeTagger
     "--catalog", "Keep embeddings and results here, and open only photos that are new or changed."
 )
 @click.option("--reread", is_flag=True, help="With --catalog: open all photos again.")
-@click.option(
-    "--labels",
-    type=options.any_path,
-    metavar="CSV",
-    help="Positions or distances, one row per photo: columns photo, camera, subject, distance.",
+@options.labels_option(
+    "Positions or distances, one row per photo: columns photo, camera, subject, distance."
 )
 @click.option(
     "--include",
@@ -67,11 +64,10 @@ from geograph_types.tagger import PrecisionChoice, TypeTagger
 @options.results_option(required=False)
 @options.output_option("--report", "Write a page of thumbnails here.")
 @click.option("--xmp", is_flag=True, help="Write tags into sidecars beside the photos.")
-@click.option(
+@options.choice_option(
     "--sidecar-name",
-    type=click.Choice(["photo.jpg.xmp", "photo.xmp"]),
-    default="photo.jpg.xmp",
-    help="Name of new sidecars: darktable and digiKam have the first, Lightroom the other.",
+    ["photo.jpg.xmp", "photo.xmp"],
+    "Name of new sidecars: darktable and digiKam have the first, Lightroom the other.",
 )
 @click.option(
     "--dry-run",
