@@ -29,7 +29,7 @@ def described(parameter: click.Parameter) -> Iterator[str]:
         yield "repeated"
     if parameter.nargs != 1:
         yield f"values={parameter.nargs}"
-    if isinstance(parameter.default, str | int | float | Path):
+    if isinstance(parameter.default, str | int | float | Path) and parameter.default is not False:
         yield f"default={parameter.default}"
 
 
