@@ -29,13 +29,13 @@ import numpy as np
 
 from measuring.child import run_child
 from measuring.command_line import (
+    count_option,
     json_option,
     own_work_option,
     rounds_option,
     say,
     work_folder,
 )
-from measuring.machine import this_machine
 from measuring.rounds import turns
 from reporting.figures import Results, report
 from train import DISTANCES, peak_megabytes, seconds_to_unzip, write_rows
@@ -59,20 +59,8 @@ RELEASED_WAY: Final = Path(__file__).parent / "row_by_row" / "scoring.py"
 
 
 @click.command(epilog="Example: python benchmarks/archive.py --rows 1000000")
-@click.option(
-    "--rows",
-    type=click.IntRange(min=50_000),
-    default=4_000_000,
-    show_default=True,
-    help="Of Parquet.",
-)
-@click.option(
-    "--lines",
-    type=click.IntRange(min=LOOP_ROWS),
-    default=LINES,
-    show_default=True,
-    help="Of gzipped JSON Lines.",
-)
+@count_option("--rows", 4_000_000, "Of Parquet.", least=50_000)
+@count_option("--lines", LINES, "Of gzipped JSON Lines.", least=LOOP_ROWS)
 @rounds_option(3)
 @own_work_option
 @json_option
@@ -108,7 +96,7 @@ def measure(folder: Path, rows: int, line_count: int, rounds: int) -> Results:
         JSON: (IN_LINES, line_count, lambda: run_child(__file__, "score", lines, bundle)),
         UNZIP: (IN_LINES, line_count, lambda: {"seconds": seconds_to_unzip(lines)}),
     }
-    results = Results(before=this_machine())
+    results = Results()
     found: dict[str, list[dict[str, float]]] = {name: [] for name in ways}
     for number, name in turns(ways, rounds):
         say(f"round {number + 1} of {rounds}: {name}")

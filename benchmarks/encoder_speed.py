@@ -15,7 +15,6 @@ from floor import floor_milliseconds
 from geograph_types import Bundle
 from geograph_types_export.int8.gate import compare
 from geograph_types_export.verify.graphs import check_photos
-from measuring.machine import this_machine
 from measuring.machine_rates import measure_rates
 from measuring.rounds import turns
 from reporting.figures import Results
@@ -32,7 +31,7 @@ class _Measurement:
     def __init__(self, given: Given, names: Sequence[str], say: Callable[[str], None]) -> None:
         """Leave out what cannot take part."""
         self.given, self.say = given, say
-        self.results = Results(before=this_machine())
+        self.results = Results()
         self.pixels = check_photos()
         self.embeds: dict[str, NDArray[np.float32]] = {}
         self.names = []

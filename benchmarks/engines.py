@@ -19,8 +19,7 @@ import click
 
 from geograph_types.archive.measure import draw_sample
 from geograph_types.system.cpu import usable_cpus
-from measuring.command_line import json_option, rounds_option, say
-from measuring.machine import this_machine
+from measuring.command_line import count_option, json_option, rounds_option, say
 from measuring.rounds import turns
 from reporting.figures import Results, report
 
@@ -37,20 +36,8 @@ RAY: Final = "ray, an actor a core"
     required=True,
     help="That every engine runs.",
 )
-@click.option(
-    "--photos",
-    type=click.IntRange(min=100),
-    default=1500,
-    show_default=True,
-    help="In each engine's run.",
-)
-@click.option(
-    "--shard-photos",
-    type=click.IntRange(min=10),
-    default=100,
-    show_default=True,
-    help="In each shard.",
-)
+@count_option("--photos", 1500, "In each engine's run.", least=100)
+@count_option("--shard-photos", 100, "In each shard.", least=10)
 @rounds_option(2)
 @json_option
 def main(bundle: Path, photos: int, shard_photos: int, rounds: int, out: Path | None) -> None:
@@ -78,7 +65,7 @@ def measure(folder: Path, bundle: Path, photos: int, shard_photos: int, rounds: 
     command = [sys.executable, "-m", "geograph_types.cli", "archive", "run"]
     command += ["--input", str(linked), "--bundle", str(bundle.resolve())]
     command += ["--shard-photos", str(shard_photos)]
-    results = Results(before=this_machine())
+    results = Results()
     results.notes.append(f"{photos:,} photos of 640x480 pixels, {shard_photos} a shard")
     measured: dict[str, list[tuple[float, float]]] = {name: [] for name in engines}
     for number, name in turns(engines, rounds):

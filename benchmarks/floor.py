@@ -7,6 +7,7 @@ import click
 
 from encoder_work import bytes_moved, multiplications
 from geograph_types.system.cpu import usable_cpus
+from measuring.command_line import count_option
 from measuring.machine_rates import MachineRates, measure_rates
 
 
@@ -33,9 +34,7 @@ def floor_milliseconds(rates: MachineRates, precision: str) -> float | None:
     show_default="all",
     help="At once.",
 )
-@click.option(
-    "--batch", type=click.IntRange(min=1), default=8, show_default=True, help="Photos in one run."
-)
+@count_option("--batch", 8, "Photos in one run.")
 def main(threads: int, batch: int) -> None:
     """Print the floor of each precision."""
     rates = measure_rates(threads, batch)

@@ -17,7 +17,6 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from measuring.command_line import json_option
-from measuring.machine import this_machine
 from reporting.figures import Results, report
 
 DEPLOYMENTS = {
@@ -40,7 +39,7 @@ PACKAGES = (
 
 def measure() -> Results:
     """Add up every deployment whose distributions are all installed."""
-    results = Results(before=this_machine())
+    results = Results()
     for name, requirements in DEPLOYMENTS.items():
         try:
             sizes = {one: installed_bytes(one) / 1e6 for one in _closure(requirements)}

@@ -16,7 +16,6 @@ from typing import Final
 import click
 
 from measuring.command_line import json_option, rounds_option, say, work_option
-from measuring.machine import this_machine
 from measuring.rounds import turns
 from reporting.figures import Results, report
 from tagging import SIZES, make_photos
@@ -75,7 +74,7 @@ def main(work: Path, rounds: int, out: Path | None) -> None:
     import torch
 
     torch.set_num_threads(1)
-    results = Results(before=this_machine(), notes=[f"one thread, {rounds} rounds"])
+    results = Results(notes=[f"one thread, {rounds} rounds"])
     for size, pixels in SIZES.items():
         say(f"{size}, {rounds} rounds")
         measure(results, size, make_photos(work / size.replace(" ", "-"), pixels), rounds)

@@ -27,13 +27,13 @@ import click
 from contenders.interface import Given
 from measuring.command_line import (
     bundle_option,
+    count_option,
     errors_as_lines,
     json_option,
     say,
     weights_option,
     work_option,
 )
-from measuring.machine import this_machine
 from measuring.memory import run_watched
 from measuring.rounds import turns
 from measuring.workspace import make_workspace
@@ -171,20 +171,8 @@ def measure_overload(results: Results, bench: Bench, seconds: float) -> None:
 @weights_option
 @bundle_option
 @work_option
-@click.option(
-    "--rounds",
-    type=click.IntRange(min=1),
-    default=5,
-    show_default=True,
-    help="How often each service is started.",
-)
-@click.option(
-    "--steps",
-    type=click.IntRange(min=2),
-    default=6,
-    show_default=True,
-    help="Rates that are tried in the search for the highest.",
-)
+@count_option("--rounds", 5, "How often each service is started.")
+@count_option("--steps", 6, "Rates that are tried in the search for the highest.", least=2)
 @click.option(
     "--seconds",
     type=click.FloatRange(min=3),
@@ -214,7 +202,7 @@ def main(
         photos = make_photos(given.work / "640-px", SIZES["640 px"])
         requests = write_requests(photos, given.work / "requests.msgpack")
         bench = Bench(given, photos, requests, steps, seconds)
-        results = Results(before=this_machine())
+        results = Results()
         if overload is None:
             measure(results, bench, rounds)
         else:

@@ -12,7 +12,6 @@ from contenders.interface import Given
 from contenders.traced_towers import traced_tower
 from geograph_types import Bundle
 from geograph_types.errors import BackendError, InputError
-from measuring.machine import this_machine
 from measuring.rounds import turns
 from measuring.workspace import HEAD, make_photo
 from reporting.figures import Results
@@ -28,7 +27,7 @@ def measure_start(given: Given, threads: int, rounds: int, say: Callable[[str], 
     That first round leaves all files in the system's page cache.
     """
     commands = _commands(given, threads)
-    results = Results(before=this_machine())
+    results = Results()
     results.notes.append(f"threads {threads}, {rounds} rounds, files in the page cache")
     found: dict[str, list[tuple[float, float, float]]] = {way: [] for way in commands}
     for number, way in turns(commands, rounds + 1):

@@ -23,6 +23,7 @@ from contenders.traced_towers import traced_tower
 from geograph_types.files.atomic import new_file
 from measuring.command_line import (
     bundle_option,
+    count_option,
     errors_as_lines,
     json_option,
     rounds_option,
@@ -30,7 +31,6 @@ from measuring.command_line import (
     weights_option,
     work_option,
 )
-from measuring.machine import this_machine
 from measuring.memory import run_watched
 from measuring.rounds import turns
 from measuring.workspace import HEAD, make_workspace
@@ -111,13 +111,7 @@ def list_photos(paths: Sequence[Path], count: int, work: Path) -> Path:
 @weights_option
 @bundle_option
 @work_option
-@click.option(
-    "--photos",
-    type=click.IntRange(min=32),
-    default=96,
-    show_default=True,
-    help="That each way tags in a round.",
-)
+@count_option("--photos", 96, "That each way tags in a round.", least=32)
 @click.option(
     "--size", "sizes", type=click.Choice(list(SIZES)), multiple=True, help="Several; all otherwise."
 )
@@ -147,7 +141,7 @@ def main(
         printed, peak = run_watched(command)
         click.echo(f"{memory} photos of 12 MP: {float(printed):.0f} s, {peak:.0f} MB at most")
         return
-    results = Results(before=this_machine())
+    results = Results()
     results.notes.append(
         "ours decodes beside the encoder, in processes, and large JPEG files at a fraction of "
         "their size; the other ways decode one photo after the other, in full"

@@ -23,8 +23,7 @@ import click
 import numpy as np
 
 from measuring.child import run_child
-from measuring.command_line import json_option, own_work_option, say, work_folder
-from measuring.machine import this_machine
+from measuring.command_line import count_option, json_option, own_work_option, say, work_folder
 from reporting.figures import Results, report
 
 CONVERT: Final = "convert"
@@ -39,25 +38,13 @@ RELEASED_WAY: Final = Path(__file__).parent / "row_by_row" / "decoding.py"
 
 
 @click.command()
-@click.option(
-    "--rows",
-    type=click.IntRange(min=2000),
-    default=430_000,
-    show_default=True,
-    help="Of the dataset.",
-)
-@click.option(
-    "--repeats",
-    type=click.IntRange(min=1),
-    default=1,
-    show_default=True,
-    help="How often everything but memory is measured.",
-)
+@count_option("--rows", 430_000, "Of the dataset.", least=2000)
+@count_option("--repeats", 1, "How often everything but memory is measured.")
 @own_work_option
 @json_option
 def main(rows: int, repeats: int, work: Path | None, out: Path | None) -> None:
     """Run all measurements and print tables."""
-    results = Results(before=this_machine())
+    results = Results()
     with work_folder(work) as folder:
         source, dataset = folder / f"{rows}.jsonl.gz", folder / f"{rows}.parquet"
         if not source.exists():

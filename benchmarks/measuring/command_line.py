@@ -44,15 +44,17 @@ json_option = click.option(
 )
 
 
+def count_option(
+    name: str, default: int, text: str, least: int = 1
+) -> Callable[[Command], Command]:
+    """Return an option that takes a whole number."""
+    kind = click.IntRange(min=least)
+    return click.option(name, type=kind, default=default, show_default=True, help=text)
+
+
 def rounds_option(default: int) -> Callable[[Command], Command]:
     """Return the option `--rounds`, whose default each script chooses."""
-    return click.option(
-        "--rounds",
-        type=click.IntRange(min=1),
-        default=default,
-        show_default=True,
-        help="In which each takes its turn.",
-    )
+    return count_option("--rounds", default, "In which each takes its turn.")
 
 
 def say(line: str) -> None:

@@ -38,7 +38,7 @@ class Figure(msgspec.Struct, frozen=True):
 class Results(msgspec.Struct):
     """One run of a benchmark."""
 
-    before: Machine
+    before: Machine = msgspec.field(default_factory=this_machine)
     after: Machine | None = None
     figures: list[Figure] = []
     notes: list[str] = []
