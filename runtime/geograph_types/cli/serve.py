@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from geograph_types.cli.options import FiniteRange, bundle_option, threads_option
+from geograph_types.cli.options import FiniteRange, bundle_option, existing_file, threads_option
 
 
 @contextmanager
@@ -32,10 +32,10 @@ def ended_by_sigterm() -> Iterator[None]:
     "--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="0: a free one."
 )
 @click.option(
-    "--token",
-    envvar="GEOGRAPH_TYPES_TOKEN",
-    metavar="TOKEN",
-    help="Answer only requests with this token; better set as GEOGRAPH_TYPES_TOKEN.",
+    "--token-file",
+    type=existing_file,
+    metavar="FILE",
+    help="Answer only requests with the token in this file.",
 )
 @click.option("--no-auth", is_flag=True, help="Answer everybody, even on a public address.")
 @click.option(
@@ -83,13 +83,21 @@ def ended_by_sigterm() -> Iterator[None]:
     metavar="SECONDS",
     help="Time between two requests on a connection.",
 )
+@click.option(
+    "--queue-seconds",
+    type=FiniteRange(0, 30),
+    default=0,
+    show_default=True,
+    metavar="SECONDS",
+    help="Let a request wait for a place; otherwise it is refused at once if there is none.",
+)
 @threads_option
 @ended_by_sigterm()
 def serve(
     bundle: Path,
     host: str,
     port: int,
-    token: str | None,
+    token_file: Path | None,
     no_auth: bool,
     allowed_hosts: tuple[str, ...],
     idle_unload: float | None,
@@ -97,6 +105,7 @@ def serve(
     memory_limit: float,
     receive_timeout: float,
     idle_timeout: int,
+    queue_seconds: float,
     threads: int | None,
 ) -> int:
     """Answer over HTTP: tags and embeddings of photos, scores of embeddings, and a page at /.
@@ -109,14 +118,14 @@ def serve(
     from geograph_types.bundle import Bundle
     from geograph_types.cli.notices import note, warn_of_stand_in
     from geograph_types.serve.model import Model
-    from geograph_types.serve.settings import MEBIBYTE, Limits, ServeSettings
+    from geograph_types.serve.settings import MEBIBYTE, Limits, ServeSettings, read_token
     from geograph_types.session import load_backend
     from geograph_types.system.memory import keep_little_memory
 
     settings = ServeSettings(
         host=host,
         port=port,
-        token=token,
+        token=None if token_file is None else read_token(token_file),
         no_auth=no_auth,
         allowed_hosts=tuple(name.casefold().strip("[]") for name in allowed_hosts),
         idle_unload=idle_unload,
@@ -126,6 +135,7 @@ def serve(
             decoding_bytes=round(memory_limit * MEBIBYTE),
             receive_seconds=receive_timeout,
             idle_seconds=idle_timeout,
+            queue_seconds=queue_seconds,
         ),
     )
     keep_little_memory()

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Coroutine
 from functools import partial
-from http import HTTPStatus
+from time import monotonic
 from typing import Any
 
 import msgspec
@@ -23,11 +23,8 @@ from geograph_types.serve.service import Service
 from geograph_types.serve.settings import Limits
 from geograph_types.serve.threads import while_connected
 
-Work = Callable[[bytearray, str], Coroutine[Any, Any, bytes]]
-"""From a body and its content type to an answer in JSON."""
-
-NO_ANSWER = Response(status_code=499)
-"""For a client that has left; nobody reads it."""
+# From a body, its content type and a deadline to an answer in JSON.
+Work = Callable[[bytearray, str, float], Coroutine[Any, Any, bytes]]
 
 
 def make_app(service: Service, limits: Limits) -> FastAPI:
@@ -39,25 +36,31 @@ def make_app(service: Service, limits: Limits) -> FastAPI:
         redoc_url=None,
         redirect_slashes=False,
     )
-    bodies = BodyReader(limits, service.metrics)
-    service.metrics.show("body_bytes", "Bytes of the bodies that are held.", lambda: bodies.held)
     _add_errors(app, service)
-    _add_work(app, service, bodies)
+    _add_work(app, service, limits)
     _add_status(app, service)
-    _add_pages(app)
+    for path in ASSET_PATHS:
+        _add_file(app, path, *page_asset(path))
     document.complete(app)
+    page = document.docs_page(app.openapi()).encode()
+    _add_file(app, "/docs", page, "text/html; charset=utf-8")
     return app
 
 
-def _add_work(app: FastAPI, service: Service, bodies: BodyReader) -> None:
+def _add_work(app: FastAPI, service: Service, limits: Limits) -> None:
+    bodies = BodyReader(limits, service.metrics)
+    service.metrics.show("body_bytes", "Bytes of the bodies that are held.", lambda: bodies.held)
+
     async def answer(request: Request, work: Work) -> Response:
         async with bodies.body(request) as body:
-            return _json(await while_connected(request, work(body, _content_type(request))))
+            deadline = max(monotonic(), request.state.wait_until) + limits.deadline_seconds
+            working = work(body, request.headers.get("content-type", ""), deadline)
+            return _json(await while_connected(request, working))
 
     @app.post("/image", **document.IMAGE)
     async def image(request: Request) -> Response:
         """Embed a photo: a list of 512 numbers, raw, not normalised."""
-        if media_type(_content_type(request)) != "application/json":
+        if media_type(request.headers.get("content-type", "")) != "application/json":
             raise ProblemError(415, Reason.CONTENT_TYPE, "send application/json")
         return await answer(request, service.image)
 
@@ -81,11 +84,10 @@ def _add_status(app: FastAPI, service: Service) -> None:
     @app.get("/ready", **document.READY)
     async def ready() -> Response:
         """Report whether photos are answered; a dropped model is loaded again when needed."""
-        if not service.model.was_loaded:
-            raise ProblemError(
-                503, Reason.NOT_READY, "the model is being loaded", {"Retry-After": "1"}
-            )
-        return _json(msgspec.json.encode(StatusAnswer("ready")))
+        if service.model.was_loaded:
+            return _json(msgspec.json.encode(StatusAnswer("ready")))
+        detail = "the model is being loaded"
+        raise ProblemError(503, Reason.NOT_READY, detail, {"Retry-After": "1"})
 
     @app.get("/metrics", **document.METRICS)
     async def metrics() -> Response:
@@ -93,60 +95,34 @@ def _add_status(app: FastAPI, service: Service) -> None:
         return Response(service.metrics.page(), headers={"content-type": METRICS_TYPE})
 
 
-def _add_pages(app: FastAPI) -> None:
-    for path in ASSET_PATHS:
-        _add_file(app, path, *page_asset(path))
-
-    @app.get("/docs", include_in_schema=False)
-    async def docs() -> Response:
-        return Response(document.docs_page(app.openapi()), media_type="text/html")
-
-
 def _add_file(app: FastAPI, path: str, content: bytes, kind: str) -> None:
     @app.get(path, include_in_schema=False)
-    async def page() -> Response:
+    async def file() -> Response:
         return Response(content, media_type=kind, headers={"Cache-Control": "no-cache"})
 
 
 def _add_errors(app: FastAPI, service: Service) -> None:
+    async def refuse(_: Request, error: Exception) -> Response:
+        problem = problem_of(error)
+        if problem is None:
+            raise error
+        return answer(problem)
+
+    async def fail(_: Request, __: Exception) -> Response:
+        detail = "an internal error of the service, which its log describes"
+        return answer(ProblemError(500, Reason.INTERNAL, detail))
+
+    async def leave(_: Request, __: Exception) -> Response:
+        return Response(status_code=499)  # nobody reads it
+
     def answer(problem: ProblemError) -> Response:
         service.metrics.count_refusal(problem.details.reason)
         return problem.response()
 
-    @app.exception_handler(ProblemError)
-    async def refused(_: Request, problem: ProblemError) -> Response:
-        return answer(problem)
-
-    @app.exception_handler(GeographTypesError)
-    async def unusable(_: Request, error: GeographTypesError) -> Response:
-        return answer(problem_of(error))
-
-    @app.exception_handler(RequestValidationError)
-    async def invalid(_: Request, error: RequestValidationError) -> Response:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        return answer(ProblemError(400, Reason.BAD_REQUEST, f"{where}: {first['msg']}"))
-
-    @app.exception_handler(HTTPException)
-    async def no_such_path(_: Request, error: HTTPException) -> Response:
-        reasons = {404: Reason.NOT_FOUND, 405: Reason.METHOD_NOT_ALLOWED}
-        reason = reasons.get(error.status_code, Reason.BAD_REQUEST)
-        detail = "not a path or method of this service: see /docs"
-        return answer(ProblemError(error.status_code, reason, detail, dict(error.headers or {})))
-
-    @app.exception_handler(ClientDisconnect)
-    async def has_left(_: Request, __: ClientDisconnect) -> Response:
-        return NO_ANSWER
-
-    @app.exception_handler(Exception)
-    async def failed(_: Request, __: Exception) -> Response:
-        status = HTTPStatus.INTERNAL_SERVER_ERROR
-        detail = "an internal error of the service, which its log describes"
-        return answer(ProblemError(status, Reason.INTERNAL, detail))
-
-
-def _content_type(request: Request) -> str:
-    return request.headers.get("content-type", "")
+    for kind in (ProblemError, GeographTypesError, RequestValidationError, HTTPException):
+        app.add_exception_handler(kind, refuse)
+    app.add_exception_handler(ClientDisconnect, leave)
+    app.add_exception_handler(Exception, fail)
 
 
 def _json(content: bytes) -> Response:

@@ -14,8 +14,9 @@ from geograph_types.serve.metrics import Metrics
 from geograph_types.serve.problems import MEDIA_TYPE, ProblemError, Reason, too_slow
 from geograph_types.serve.settings import LONGEST, Limits
 
-HEAD_LIMIT = 64 << 10
-"""Bytes of the request line and headers, and of trailers."""
+HEAD_LIMIT = 64 << 10  # bytes of the request line and headers, and of trailers
+PROBE_SECONDS = 0.1
+READ_BYTES = 1 << 14  # at a time; asyncio's 256 KiB in chunks of a byte occupy h11 for a second
 
 TOO_LONG = ProblemError(
     431,
@@ -23,11 +24,6 @@ TOO_LONG = ProblemError(
     f"the line and headers of a request may have {HEAD_LIMIT >> 10} KiB",
 )
 MALFORMED = ProblemError(400, Reason.BAD_REQUEST, "not a valid HTTP/1.1 request")
-
-PROBE_SECONDS = 0.1
-
-READ_BYTES = 1 << 14
-"""At a time, not asyncio's 256 KiB: in chunks of a byte those occupy h11 for a second."""
 
 
 class Connection(H11Protocol):

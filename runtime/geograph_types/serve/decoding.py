@@ -24,19 +24,14 @@ from geograph_types.serve.settings import MEBIBYTE
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ServedPhoto:
-    """A photo as the encoder reads it."""
-
     pixels: NDArray[np.uint8]  # [224, 224, 3]
     exif: ExifPlaces
     truncated: bool  # the file was cut off, and is used as far as it goes
 
 
 class Decoder:
-    """Decode photos in several threads, within one allowance of memory."""
-
     def __init__(self, limit_bytes: int) -> None:
-        """Allow so many bytes to all photos that are decoded at once."""
-        self._limit = limit_bytes
+        self._limit = limit_bytes  # for all photos that are decoded at once
         self._taken = 0
         self._freed = Condition()
 

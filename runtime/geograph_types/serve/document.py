@@ -8,12 +8,13 @@ import msgspec
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from geograph_types.embedding import EMBEDDING_DIMENSION
 from geograph_types.serve import messages
-from geograph_types.serve.payloads import MAX_ROWS
 from geograph_types.serve.problems import MEDIA_TYPE, ProblemDetails
 
 Schema = dict[str, Any]
+
+REFERENCE: Final = "#/components/schemas/{name}"
+FORM: Final = "multipart/form-data"
 
 TITLES: Final = {
     400: "The request is not as described.",
@@ -27,70 +28,31 @@ TITLES: Final = {
     422: "A photo, position, distance or embedding that cannot be used.",
     503: "Too much to do, or not loaded yet: try again after `Retry-After`.",
 }
+ANY: Final = (400, 408, 421, 431)
+GUARDED: Final = (*ANY, 401)
+WORK: Final = (*GUARDED, 403, 413, 415, 422, 503)
 
-REFERENCE: Final = "#/components/schemas/{name}"
-
+# A grey pixel as PNG, in base64: something to try the service with.
 SMALLEST_PHOTO: Final = (
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNoAAAAggCBd81ytgAAAABJRU5ErkJggg=="
 )
-"""A grey pixel as PNG, in base64: something to try the service with."""
+PLACES: Final = {"camera": "TQ 2990 8040", "subject": "TQ 2995 8140"}
 
 
-def _object(required: str, **properties: Schema) -> Schema:
-    return {"type": "object", "required": required.split(), "properties": properties}
-
-
-def _text(description: str) -> Schema:
-    return {"type": "string", "description": description}
-
-
-def _file(description: str) -> Schema:
-    return _text(description) | {"contentMediaType": "application/octet-stream"}
-
-
-def _list(items: Schema, description: str) -> Schema:
-    return {"type": "array", "items": items, "description": description}
-
-
-VECTOR: Final = _list({"type": "number"}, "One embedding.") | {
-    "minItems": EMBEDDING_DIMENSION,
-    "maxItems": EMBEDDING_DIMENSION,
-}
-
-METRES: Final = {"type": ["number", "null"], "minimum": 0}
-
-SCORE_REQUEST: Final = _object(
-    "embeddings distances",
-    embeddings=_list(VECTOR, f"Raw CLIP embeddings, not normalised; {MAX_ROWS} at most."),
-    distances=_list(METRES, "Metres for each embedding; null if unknown."),
-)
-
-SCORE_FORM: Final = _object(
-    "embeddings distances",
-    embeddings=_file("Little-endian float32 numbers, 512 to a row."),
-    distances=_text("A JSON list, as in the JSON request."),
-)
-
-TAG_FORM: Final = _object(
-    "photo",
-    photo=_file("The photo's file."),
-    distance=_text("Metres; empty or Unknown if not known."),
-    camera=_text("TQ 299 804, or 51.5081, -0.1281."),
-    subject=_text("As camera."),
-)
-
-
-def _named(message: type[msgspec.Struct]) -> Schema:
-    return {"$ref": REFERENCE.format(name=message.__name__)}
-
-
-def _content(schema: Schema, media_type: str = "application/json") -> Schema:
+def _content(message: Any, media_type: str = "application/json") -> Schema:
+    (schema,), _ = msgspec.json.schema_components([message], ref_template=REFERENCE)
     return {media_type: {"schema": schema}}
+
+
+def _json(message: Any, **example: str) -> Schema:
+    content = _content(message)
+    content["application/json"]["example"] = example
+    return content
 
 
 def _operation(answer: Schema, problems: tuple[int, ...], body: Schema | None = None) -> Schema:
     """Return what FastAPI cannot see of a path that reads its own body, or asks for the token."""
-    problem = _content(_named(ProblemDetails), MEDIA_TYPE)
+    problem = _content(ProblemDetails, MEDIA_TYPE)
     responses: Schema = {"200": {"description": "Success.", "content": answer}}
     for status in problems:
         responses[str(status)] = {"description": TITLES[status], "content": problem}
@@ -102,37 +64,26 @@ def _operation(answer: Schema, problems: tuple[int, ...], body: Schema | None = 
     return {"responses": responses, "openapi_extra": extra}
 
 
-ANY: Final = (400, 408, 421, 431)
-GUARDED: Final = (*ANY, 401)
-WORK: Final = (*GUARDED, 403, 413, 415, 422, 503)
+STATUS: Final = _content(messages.StatusAnswer)
 
-IMAGE_BODY: Final = _content(_named(messages.ImageRequest))
-IMAGE_BODY["application/json"]["example"] = {"image": SMALLEST_PHOTO, "model": "clip"}
-
-TAG_BODY: Final = _content(_named(messages.TagRequest)) | _content(TAG_FORM, "multipart/form-data")
-TAG_BODY["application/json"]["example"] = {
-    "image": SMALLEST_PHOTO,
-    "camera": "TQ 2990 8040",
-    "subject": "TQ 2995 8140",
-}
-
-SCORE_BODY: Final = _content(SCORE_REQUEST) | _content(SCORE_FORM, "multipart/form-data")
-
-IMAGE: Final = _operation(_content(VECTOR), WORK, IMAGE_BODY)
-TAG: Final = _operation(_content(_named(messages.TagAnswer)), WORK, TAG_BODY)
-SCORE: Final = _operation(_content(_named(messages.ScoreAnswer)), WORK, SCORE_BODY)
-HEALTH: Final = _operation(_content(_named(messages.StatusAnswer)), ANY)
-READY: Final = _operation(_content(_named(messages.StatusAnswer)), (*ANY, 503))
-METRICS: Final = _operation(_content({"type": "string"}, "text/plain"), GUARDED)
-
-MESSAGES: Final = (
-    messages.ImageRequest,
-    messages.TagRequest,
-    messages.TagAnswer,
-    messages.ScoreAnswer,
-    messages.StatusAnswer,
-    ProblemDetails,
+IMAGE: Final = _operation(
+    _content(messages.Vector),
+    WORK,
+    _json(messages.ImageRequest, image=SMALLEST_PHOTO, model="clip"),
 )
+TAG: Final = _operation(
+    _content(messages.TagAnswer),
+    WORK,
+    _json(messages.TagRequest, image=SMALLEST_PHOTO, **PLACES) | _content(messages.TagForm, FORM),
+)
+SCORE: Final = _operation(
+    _content(messages.ScoreAnswer),
+    WORK,
+    _content(messages.ScoreRequest) | _content(messages.ScoreForm, FORM),
+)
+HEALTH: Final = _operation(STATUS, ANY)
+READY: Final = _operation(STATUS, (*ANY, 503))
+METRICS: Final = _operation(_content(str, "text/plain"), GUARDED)
 
 
 def complete(app: FastAPI) -> None:
@@ -140,7 +91,10 @@ def complete(app: FastAPI) -> None:
     schema = get_openapi(
         title=app.title, version=app.version, summary=app.summary, routes=app.routes
     )
-    _, components = msgspec.json.schema_components(MESSAGES, ref_template=REFERENCE)
+    structs = [one for one in vars(messages).values() if isinstance(one, msgspec.StructMeta)]
+    _, components = msgspec.json.schema_components(
+        [*structs, ProblemDetails], ref_template=REFERENCE
+    )
     schema["components"] = {
         "schemas": components,
         "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
@@ -178,7 +132,8 @@ def _section(name: str, operation: Schema) -> Iterator[str]:
     for parameter in operation.get("parameters", ()):
         yield f"<h3>Parameter</h3>{_pre(parameter)}"
     for kind, body in operation.get("requestBody", {}).get("content", {}).items():
-        yield f"<h3>Request, {escape(kind)}</h3>{_schema(body['schema'])}"
+        schema = escape(body["schema"]["$ref"].rpartition("/")[2])
+        yield f"<h3>Request, {escape(kind)}</h3><p>See <a href='#{schema}'>{schema}</a>.</p>"
         if "example" in body:
             yield f"<p>For example:</p>{_pre(body['example'])}"
     yield "<h3>Answers</h3><dl>"
@@ -186,12 +141,6 @@ def _section(name: str, operation: Schema) -> Iterator[str]:
         kinds = ", ".join(answer.get("content", {}))
         yield f"<dt>{escape(status)} {escape(kinds)}<dd>{escape(answer['description'])}"
     yield "</dl>"
-
-
-def _schema(schema: Schema) -> str:
-    """Show a schema, or refer to where it stands on the page."""
-    name = escape(schema.get("$ref", "").rpartition("/")[2])
-    return f"<p>See <a href='#{name}'>{name}</a>.</p>" if name else _pre(schema)
 
 
 def _pre(value: Any) -> str:

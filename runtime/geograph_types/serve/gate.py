@@ -4,18 +4,19 @@ import hmac
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
+from starlette.types import ASGIApp, Receive, Scope, Send
+
 from geograph_types.serve.admission import Admission
 from geograph_types.serve.assets import ASSET_PATHS
-from geograph_types.serve.bodies import body_too_large
-from geograph_types.serve.exchange import App, Exchange, Receive, Scope, Send
+from geograph_types.serve.bodies import check_size
+from geograph_types.serve.exchange import Exchange
 from geograph_types.serve.metrics import Metrics
 from geograph_types.serve.problems import ProblemError, Reason
 from geograph_types.serve.settings import ServeSettings, host_name
 from geograph_types.system.hosts import is_loopback
 
+# What is answered without a token: the page, which asks for one, descriptions, and probes.
 OPEN_PATHS: Final = ASSET_PATHS | {"/docs", "/openapi.json", "/health", "/ready"}
-"""What is answered without a token: the page, which asks for one, descriptions, and probes."""
-
 SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -24,7 +25,7 @@ class Gate:
 
     def __init__(
         self,
-        app: App,
+        app: ASGIApp,
         settings: ServeSettings,
         admission: Admission,
         metrics: Metrics,
@@ -37,13 +38,11 @@ class Gate:
         self._paths = paths
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request, or let it through."""
         headers = {
             name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]
         }
         # The application answers HEAD as it does GET; the server leaves out the body.
-        method = "GET" if scope["method"] == "HEAD" else scope["method"]
-        scope = {**scope, "method": method}
+        scope = {**scope, "method": "GET" if scope["method"] == "HEAD" else scope["method"]}
 
         def count(status: int) -> None:
             path = scope["path"] if scope["path"] in self._paths else "other"
@@ -53,34 +52,41 @@ class Gate:
         exchange = Exchange(receive, send, headers, count, seconds)
         try:
             _resolve(scope, headers)
-            self._check(scope, headers)
-        except ProblemError as problem:
+            size = self._check(scope, headers)
+            if scope["method"] == "POST":
+                async with self._admission.place(size) as wait_until:
+                    scope["state"] = {"wait_until": wait_until}
+                    await self._app(scope, exchange.receive, exchange.send)
+            else:
+                await self._app(scope, exchange.receive, exchange.send)
+        except ProblemError as problem:  # not of the application, which answers its own
             self._metrics.count_refusal(problem.details.reason)
             await problem.response()(scope, exchange.receive, exchange.send)
-            return
-        await self._app(scope, exchange.receive, exchange.send)
 
-    def _check(self, scope: Scope, headers: dict[str, str]) -> None:
-        self._check_host(headers.get("host"))
+    def _check(self, scope: Scope, headers: dict[str, str]) -> int:
+        """Return the size that a body is declared to have."""
+        token = self._settings.token
+        if token is None and is_loopback(self._settings.host) and "host" in headers:
+            self._check_host(headers["host"])
         if scope["method"] not in SAFE_METHODS:
             _check_origin(headers)
-        if self._settings.token is not None and scope["path"] not in OPEN_PATHS:
-            _check_token(headers.get("authorization", ""), self._settings.token)
+        if token is not None and scope["path"] not in OPEN_PATHS:
+            _check_token(headers.get("authorization", ""), token)
         size = _declared_size(headers)
-        if size > self._settings.limits.body_bytes:
-            raise body_too_large(self._settings.limits.body_bytes)
-        if scope["method"] == "POST":
-            _check_encoding(headers)
-            self._admission.check(size)
+        check_size(size, self._settings.limits)
+        encoding = headers.get("content-encoding", "identity").strip().lower()
+        if scope["method"] == "POST" and encoding != "identity":
+            detail = f"the body is encoded ({encoding[:40]}): send it as it is"
+            advice = {"Accept-Encoding": "identity"}
+            raise ProblemError(415, Reason.CONTENT_ENCODING, detail, advice)
+        return size
 
-    def _check_host(self, host: str | None) -> None:
+    def _check_host(self, host: str) -> None:
         """Refuse foreign names, by which a page elsewhere could reach a service on this machine.
 
         Only if nothing else protects it: an address of this machine alone, and no token. Probes in
         HTTP/1.0 name no host; browsers always do.
         """
-        if self._settings.token is not None or not is_loopback(self._settings.host) or host is None:
-            return
         name = host_name(host)
         if not is_loopback(name) and name not in self._settings.allowed_hosts:
             detail = "this host name is not one of the service's: see --allow-host"
@@ -108,14 +114,6 @@ def _declared_size(headers: dict[str, str]) -> int:
         detail = "a request has a Content-Length or a Transfer-Encoding, not both"
         raise ProblemError(400, Reason.BAD_REQUEST, detail)
     return int(length or 0)
-
-
-def _check_encoding(headers: dict[str, str]) -> None:
-    encoding = headers.get("content-encoding", "identity").strip().lower()
-    if encoding != "identity":
-        detail = f"the body is encoded ({encoding[:40]}): send it as it is"
-        problem = {"Accept-Encoding": "identity"}
-        raise ProblemError(415, Reason.CONTENT_ENCODING, detail, problem)
 
 
 def _check_origin(headers: dict[str, str]) -> None:

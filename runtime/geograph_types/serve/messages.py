@@ -5,8 +5,17 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from geograph_types.embedding import EMBEDDING_DIMENSION
+
+MAX_ROWS = 10_000
+
 Base64 = Annotated[str, Meta(description="The photo's file, in base64.")]
+File = Meta(extra_json_schema={"contentMediaType": "application/octet-stream"})
+Metres = Annotated[float, Meta(ge=0)]
 Place = Annotated[str | None, Meta(description='A grid reference, or "latitude, longitude".')]
+Vector = Annotated[
+    list[float], Meta(min_length=EMBEDDING_DIMENSION, max_length=EMBEDDING_DIMENSION)
+]
 ModelName = Annotated[str, Meta(description="Name and version of the bundle.")]
 StandIn = Annotated[
     bool, Meta(description="The encoder has seeded weights: tags of real photos mean nothing.")
@@ -31,11 +40,32 @@ class TagRequest(msgspec.Struct, frozen=True):
     subject: Place = None
 
 
-class ScoreRequest(msgspec.Struct, frozen=True):
-    """Stored embeddings to be scored; both lists are read later, row by row."""
+class TagForm(msgspec.Struct, frozen=True):
+    """A photo to be tagged, as a form."""
 
-    embeddings: msgspec.Raw
-    distances: msgspec.Raw
+    photo: Annotated[str, File, Meta(description="The photo's file.")]
+    distance: Annotated[str, Meta(description="Metres; empty or Unknown if not known.")] = ""
+    camera: Annotated[str, Meta(description="TQ 299 804, or 51.5081, -0.1281.")] = ""
+    subject: Annotated[str, Meta(description="As camera.")] = ""
+
+
+class ScoreRequest(msgspec.Struct, frozen=True):
+    """Stored embeddings to be scored; both lists have as many rows."""
+
+    embeddings: Annotated[
+        list[Vector],
+        Meta(description="Raw CLIP embeddings, not normalised.", max_length=MAX_ROWS),
+    ]
+    distances: Annotated[list[Metres | None], Meta(description="Metres; null if unknown.")]
+
+
+class ScoreForm(msgspec.Struct, frozen=True):
+    """Stored embeddings to be scored, as a form."""
+
+    embeddings: Annotated[
+        str, File, Meta(description="Little-endian float32 numbers, 512 to a row.")
+    ]
+    distances: Annotated[str, Meta(description="A JSON list, as in the JSON request.")]
 
 
 class DistanceAnswer(msgspec.Struct, frozen=True):

@@ -41,13 +41,11 @@ class Model:
         return self._encoder is not None
 
     def load(self) -> None:
-        """Load the encoder and run it once, so that the first request finds its memory.
-
-        It returns nothing: whoever kept the encoder would keep its memory.
-        """
+        """Load; it returns nothing, since whoever kept the encoder would keep its memory."""
         self._loaded()
 
     def _loaded(self) -> TypeTagger:
+        """Load the encoder and run it once, so that the first request finds its memory."""
         with self._lock:
             if self._encoder is None:
                 encoder = TypeTagger.for_many(self.bundle, "cpu", threads=self._threads)
@@ -75,5 +73,4 @@ class Model:
     def predict(
         self, embeddings: NDArray[np.float32], distances: Sequence[DistanceLike]
     ) -> list[Prediction]:
-        """Score embeddings and choose tags, from any thread; see `TypeTagger.predict`."""
         return self._head.predict(embeddings, distances)

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from time import monotonic
-from types import FrameType
 
 import uvicorn
 
@@ -88,15 +87,13 @@ async def serve(
 async def _do_chores(settings: ServeSettings, service: Service, loader: ThreadPoolExecutor) -> None:
     """Return memory after work, and drop the model after long idleness."""
     loop = asyncio.get_running_loop()
+    model, idle = service.model, settings.idle_unload
     is_tidy = True
     while True:
         await asyncio.sleep(TICK_SECONDS)
-        model = service.model
         if service.admission.waiting:
             is_tidy = False
-            continue
-        idle = settings.idle_unload
-        if idle is not None and model.is_loaded and monotonic() - model.last_used > idle:
+        elif idle is not None and model.is_loaded and monotonic() - model.last_used > idle:
             await loop.run_in_executor(loader, model.unload)
         elif not is_tidy:
             await loop.run_in_executor(loader, return_freed_memory)
@@ -116,27 +113,12 @@ class _Server(uvicorn.Server):
         return await super().on_tick(counter)
 
     def stop_after(self, error: BaseException | None) -> None:
-        if error is not None:
-            self.should_exit = True
+        self.should_exit |= error is not None
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         """Stop at the first signal; a second one from the keyboard does not wait."""
-        loop = asyncio.get_running_loop()
-
-        def stop(number: int, _: FrameType | None) -> None:
-            loop.call_soon_threadsafe(self._stop_at, number)
-
-        # Not by the loop's own handlers, which Windows has not.
-        before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
-        try:
+        with super().capture_signals():
             yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
-
-    def _stop_at(self, number: int) -> None:
-        if number == signal.SIGINT:
-            self.force_exit = self.was_interrupted
-            self.was_interrupted = True
-        self.should_exit = True
+            self.was_interrupted = signal.SIGINT in self._captured_signals
+            self._captured_signals.clear()

@@ -16,6 +16,19 @@ def service(start_service: Callable[..., Any], tiny_bundle: Path) -> Any:
     return start_service(tiny_bundle)
 
 
+TOKEN = "a-token-of-some-length"
+
+
+@pytest.fixture(scope="module")
+def guarded(
+    start_service: Callable[..., Any], tiny_bundle: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Any:
+    """A service that requires `TOKEN`."""
+    file = tmp_path_factory.mktemp("token") / "token"
+    file.write_text(f"{TOKEN}\n")
+    return start_service(tiny_bundle, "--token-file", str(file))
+
+
 @pytest.fixture(scope="session")
 def make_jpeg() -> Callable[..., bytes]:
     """Draw a JPEG file: (seed, width, height)."""

@@ -14,11 +14,6 @@ TOKEN = "a-token-of-some-length"
 
 
 @pytest.fixture(scope="module")
-def guarded(start_service: Callable[..., Any], tiny_bundle: Path) -> Any:
-    return start_service(tiny_bundle, "--token", TOKEN)
-
-
-@pytest.fixture(scope="module")
 def proxied(start_service: Callable[..., Any], tiny_bundle: Path) -> Any:
     names = ["--allow-host", "Photos.example", "--allow-host", "[2001:db8::1]"]
     return start_service(tiny_bundle, *names)
@@ -71,14 +66,9 @@ def test_a_connection_ends_with_a_request_that_was_refused_unread(
 @pytest.mark.parametrize(
     ("options", "advice"),
     [
-        (["--host", "0.0.0.0"], "--token"),
+        (["--host", "0.0.0.0"], "--token-file"),
         (["--host", "192.0.2.1"], "--no-auth"),
-        (["--host", "::"], "GEOGRAPH_TYPES_TOKEN"),
-        (["--token", "short"], "16 characters"),
-        (["--token", ""], "16 characters"),
-        (["--token", "x" * 20, "--no-auth"], "leave out"),
-        (["--token", "\u00fc" * 20], "ASCII"),
-        (["--token", " " + "x" * 20], "without spaces"),
+        (["--host", "::"], "can be reached from other machines"),
         (["--allow-host", "example.org:8443"], "'example.org:8443' is not a host name"),
         (["--allow-host", "https://example.org"], "without scheme, port and path"),
         (["--allow-host", ""], "as example.org"),
@@ -91,10 +81,37 @@ def test_settings_that_cannot_be_meant_are_refused(
     assert advice in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("content", "options", "advice"),
+    [
+        (b"short\n", [], "16 characters"),
+        (b"", [], "16 characters"),
+        (b"x" * 20, ["--no-auth"], "leave out"),
+        ("\u00fc".encode() * 20, [], "ASCII"),
+        (b"\xff" * 20, [], "ASCII"),
+        (b"x" * 20 + b"\n" + b"y" * 20, [], "one line"),
+        (None, [], "does not exist"),
+    ],
+)
+def test_a_token_that_cannot_be_used_is_refused(
+    tiny_bundle: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    content: bytes | None,
+    options: list[str],
+    advice: str,
+) -> None:
+    file = tmp_path / "token"
+    if content is not None:
+        file.write_bytes(content)
+    assert main(["serve", "--bundle", str(tiny_bundle), "--token-file", str(file), *options]) == 2
+    assert advice in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("value", ["nan", "inf"])
 @pytest.mark.parametrize(
     "option",
-    ["--body-limit", "--memory-limit", "--receive-timeout", "--idle-unload"],
+    ["--body-limit", "--memory-limit", "--receive-timeout", "--idle-unload", "--queue-seconds"],
 )
 def test_limits_are_finite(
     tiny_bundle: Path, capsys: pytest.CaptureFixture[str], option: str, value: str

@@ -1,14 +1,12 @@
 """The page at `/`: all that it loads is there, and it needs no other host."""
 
 import re
-from collections.abc import Callable
 from html.parser import HTMLParser
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin
 
-import pytest
 import requests
 
 from geograph_types.serve.assets import ASSET_PATHS, page_asset
@@ -40,11 +38,6 @@ class Outline(HTMLParser):
             self.inline.append(tag)
         self.inline += [name for name in given if name == "style" or name.startswith("on")]
         self.ids.add(given.get("id") or "")
-
-
-@pytest.fixture(scope="module")
-def guarded(start_service: Callable[..., Any], tiny_bundle: Path) -> Any:
-    return start_service(tiny_bundle, "--token", "a-token-of-some-length")
 
 
 def crawl(url: str) -> dict[str, requests.Response]:
