@@ -11,9 +11,9 @@ import pytest
 from fake_geograph import FakeGeograph
 from worker_rows import fill, make_row
 
-from geograph_types.worker.label_server import seconds_of
 from geograph_types.worker.pace import LONGEST_SLEEP, LONGEST_WAIT, Pace
 from geograph_types.worker.protocol import read_answer
+from geograph_types.worker.transport import seconds_of
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -51,14 +51,13 @@ def test_sleep_is_a_number_or_none(given: bytes, seconds: float | None) -> None:
 
 def test_waits_are_bounded() -> None:
     pace = Pace(2.0)
-    assert pace.rest_after(None, idle=False) == 2.0
     assert pace.rest_after(0.0, idle=False) == 2.0
     assert pace.rest_after(30.0, idle=False) == 30.0
     assert pace.rest_after(1e9, idle=False) == LONGEST_SLEEP
-    idle = [pace.rest_after(None, idle=True) for _ in range(200)]
+    idle = [pace.rest_after(0.0, idle=True) for _ in range(200)]
     assert idle[:4] == [4.0, 8.0, 16.0, 32.0]
     assert idle[-1] == LONGEST_WAIT
-    assert pace.rest_after(None, idle=False) == 2.0
+    assert pace.rest_after(0.0, idle=False) == 2.0
 
 
 @pytest.mark.parametrize("count", [1, 4])
@@ -76,8 +75,8 @@ def test_retry_after_is_obeyed(api: FakeGeograph, work: Run, count: int) -> None
 def test_dates_and_seconds_of_retry_after() -> None:
     assert seconds_of("120") == 120.0
     assert seconds_of("Wed, 21 Oct 2015 07:28:00 GMT") == 0.0
-    assert 3590 < (seconds_of(format_datetime(datetime.now(UTC) + timedelta(hours=1))) or 0) <= 3601
-    assert seconds_of("") is seconds_of("soon") is seconds_of("-5") is None
+    assert 3590 < (seconds_of(format_datetime(datetime.now(UTC) + timedelta(hours=1)))) <= 3601
+    assert seconds_of("") == seconds_of("soon") == seconds_of("-5") == 0.0
     assert seconds_of("9" * 5000) == 999_999_999.0
 
 

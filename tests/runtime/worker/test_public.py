@@ -104,7 +104,8 @@ def test_no_reserved_address_is_reached_with_any_proxy_variable(ask: Any) -> Non
     cases = [(address_of(host), PROXIES[name]) for host, name in product(hosts, PROXIES)]
     assert len(cases) > 800
     for case, answer in zip(cases, ask(cases), strict=True):
-        assert answer == {"outcome": "PrivateAddressError: ", "reached": []}, case
+        assert answer["outcome"].startswith("PrivateAddressError: host "), case
+        assert answer["reached"] == []
 
 
 @pytest.mark.parametrize("name", PROXIES)
@@ -123,7 +124,8 @@ def test_a_name_is_looked_up_once_and_only_checked_addresses_are_reached(
     assert first == {"outcome": "ok", "reached": [["::ffff:8.8.8.8", 80, "changing.test"]]}
     assert six == {"outcome": "ok", "reached": [["2a00:1450:4009::1", 80, "six.test"]]}
     for answer in (second, *others):
-        assert answer == {"outcome": "PrivateAddressError: ", "reached": []}
+        assert answer["outcome"].startswith("PrivateAddressError: host ")
+        assert answer["reached"] == []
     assert nobody["outcome"].startswith("RequestError: ")
     assert nobody["reached"] == []
 
