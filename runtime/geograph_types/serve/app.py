@@ -1,4 +1,4 @@
-"""The paths of the service, as a FastAPI application."""
+"""The paths of the service, as a Starlette application."""
 
 from collections.abc import Callable, Coroutine
 from functools import partial
@@ -6,15 +6,16 @@ from time import monotonic
 from typing import Any
 
 import msgspec
-from fastapi import FastAPI, Request, Response
-from fastapi.exceptions import RequestValidationError
+from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.routing import Route
 
 from geograph_types.errors import GeographTypesError
-from geograph_types.serve import document
 from geograph_types.serve.assets import ASSET_PATHS, page_asset
 from geograph_types.serve.bodies import BodyReader
+from geograph_types.serve.document import docs_page, openapi
 from geograph_types.serve.messages import StatusAnswer
 from geograph_types.serve.metrics import MEDIA_TYPE as METRICS_TYPE
 from geograph_types.serve.payloads import media_type
@@ -27,27 +28,21 @@ from geograph_types.serve.threads import while_connected
 Work = Callable[[bytearray, str, float], Coroutine[Any, Any, bytes]]
 
 
-def make_app(service: Service, limits: Limits) -> FastAPI:
-    app = FastAPI(
-        title="geograph-types",
-        summary="Type tags and CLIP embeddings of Geograph photographs.",
-        version=service.model.bundle.label,
-        docs_url=None,
-        redoc_url=None,
-        redirect_slashes=False,
-    )
-    _add_errors(app, service)
-    _add_work(app, service, limits)
-    _add_status(app, service)
-    for path in ASSET_PATHS:
-        _add_file(app, path, *page_asset(path))
-    document.complete(app)
-    page = document.docs_page(app.openapi()).encode()
-    _add_file(app, "/docs", page, "text/html; charset=utf-8")
+def make_app(service: Service, limits: Limits) -> Starlette:
+    routes = [*_work(service, limits), *_status(service)]
+    document = openapi(service.model.bundle.label)
+    files = {path: page_asset(path) for path in ASSET_PATHS}
+    files["/docs"] = docs_page(document).encode(), "text/html; charset=utf-8"
+    files["/openapi.json"] = msgspec.json.encode(document), "application/json"
+    for path, (content, kind) in files.items():
+        page = Response(content, media_type=kind, headers={"Cache-Control": "no-cache"})
+        routes.append(Route(path, page, methods=["GET"]))
+    app = Starlette(routes=routes, exception_handlers=_handlers(service))
+    app.router.redirect_slashes = False
     return app
 
 
-def _add_work(app: FastAPI, service: Service, limits: Limits) -> None:
+def _work(service: Service, limits: Limits) -> list[Route]:
     bodies = BodyReader(limits, service.metrics)
     service.metrics.show("body_bytes", "Bytes of the bodies that are held.", lambda: bodies.held)
 
@@ -57,51 +52,47 @@ def _add_work(app: FastAPI, service: Service, limits: Limits) -> None:
             working = work(body, request.headers.get("content-type", ""), deadline)
             return _json(await while_connected(request, working))
 
-    @app.post("/image", **document.IMAGE)
     async def image(request: Request) -> Response:
-        """Embed a photo: a list of 512 numbers, raw, not normalised."""
         if media_type(request.headers.get("content-type", "")) != "application/json":
             raise ProblemError(415, Reason.CONTENT_TYPE, "send application/json")
         return await answer(request, service.image)
 
-    @app.post("/tag", **document.TAG)
-    async def tag(request: Request, embedding: bool = False) -> Response:
-        """Tag a photo, with a distance, two positions, or neither."""
-        return await answer(request, partial(service.tag, with_embedding=embedding))
+    async def tag(request: Request) -> Response:
+        try:
+            asked = request.query_params.get("embedding", "false")
+            with_embedding = msgspec.convert(asked, bool, strict=False)
+        except msgspec.ValidationError:
+            detail = "the parameter 'embedding' is neither true nor false"
+            raise ProblemError(400, Reason.BAD_REQUEST, detail) from None
+        return await answer(request, partial(service.tag, with_embedding=with_embedding))
 
-    @app.post("/score", **document.SCORE)
     async def score(request: Request) -> Response:
-        """Score stored embeddings with their distances; no photo is needed."""
         return await answer(request, service.score)
 
+    return [Route(f"/{work.__name__}", work, methods=["POST"]) for work in (image, tag, score)]
 
-def _add_status(app: FastAPI, service: Service) -> None:
-    @app.get("/health", **document.HEALTH)
-    async def health() -> Response:
-        """Report that the service runs."""
+
+def _status(service: Service) -> list[Route]:
+    async def health(_: Request) -> Response:
         return _json(msgspec.json.encode(StatusAnswer("ok")))
 
-    @app.get("/ready", **document.READY)
-    async def ready() -> Response:
-        """Report whether photos are answered; a dropped model is loaded again when needed."""
+    async def ready(_: Request) -> Response:
         if service.model.was_loaded:
             return _json(msgspec.json.encode(StatusAnswer("ready")))
         detail = "the model is being loaded"
         raise ProblemError(503, Reason.NOT_READY, detail, {"Retry-After": "1"})
 
-    @app.get("/metrics", **document.METRICS)
-    async def metrics() -> Response:
-        """Return figures for Prometheus."""
+    async def metrics(_: Request) -> Response:
         return Response(service.metrics.page(), headers={"content-type": METRICS_TYPE})
 
-
-def _add_file(app: FastAPI, path: str, content: bytes, kind: str) -> None:
-    @app.get(path, include_in_schema=False)
-    async def file() -> Response:
-        return Response(content, media_type=kind, headers={"Cache-Control": "no-cache"})
+    return [Route(f"/{status.__name__}", status) for status in (health, ready, metrics)]
 
 
-def _add_errors(app: FastAPI, service: Service) -> None:
+def _handlers(service: Service) -> dict[Any, Any]:
+    def answer(problem: ProblemError) -> Response:
+        service.metrics.count_refusal(problem.details.reason)
+        return problem.response()
+
     async def refuse(_: Request, error: Exception) -> Response:
         problem = problem_of(error)
         if problem is None:
@@ -115,14 +106,8 @@ def _add_errors(app: FastAPI, service: Service) -> None:
     async def leave(_: Request, __: Exception) -> Response:
         return Response(status_code=499)  # nobody reads it
 
-    def answer(problem: ProblemError) -> Response:
-        service.metrics.count_refusal(problem.details.reason)
-        return problem.response()
-
-    for kind in (ProblemError, GeographTypesError, RequestValidationError, HTTPException):
-        app.add_exception_handler(kind, refuse)
-    app.add_exception_handler(ClientDisconnect, leave)
-    app.add_exception_handler(Exception, fail)
+    refused = dict.fromkeys((ProblemError, GeographTypesError, HTTPException), refuse)
+    return {**refused, ClientDisconnect: leave, Exception: fail}
 
 
 def _json(content: bytes) -> Response:

@@ -9,6 +9,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from geograph_types.serve.admission import Admission
 from geograph_types.serve.assets import ASSET_PATHS
 from geograph_types.serve.bodies import check_size
+from geograph_types.serve.document import PATHS
 from geograph_types.serve.exchange import Exchange
 from geograph_types.serve.metrics import Metrics
 from geograph_types.serve.problems import ProblemError, Reason
@@ -29,13 +30,11 @@ class Gate:
         settings: ServeSettings,
         admission: Admission,
         metrics: Metrics,
-        paths: frozenset[str],  # that the application has
     ) -> None:
         self._app = app
         self._settings = settings
         self._admission = admission
         self._metrics = metrics
-        self._paths = paths
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = {
@@ -45,7 +44,7 @@ class Gate:
         scope = {**scope, "method": "GET" if scope["method"] == "HEAD" else scope["method"]}
 
         def count(status: int) -> None:
-            path = scope["path"] if scope["path"] in self._paths else "other"
+            path = scope["path"] if scope["path"] in PATHS else "other"
             self._metrics.count_answer(path, status)
 
         seconds = self._settings.limits.receive_seconds

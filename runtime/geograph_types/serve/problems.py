@@ -5,7 +5,6 @@ from http import HTTPStatus
 from typing import Annotated
 
 import msgspec
-from fastapi.exceptions import RequestValidationError
 from msgspec import Meta
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
@@ -116,10 +115,6 @@ def problem_of(error: Exception) -> ProblemError | None:
         case PhotoError():
             status = STATUS_OF_FAULT.get(error.fault, 422)
             return ProblemError(status, error.fault, f"the photo cannot be used: {error.detail}")
-        case RequestValidationError():
-            first = error.errors()[0]
-            where = ".".join(map(str, first["loc"]))
-            return ProblemError(400, Reason.BAD_REQUEST, f"{where}: {first['msg']}")
         case HTTPException(status_code=status):
             reason = REASON_OF_STATUS.get(status, Reason.BAD_REQUEST)
             detail = "not a path or method of this service: see /docs"

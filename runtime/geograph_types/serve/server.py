@@ -56,9 +56,8 @@ async def serve(
     metrics = Metrics()
     service = Service(model, loader, settings.limits, metrics)
     app = make_app(service, settings.limits)
-    paths = frozenset(app.openapi()["paths"])
     config = uvicorn.Config(
-        Gate(app, settings, service.admission, metrics, paths),
+        Gate(app, settings, service.admission, metrics),
         http=connection_class(settings.limits, metrics),
         h11_max_incomplete_event_size=HEAD_LIMIT,
         ws="none",
