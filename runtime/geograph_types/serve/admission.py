@@ -92,7 +92,10 @@ class Admission:
         self.units += units
         try:
             yield
-            self._learn(units)
+            now = self._clock()
+            self._learned_seconds = self._learned_seconds * MEMORY + now - self._busy_since
+            self._learned_units = self._learned_units * MEMORY + units
+            self._busy_since = now
         finally:
             self.waiting -= 1
             self.units = self.units - units if self.waiting else 0.0
@@ -112,9 +115,3 @@ class Admission:
         is_small = units <= self._limits.batch * work_units(BYTES_PER_UNIT)
         in_time = units * self.seconds_per_unit <= self._limits.work_seconds
         return not requests or is_small or in_time
-
-    def _learn(self, units: float) -> None:
-        now = self._clock()
-        self._learned_seconds = self._learned_seconds * MEMORY + now - self._busy_since
-        self._learned_units = self._learned_units * MEMORY + units
-        self._busy_since = now

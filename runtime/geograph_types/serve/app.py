@@ -24,6 +24,8 @@ from geograph_types.serve.service import Service
 from geograph_types.serve.settings import Limits
 from geograph_types.serve.threads import while_connected
 
+JSON = "application/json"
+
 # From a body, its content type and a deadline to an answer in JSON.
 Work = Callable[[bytearray, str, float], Coroutine[Any, Any, bytes]]
 
@@ -32,8 +34,9 @@ def make_app(service: Service, limits: Limits) -> Starlette:
     routes = [*_work(service, limits), *_status(service)]
     document = openapi(service.model.bundle.label)
     files = {path: page_asset(path) for path in ASSET_PATHS}
-    files["/docs"] = docs_page(document).encode(), "text/html; charset=utf-8"
-    files["/openapi.json"] = msgspec.json.encode(document), "application/json"
+    files["/docs"] = docs_page(document), "text/html; charset=utf-8"
+    files["/openapi.json"] = msgspec.json.encode(document), JSON
+    files["/health"] = msgspec.json.encode(StatusAnswer("ok")), JSON
     for path, (content, kind) in files.items():
         page = Response(content, media_type=kind, headers={"Cache-Control": "no-cache"})
         routes.append(Route(path, page, methods=["GET"]))
@@ -50,10 +53,10 @@ def _work(service: Service, limits: Limits) -> list[Route]:
         async with bodies.body(request) as body:
             deadline = max(monotonic(), request.state.wait_until) + limits.deadline_seconds
             working = work(body, request.headers.get("content-type", ""), deadline)
-            return _json(await while_connected(request, working))
+            return Response(await while_connected(request, working), media_type=JSON)
 
     async def image(request: Request) -> Response:
-        if media_type(request.headers.get("content-type", "")) != "application/json":
+        if media_type(request.headers.get("content-type", "")) != JSON:
             raise ProblemError(415, Reason.CONTENT_TYPE, "send application/json")
         return await answer(request, service.image)
 
@@ -73,24 +76,21 @@ def _work(service: Service, limits: Limits) -> list[Route]:
 
 
 def _status(service: Service) -> list[Route]:
-    async def health(_: Request) -> Response:
-        return _json(msgspec.json.encode(StatusAnswer("ok")))
-
     async def ready(_: Request) -> Response:
         if service.model.was_loaded:
-            return _json(msgspec.json.encode(StatusAnswer("ready")))
+            return Response(msgspec.json.encode(StatusAnswer("ready")), media_type=JSON)
         detail = "the model is being loaded"
         raise ProblemError(503, Reason.NOT_READY, detail, {"Retry-After": "1"})
 
     async def metrics(_: Request) -> Response:
         return Response(service.metrics.page(), headers={"content-type": METRICS_TYPE})
 
-    return [Route(f"/{status.__name__}", status) for status in (health, ready, metrics)]
+    return [Route(f"/{status.__name__}", status) for status in (ready, metrics)]
 
 
 def _handlers(service: Service) -> dict[Any, Any]:
     def answer(problem: ProblemError) -> Response:
-        service.metrics.count_refusal(problem.details.reason)
+        service.metrics.refusals.labels(problem.details.reason).inc()
         return problem.response()
 
     async def refuse(_: Request, error: Exception) -> Response:
@@ -108,7 +108,3 @@ def _handlers(service: Service) -> dict[Any, Any]:
 
     refused = dict.fromkeys((ProblemError, GeographTypesError, HTTPException), refuse)
     return {**refused, ClientDisconnect: leave, Exception: fail}
-
-
-def _json(content: bytes) -> Response:
-    return Response(content, media_type="application/json")

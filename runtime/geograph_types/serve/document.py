@@ -1,6 +1,6 @@
 """The service's OpenAPI document, and the page that shows it at `/docs`."""
 
-from collections.abc import Iterator
+import re
 from html import escape
 from typing import Any, Final
 
@@ -12,6 +12,8 @@ from geograph_types.serve.problems import MEDIA_TYPE, ProblemDetails
 Schema = dict[str, Any]
 
 REFERENCE: Final = "#/components/schemas/{name}"
+LINKED: Final = re.compile(r"#/components/schemas/(\w+)")
+LINK: Final = r"<a href=#\1>\1</a>"
 FORM: Final = "multipart/form-data"
 
 PROBLEMS: Final = {
@@ -60,6 +62,11 @@ def _work(description: str, answer: Any, body: Schema, **more: Any) -> Schema:
     return {"post": _operation(description, _content(answer), tuple(PROBLEMS), **more)}
 
 
+def _status(description: str, answer: Schema, problems: tuple[int, ...]) -> Schema:
+    return {"get": _operation(description, answer, problems)}
+
+
+STATUS: Final = _content(messages.StatusAnswer)
 PATHS: Final = {
     "/image": _work(
         "Embed a photo: a list of 512 numbers, raw, not normalised.",
@@ -78,21 +85,13 @@ PATHS: Final = {
         messages.ScoreAnswer,
         _content(messages.ScoreRequest) | _content(messages.ScoreForm, FORM),
     ),
-    "/health": {
-        "get": _operation("Report that the service runs.", _content(messages.StatusAnswer), ANY)
-    },
-    "/ready": {
-        "get": _operation(
-            "Report whether photos are answered; a dropped model is loaded again when needed.",
-            _content(messages.StatusAnswer),
-            (*ANY, 503),
-        )
-    },
-    "/metrics": {
-        "get": _operation(
-            "Return figures for Prometheus.", _content(str, "text/plain"), (*ANY, 401)
-        )
-    },
+    "/health": _status("Report that the service runs.", STATUS, ANY),
+    "/ready": _status(
+        "Report whether photos are answered; a dropped model is loaded again when needed.",
+        STATUS,
+        (*ANY, 503),
+    ),
+    "/metrics": _status("Return figures.", _content(str, "text/plain"), (*ANY, 401)),
 }
 
 
@@ -115,7 +114,7 @@ def openapi(version: str) -> Schema:
     }
 
 
-def docs_page(document: Schema) -> str:
+def docs_page(document: Schema) -> bytes:
     """Write an OpenAPI document as a page without scripts."""
     title, summary, version = (escape(text) for text in document["info"].values())
     parts = [
@@ -127,28 +126,21 @@ def docs_page(document: Schema) -> str:
     ]
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
-            parts += _section(f"{method.upper()} {path}", operation)
+            parts.append(f"<h2>{method.upper()} {path}</h2><p>{escape(operation['description'])}")
+            for name in ("parameters", "requestBody"):
+                parts += [_pre(operation[name])] if name in operation else []
+            parts.append("<h3>Answers</h3><dl>")
+            for status, answer in operation["responses"].items():
+                kinds = f"{status} {', '.join(answer['content'])}"
+                parts.append(f"<dt>{kinds}<dd>{escape(answer['description'])}")
+            parts.append("</dl>")
     parts.append("<h2>Schemas</h2>")
     for name, schema in document["components"]["schemas"].items():
-        parts.append(f"<h3 id='{name}'>{name}</h3>{_pre(schema)}")
-    return "\n".join(parts)
-
-
-def _section(name: str, operation: Schema) -> Iterator[str]:
-    yield f"<h2>{name}</h2><p>{escape(operation['description'])}"
-    for parameter in operation.get("parameters", ()):
-        yield f"<h3>Parameter</h3>{_pre(parameter)}"
-    for kind, body in operation.get("requestBody", {"content": {}})["content"].items():
-        schema = body["schema"]["$ref"].rpartition("/")[2]
-        yield f"<h3>Request, {kind}</h3><p>See <a href='#{schema}'>{schema}</a>.</p>"
-        if "example" in body:
-            yield f"<p>For example:</p>{_pre(body['example'])}"
-    yield "<h3>Answers</h3><dl>"
-    for status, answer in operation["responses"].items():
-        yield f"<dt>{status} {', '.join(answer['content'])}<dd>{escape(answer['description'])}"
-    yield "</dl>"
+        parts.append(f"<h3 id={name}>{name}</h3>{_pre(schema)}")
+    return "\n".join(parts).encode()
 
 
 def _pre(value: Any) -> str:
-    text = msgspec.json.format(msgspec.json.encode(value), indent=2).decode()
-    return f"<pre>{escape(text)}</pre>"
+    """Show JSON, in which each schema that is named is a link."""
+    text = escape(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())
+    return f"<pre>{LINKED.sub(LINK, text)}</pre>"

@@ -18,8 +18,6 @@ SECURITY_HEADERS: Final = (
         b"connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
     ),
 )
-CLOSE: Final = (b"connection", b"close")
-REQUEST_TIMEOUT: Final = 408
 
 
 class Exchange:
@@ -55,9 +53,9 @@ class Exchange:
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self._count(message["status"])
-            closing = [CLOSE] if self._has_more else []
+            closing = [(b"connection", b"close")] if self._has_more else []
             message["headers"] = [*message.get("headers", ()), *SECURITY_HEADERS, *closing]
-            self._is_coming = self._is_coming and message["status"] != REQUEST_TIMEOUT
+            self._is_coming = self._is_coming and message["status"] != 408
         elif self._has_more and self._is_coming and not message.get("more_body", False):
             await self._send({**message, "more_body": True})
             with suppress(TimeoutError):

@@ -27,12 +27,12 @@ class Metrics:
             prometheus.Histogram, namespace=NAMESPACE, registry=registry, buckets=SECONDS
         )
         self._stages = histogram("stage_seconds", STAGES, ["stage"])
-        self._requests = counter("requests", "Answers, by path and status.", ["path", "status"])
-        self._refusals = counter("refusals", "Refused requests, by reason.", ["reason"])
-        self._batches = histogram(
+        self.answers = counter("requests", "Answers, by path and status.", ["path", "status"])
+        self.refusals = counter("refusals", "Refused requests, by reason.", ["reason"])
+        self.batches = histogram(
             "batch_photos", "Photos in a run of the encoder.", buckets=range(1, 9)
         )
-        self._runs = histogram("run_seconds", "Time of a run of the encoder.")
+        self.runs = histogram("run_seconds", "Time of a run of the encoder.")
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
@@ -40,16 +40,6 @@ class Metrics:
         start = monotonic()
         yield
         self._stages.labels(name).observe(monotonic() - start)
-
-    def count_answer(self, path: str, status: int) -> None:
-        self._requests.labels(path, str(status)).inc()
-
-    def count_refusal(self, reason: str) -> None:
-        self._refusals.labels(reason).inc()
-
-    def observe_batch(self, photos: int, seconds: float) -> None:
-        self._batches.observe(photos)
-        self._runs.observe(seconds)
 
     def show(self, name: str, description: str, value: Callable[[], float]) -> None:
         """Add a gauge that is read whenever the figures are."""

@@ -1,7 +1,6 @@
 """The model of the service: loaded while the rest starts, dropped when idle, loaded again."""
 
 import gc
-from collections.abc import Sequence
 from threading import Lock
 from time import monotonic
 
@@ -9,9 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geograph_types.bundle import Bundle
-from geograph_types.distance.distance import DistanceLike
 from geograph_types.embedding import EMBEDDING_DIMENSION
-from geograph_types.prediction import Prediction
 from geograph_types.preprocess import CROP
 from geograph_types.system.memory import return_freed_memory
 from geograph_types.tagger import TypeTagger
@@ -30,9 +27,9 @@ class Model:
         self.streams = plan.streams  # runs of the encoder at once
         self.batch = plan.batch  # photos in each of them
         # The head is small: with a thread of its own it never waits for the encoder's.
-        self._head = TypeTagger(bundle, "cpu", threads=1)
-        self._head.bundle.find("head")
-        self._head.bundle.find("encoder", self._head.precision)
+        self.head = TypeTagger(bundle, "cpu", threads=1)
+        self.head.bundle.find("head")
+        self.head.bundle.find("encoder", self.head.precision)
         self._encoder: TypeTagger | None = None
         self._lock = Lock()
 
@@ -51,7 +48,7 @@ class Model:
                 encoder = TypeTagger.for_many(self.bundle, "cpu", threads=self._threads)
                 encoder.embed_pixels(np.zeros((1, CROP, CROP, 3), np.uint8))
                 vector = np.ones((1, EMBEDDING_DIMENSION), np.float32)
-                self._head.score_buckets(vector, np.array([0]))
+                self.head.score_buckets(vector, np.array([0]))
                 self._encoder = encoder
                 self.was_loaded = True
                 self.last_used = monotonic()
@@ -69,8 +66,3 @@ class Model:
         embeddings = self._loaded().embed_pixels(pixels)
         self.last_used = monotonic()
         return embeddings
-
-    def predict(
-        self, embeddings: NDArray[np.float32], distances: Sequence[DistanceLike]
-    ) -> list[Prediction]:
-        return self._head.predict(embeddings, distances)

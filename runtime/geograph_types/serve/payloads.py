@@ -5,9 +5,10 @@ The only module that imports python_multipart.
 
 import binascii
 import logging
+import math
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Final, TypeVar
 
@@ -21,20 +22,21 @@ from geograph_types.distance.distance import Distance
 from geograph_types.distance.sources import Places, parse_place
 from geograph_types.embedding import EMBEDDING_DIMENSION
 from geograph_types.errors import DistanceError
-from geograph_types.serve.messages import MAX_ROWS, ImageRequest, TagRequest
+from geograph_types.serve.messages import ImageRequest, TagRequest
 from geograph_types.serve.problems import ProblemError, Reason
 
 T = TypeVar("T")
-Limits = Mapping[str, int | None]  # of the fields of a form, in bytes
+Limits = Mapping[str, float]  # of the fields of a form, in bytes
 
 MODEL: Final = "clip"
+MAX_ROWS: Final = 10_000
 PARTS: Final = 20  # more than any form has; each costs time and memory
 ROW_LIMIT: Final = 40 * EMBEDDING_DIMENSION  # characters; a double has 25, with comma and space
 DISTANCE_LIMIT: Final = 40
 
 # The longest position has a tenth of these.
-TAG_LIMITS: Final = {"photo": None, "distance": 1000, "camera": 1000, "subject": 1000}
-SCORE_LIMITS: Final = {"embeddings": None, "distances": DISTANCE_LIMIT * MAX_ROWS}
+TAG_LIMITS: Final = {"photo": math.inf, "distance": 1000, "camera": 1000, "subject": 1000}
+SCORE_LIMITS: Final = {"embeddings": math.inf, "distances": DISTANCE_LIMIT * MAX_ROWS}
 
 SPACES: Final = str.maketrans("", "", " \t\r\n\f\v")
 URL_SAFE: Final = str.maketrans("-_", "+/")
@@ -117,6 +119,10 @@ def _bad_request(detail: str) -> ProblemError:
     return ProblemError(400, Reason.BAD_REQUEST, detail)
 
 
+def _bad_form(detail: str) -> ProblemError:
+    return ProblemError(400, Reason.BAD_MULTIPART, detail)
+
+
 def _json(body: bytes | bytearray, kind: type[T]) -> T:
     """Read JSON, or refuse what is not JSON or has other fields."""
     try:
@@ -134,16 +140,24 @@ def _form(body: bytes | bytearray, content_type: str, limits: Limits) -> dict[st
     """
     boundary = parse_options_header(content_type)[1].get(b"boundary", b"")
     if not boundary:
-        raise ProblemError(400, Reason.BAD_MULTIPART, "the content type names no boundary")
+        raise _bad_form("the content type names no boundary")
     delimiter = b"--" + boundary
     first = re.search(rb"(?:\A|\n)" + re.escape(delimiter) + rb"[ \t]*(?=\r\n)", body)
-    parts: list[Field | File] = []
+    names: list[str] = []
+    fields: dict[str, bytes] = {}
     ends: list[bool] = []
 
     def add(part: Field | File) -> None:
-        parts.append(part)
-        if len(parts) > PARTS:
-            raise ProblemError(400, Reason.BAD_MULTIPART, f"the form has more than {PARTS} parts")
+        name = (part.field_name or b"").decode("latin-1")
+        names.append(name)
+        if len(names) > PARTS:
+            raise _bad_form(f"the form has more than {PARTS} parts")
+        if name in limits:
+            if isinstance(part, File):
+                part.file_object.seek(0)
+            fields[name] = part.file_object.read() if isinstance(part, File) else part.value or b""
+            if len(fields[name]) > limits[name]:
+                raise _bad_request(f"field {name!r} has more than {limits[name]} bytes")
 
     try:
         parser = FormParser(
@@ -160,26 +174,10 @@ def _form(body: bytes | bytearray, content_type: str, limits: Limits) -> dict[st
         parser.write(body)  # type: ignore[arg-type]
         parser.finalize()
     except FormParserError as error:
-        raise ProblemError(400, Reason.BAD_MULTIPART, f"the form cannot be read: {error}") from None
+        raise _bad_form(f"the form cannot be read: {error}") from None
     if not ends:
-        raise ProblemError(400, Reason.BAD_MULTIPART, "the form is cut off, or has no parts")
-    return dict(_contents(parts, limits))
-
-
-def _contents(parts: list[Field | File], limits: Limits) -> Iterator[tuple[str, bytes]]:
-    for part in parts:
-        name = (part.field_name or b"").decode("latin-1")
-        if name not in limits:
-            continue
-        if isinstance(part, File):
-            part.file_object.seek(0)
-            content = part.file_object.read()
-        else:
-            content = part.value or b""
-        limit = limits[name]
-        if limit is not None and len(content) > limit:
-            raise _bad_request(f"field {name!r} has more than {limit} bytes")
-        yield name, content
+        raise _bad_form("the form is cut off, or has no parts")
+    return fields
 
 
 def _from_base64(text: str) -> bytes:

@@ -119,9 +119,8 @@ def problem_of(error: Exception) -> ProblemError | None:
             reason = REASON_OF_STATUS.get(status, Reason.BAD_REQUEST)
             detail = "not a path or method of this service: see /docs"
             return ProblemError(status, reason, detail, dict(error.headers or {}))
-    for kind, reason in REASON_OF_ERROR.items():
-        if isinstance(error, kind):
-            return ProblemError(422, reason, str(error))
+        case DistanceError() | EmbeddingError() | GridError() | MissingExtraError():
+            return ProblemError(422, REASON_OF_ERROR[type(error)], str(error))
     return None
 
 

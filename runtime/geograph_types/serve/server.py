@@ -12,7 +12,7 @@ import uvicorn
 
 from geograph_types.errors import InputError
 from geograph_types.serve.app import make_app
-from geograph_types.serve.connections import HEAD_LIMIT, Connection, connection_class
+from geograph_types.serve.connections import HEAD_LIMIT, Connection
 from geograph_types.serve.gate import Gate
 from geograph_types.serve.metrics import Metrics
 from geograph_types.serve.model import Model
@@ -57,8 +57,8 @@ async def serve(
     service = Service(model, loader, settings.limits, metrics)
     app = make_app(service, settings.limits)
     config = uvicorn.Config(
-        Gate(app, settings, service.admission, metrics),
-        http=connection_class(settings.limits, metrics),
+        Gate(app, settings, service),
+        http=type("Limited", (Connection,), {"limits": settings.limits, "metrics": metrics}),
         h11_max_incomplete_event_size=HEAD_LIMIT,
         ws="none",
         lifespan="off",
@@ -71,7 +71,7 @@ async def serve(
         timeout_graceful_shutdown=STOP_SECONDS,
     )
     server = _Server(config)
-    loading.add_done_callback(lambda done: server.stop_after(done.exception()))
+    loading.add_done_callback(server.stop_after)
     chores = asyncio.create_task(_do_chores(settings, service, loader))
     try:
         await server.serve(sockets=[listening])
@@ -111,8 +111,8 @@ class _Server(uvicorn.Server):
                 connection.check()
         return await super().on_tick(counter)
 
-    def stop_after(self, error: BaseException | None) -> None:
-        self.should_exit |= error is not None
+    def stop_after(self, loading: Future[None]) -> None:
+        self.should_exit |= loading.exception() is not None
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
+from functools import partial
 from time import monotonic
 
 import msgspec
@@ -48,21 +49,11 @@ class Service:
         self.metrics = metrics
         self._decoder = Decoder(limits.decoding_bytes)
         self._threads = ThreadPoolExecutor(usable_cpus(), "decode")
-        self._batcher = Batcher(
-            model.embed,
-            loader,
-            min(limits.batch, model.batch),
-            model.streams,
-            limits.batch_wait_seconds,
-            metrics.observe_batch,
-        )
-        admission = self.admission
-        for name, description, value in (
-            ("waiting_requests", "Accepted and not finished.", lambda: admission.waiting),
-            ("waiting_seconds", "Of accepted work.", lambda: admission.expected_seconds),
-            ("model_loaded", "1 while the encoder is in memory.", lambda: model.is_loaded),
-        ):
-            metrics.show(name, description, value)
+        self._batcher = Batcher(model, loader, limits, metrics)
+        admission, show = self.admission, metrics.show
+        show("waiting_requests", "Accepted and not finished.", lambda: admission.waiting)
+        show("waiting_seconds", "Of accepted work.", lambda: admission.expected_seconds)
+        show("model_loaded", "1 while the encoder is in memory.", lambda: model.is_loaded)
 
     def close(self) -> None:
         """End the threads, which have nothing left to do."""
@@ -92,7 +83,7 @@ class Service:
 
             photo, embedding = await self._embedding(decode, deadline)
             with self.metrics.stage("score"):
-                (prediction,) = self.model.predict(embedding[None], [best.distance])
+                (prediction,) = self.model.head.predict(embedding[None], [best.distance])
             answer = prediction.as_dict()
             source = best.distance.source
             answer["distance"] |= {
@@ -105,10 +96,9 @@ class Service:
             return msgspec.json.encode(msgspec.convert(answer, TagAnswer))
 
     async def score(self, body: bytearray, content_type: str, deadline: float) -> bytes:
+        job = partial(self._score, body, content_type, deadline)
         with self.admission.accepted(len(body)), self.metrics.stage("score"):
-            return await run_in_thread(
-                self._threads, lambda: self._score(body, content_type, deadline)
-            )
+            return await run_in_thread(self._threads, job)
 
     async def _embedding(
         self, decode: Callable[[], ServedPhoto], deadline: float
@@ -125,7 +115,7 @@ class Service:
     def _score(self, body: bytearray, content_type: str, deadline: float) -> bytes:
         if monotonic() > deadline:
             raise too_late()
-        predictions = self.model.predict(*score_payload(body, content_type))
+        predictions = self.model.head.predict(*score_payload(body, content_type))
         answer = ScoreAnswer(
             classes=list(CLASSES),
             probabilities=[

@@ -58,12 +58,7 @@ class ServeSettings:
 
 def read_token(path: Path) -> str:
     """Read the token that requests must bring, without white space around it."""
-    try:
-        token = path.read_text(encoding="utf-8").strip()
-    except OSError as error:
-        raise InputError(f"--token-file {path} cannot be read ({error.strerror})") from None
-    except UnicodeDecodeError:
-        token = "\0"
+    token = path.read_text(encoding="ascii", errors="replace").strip()
     if not (token.isascii() and token.isprintable()):
         raise InputError(f"--token-file {path} is not one line of printable ASCII characters")
     if len(token) < TOKEN_CHARACTERS:

@@ -9,6 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from threading import Event
 from time import monotonic
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,7 +20,9 @@ from geograph_types.errors import BackendError
 from geograph_types.preprocess import preprocess
 from geograph_types.serve.batcher import Batcher
 from geograph_types.serve.decoding import Decoder
+from geograph_types.serve.metrics import Metrics
 from geograph_types.serve.problems import ProblemError
+from geograph_types.serve.settings import Limits
 from geograph_types.serve.threads import run_in_thread
 
 UNREADABLE = 13
@@ -40,8 +44,10 @@ def batched(work: Callable[[Batcher], object]) -> list[int]:
     sizes: list[int] = []
 
     async def run(executor: ThreadPoolExecutor) -> None:
-        batcher = Batcher(embed, executor, 8, 1, 0.005, lambda size, _: sizes.append(size))
-        await work(batcher)  # type: ignore[misc]
+        model: Any = SimpleNamespace(embed=embed, batch=8, streams=1)
+        metrics = Metrics()
+        metrics.batches.observe = sizes.append  # type: ignore[method-assign]
+        await work(Batcher(model, executor, Limits(), metrics))  # type: ignore[misc]
 
     with ThreadPoolExecutor(1) as executor:
         asyncio.run(run(executor))
