@@ -115,6 +115,21 @@ class FakeGeograph:
             assert time.monotonic() < until, "it did not come to pass"
             time.sleep(0.005)
 
+    def rate(self, first: int = 4) -> float:
+        """Requests per second, without the first few."""
+        times = [one.at for one in self.asked][first:]
+        return (len(times) - 1) / (times[-1] - times[0])
+
+    def outage(self, away: str, seconds: float) -> list[float]:
+        """Be away for a while; return when it was asked meanwhile, in seconds from the start."""
+        began = time.monotonic()
+        self.away = away
+        self.wait(lambda: time.monotonic() - began > seconds)
+        with self.lock:
+            during = [one.at - began for one in self.asked if one.at > began]
+        self.away = ""
+        return during
+
     def give(self, limit: int) -> bytes:
         """Write an answer with rows that are not answered yet, and some that are."""
         with self.lock:

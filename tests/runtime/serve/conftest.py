@@ -9,14 +9,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from geograph_types.cli.main import main
+
+TOKEN = "a-token-of-some-length"
+
 
 @pytest.fixture(scope="module")
 def service(start_service: Callable[..., Any], tiny_bundle: Path) -> Any:
     """A service with its defaults."""
     return start_service(tiny_bundle)
-
-
-TOKEN = "a-token-of-some-length"
 
 
 @pytest.fixture(scope="module")
@@ -27,6 +28,17 @@ def guarded(
     file = tmp_path_factory.mktemp("token") / "token"
     file.write_text(f"{TOKEN}\n")
     return start_service(tiny_bundle, "--token-file", str(file))
+
+
+@pytest.fixture
+def refusal(tiny_bundle: Path, capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
+    """Start a service that cannot be, and return what it says."""
+
+    def refused(*options: str, bundle: Path = tiny_bundle) -> str:
+        assert main(["serve", "--bundle", str(bundle), *options]) == 2
+        return capsys.readouterr().err
+
+    return refused
 
 
 @pytest.fixture(scope="session")

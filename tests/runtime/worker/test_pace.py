@@ -1,6 +1,5 @@
 """How long the worker waits."""
 
-import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -30,23 +29,11 @@ def test_the_server_is_obeyed_when_it_asks_for_sleep(api: FakeGeograph, work: Ru
     assert [gap >= 0.4 for gap in gaps(api)] == [False, True, False, True, False]
 
 
-@pytest.mark.parametrize(
-    ("given", "seconds"),
-    [
-        (b"2", 2.0),
-        (b'"2"', 2.0),
-        (b"1.5", 1.5),
-        (b"-1", None),
-        (b"null", None),
-        (b'"soon"', None),
-        (b"[5]", None),
-        (b"true", None),
-        (b'"inf"', None),
-        (b'"nan"', None),
-    ],
-)
-def test_sleep_is_a_number_or_none(given: bytes, seconds: float | None) -> None:
-    assert read_answer(b'{"rows": [], "sleep": ' + given + b"}").sleep == seconds
+def test_sleep_is_a_number_or_none() -> None:
+    for given, seconds in (("2", 2.0), ('"2"', 2.0), ("1.5", 1.5)):
+        assert read_answer(f'{{"rows": [], "sleep": {given}}}'.encode()).sleep == seconds
+    for given in ("-1", "null", '"soon"', "[5]", "true", '"inf"', '"nan"'):
+        assert read_answer(f'{{"rows": [], "sleep": {given}}}'.encode()).sleep is None
 
 
 def test_waits_are_bounded() -> None:
@@ -88,13 +75,7 @@ def test_an_outage_is_asked_about_no_more_often_than_ordinary_work(
     fill(api, 120)
     worker = program.start("--embeddings", "--limit", 5)
     api.wait(lambda: len(api.answered()) >= 60)
-    ordinary = [one.at for one in api.asked][4:]
-    rate = (len(ordinary) - 1) / (ordinary[-1] - ordinary[0])
-    began = time.monotonic()
-    api.away = away
-    api.wait(lambda: time.monotonic() - began > 1.5)
-    during = [one.at - began for one in api.asked if one.at > began]
-    api.away = ""
+    rate, during = api.rate(), api.outage(away, 1.5)
     api.wait(lambda: len(api.answered()) == 120)
     worker.terminate()
     assert worker.wait() == 130
