@@ -92,12 +92,12 @@ class ImageFetcher:
                 images.fetched += 1
                 images.unanswered = 0
                 yield row, path
-        refused = [e for e in images.errors.values() if e.fault is FetchFault.NOT_THERE]
-        images.why_skipped = "their server is away"
+        kinds = {(error.answered, error.fault) for error in images.errors.values()}
+        shut_out = (False, FetchFault.NOT_THERE) in kinds
+        state = "lets this machine have none" if shut_out else "is away"
         if images.retry_after:
-            images.why_skipped = f"their server asks for {images.retry_after:g} seconds of rest"
-        elif not all(error.answered for error in refused):
-            images.why_skipped = "their server lets this machine have none"
+            state = f"asks for {images.retry_after:g} seconds of rest"
+        images.why_skipped = f"their server {state}"
 
     def _fetch(self, number: int, prefix: str, fullpath: str) -> Path:
         url = image_address(prefix, fullpath, self._server)

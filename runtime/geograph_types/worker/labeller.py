@@ -15,7 +15,7 @@ from geograph_types.stored.batch import RowBatch, distance_faults, distance_text
 from geograph_types.stored.score import score_batch
 from geograph_types.tagger import TypeTagger
 from geograph_types.worker.images import ImageFetcher, ImageRound
-from geograph_types.worker.protocol import GivenRow, ImageEmbedding, RowResult, labels_of
+from geograph_types.worker.protocol import GivenRow, ImageEmbedding, Row, RowResult, labels_of
 
 ROWS_AT_ONCE: Final = 8  # images whose results go to disk at once: a kill costs those, at most
 
@@ -24,17 +24,13 @@ class Labeller:
     """Computes labels with one bundle; with `practice`, results reach no archive."""
 
     def __init__(self, tagger: TypeTagger, fetcher: ImageFetcher, practice: bool) -> None:
-        self.tagger = tagger
+        self.bundle = tagger.bundle.manifest.sha256  # tells its results from those of others
+        self._tagger = tagger
         self._fetcher = fetcher
         self._practice = practice
 
-    @property
-    def bundle(self) -> str:
-        """Digest that distinguishes results of this bundle from those of another."""
-        return self.tagger.bundle.manifest.sha256
-
     def label(
-        self, rows: Collection[GivenRow | RowError], prefix: str, images: ImageRound
+        self, rows: Collection[Row], prefix: str, images: ImageRound
     ) -> Iterator[list[RowResult]]:
         """Label rows, and yield a few results at a time; `images` takes what was not fetched."""
         bad = [row for row in rows if isinstance(row, RowError)]
@@ -52,9 +48,9 @@ class Labeller:
 
     def _why_no_images(self) -> str:
         """Return why no embeddings may be made: a stand-in's must not get into an archive."""
-        if not self.tagger.bundle.manifest.precisions:
+        if not self._tagger.bundle.manifest.precisions:
             return "the bundle has no encoder, and they came without embeddings"
-        if self.tagger.bundle.is_stand_in and not self._practice:
+        if self._tagger.bundle.is_stand_in and not self._practice:
             return "the bundle's encoder is a stand-in, and they came without embeddings"
         return ""
 
@@ -68,7 +64,7 @@ class Labeller:
                 by_path[path] = row
                 yield path
 
-        with closing(embed_photos(self.tagger, paths())) as photos:
+        with closing(embed_photos(self._tagger, paths())) as photos:
             while some := list(islice(photos, ROWS_AT_ONCE)):
                 results, embedded, vectors = [], [], []
                 for photo in some:
@@ -90,7 +86,7 @@ class Labeller:
         embeddings = np.array(vectors, np.float32).reshape(-1, EMBEDDING_DIMENSION)
         metres, bad_distances = metres_of([distance_text(row.distance) for row in rows])
         batch = RowBatch(np.arange(len(rows)), None, embeddings, metres, ())
-        scored = score_batch(self.tagger, batch.without(distance_faults(bad_distances.items())))
+        scored = score_batch(self._tagger, batch.without(distance_faults(bad_distances.items())))
         read = scored.read
         results = [RowResult.failed(rows[error.row].number, error) for error in read.errors]
         columns = (scored.probabilities, scored.certain_sets.tolist())

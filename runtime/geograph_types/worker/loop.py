@@ -91,9 +91,10 @@ class Worker:
     def _label(self, answer: Answer, images: ImageRound) -> bool:
         """Label the rows of an answer; return whether there was anything to do."""
         tally, limit = self._tally, self._server.limit
-        if len(answer.rows) > limit:
-            tally.tell(f"note: {len(answer.rows)} rows were given, {limit} asked for and used")
-        given = answer.rows[:limit]
+        given = answer.rows or []
+        if len(given) > limit:
+            tally.tell(f"note: {len(given)} rows were given, {limit} asked for and used")
+        given = given[:limit]
         by_number, nameless = read_rows(given)
         tally.rounds += 1
         tally.rows += len(given)

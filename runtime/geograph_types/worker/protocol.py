@@ -9,7 +9,7 @@ import math
 from codecs import BOM_UTF8
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, TypeAlias
 
 import msgspec
 import numpy as np
@@ -64,43 +64,37 @@ class GivenRow(IdentifiedRow, frozen=True):
     fullpath: Text | None = None  # what follows `prefix` in the image's address
 
 
-class RawAnswer(msgspec.Struct):
-    """An answer whose rows have not been looked at."""
+Row: TypeAlias = GivenRow | RowError
 
-    rows: list[msgspec.Raw] | msgspec.UnsetType | None = msgspec.UNSET
-    prefix: Any = None
-    sleep: Any = None
+
+class Answer(msgspec.Struct):
+    rows: list[msgspec.Raw] | msgspec.UnsetType | None = msgspec.UNSET  # each as JSON
+    prefix: Any = ""  # of the addresses of images; empty if there is none
+    sleep: Any = None  # seconds to wait between rounds; `None` if the server does not say
     error: Any = None
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    rows: tuple[bytes, ...]  # each as JSON
-    prefix: str  # of the addresses of images; empty if there is none
-    sleep: float | None  # seconds to wait between rounds; `None` if the server does not say
 
 
 def read_answer(body: bytes) -> Answer:
     """Read an answer; its rows are read one by one, with `read_rows`."""
     try:
-        answer = msgspec.json.decode(body.removeprefix(BOM_UTF8), type=RawAnswer)
+        answer = msgspec.json.decode(body.removeprefix(BOM_UTF8), type=Answer)
     except NOT_JSON as error:
         raise AnswerError(f"its answer is not JSON with a list of rows ({error})") from None
-    sleep = _seconds(answer.sleep)
-    if answer.rows is msgspec.UNSET and sleep is None:
+    answer.sleep = _seconds(answer.sleep)
+    answer.prefix = answer.prefix if isinstance(answer.prefix, str) else ""
+    if answer.rows is msgspec.UNSET and answer.sleep is None:
         said = f", and says {answer.error[:80]!r}" if isinstance(answer.error, str) else ""
         raise AnswerError(f"its answer has no rows{said}")
-    rows = () if not answer.rows else tuple(bytes(row) for row in answer.rows)
-    return Answer(rows, answer.prefix if isinstance(answer.prefix, str) else "", sleep)
+    return answer
 
 
-def read_rows(given: Sequence[bytes]) -> tuple[dict[int, GivenRow | RowError], list[RowError]]:
+def read_rows(given: Sequence[msgspec.Raw]) -> tuple[dict[int, Row], list[RowError]]:
     """Read rows, each as JSON.
 
     Return them by the numbers of their photos, each as it was given first, and those of no known
     photo, for which nothing can be sent back.
     """
-    by_number: dict[int, GivenRow | RowError] = {}
+    by_number: dict[int, Row] = {}
     nameless = []
     for place, data in enumerate(given, start=1):
         row = _read_row(data, place)
@@ -112,9 +106,11 @@ def read_rows(given: Sequence[bytes]) -> tuple[dict[int, GivenRow | RowError], l
     return by_number, nameless
 
 
-def _read_row(data: bytes, place: int) -> GivenRow | RowError:
+def _read_row(data: msgspec.Raw, place: int) -> Row:
     """Read a row; an error is returned, with the photo's number if that is known."""
+    number = None
     try:
+        number = msgspec.json.decode(data, type=IdentifiedRow).number or None
         row = msgspec.json.decode(data, type=GivenRow)
     except NOT_JSON as error:
         fault = RowFault.WRONG_SCHEMA
@@ -122,25 +118,18 @@ def _read_row(data: bytes, place: int) -> GivenRow | RowError:
             fault = RowFault.NOT_JSON
         elif "base64" in str(error):
             fault = RowFault.BAD_BASE64
-        return RowError(place, fault, str(error)[:200], _number_of(data))
+        return RowError(place, fault, str(error)[:200], number)
     vector, problem = row.embeddings, ""
-    if not row.number:
+    if number is None:
         problem = "gridimage_id is not a whole number from 1 to 2^63 - 1"
     elif vector is None and not row.fullpath:
         problem = "it has neither embeddings nor fullpath"
     if problem:
-        return RowError(place, RowFault.WRONG_SCHEMA, problem, row.number or None)
+        return RowError(place, RowFault.WRONG_SCHEMA, problem, number)
     # Empty embeddings beside an image's address are none.
     if vector is not None and len(vector) != VECTOR_BYTES and (vector or not row.fullpath):
-        return RowError(place, RowFault.WRONG_LENGTH, wrong_length(vector), row.number)
+        return RowError(place, RowFault.WRONG_LENGTH, wrong_length(vector), number)
     return row
-
-
-def _number_of(data: bytes) -> int | None:
-    try:
-        return msgspec.json.decode(data, type=IdentifiedRow).number or None
-    except NOT_JSON:
-        return None
 
 
 def _seconds(value: object) -> float | None:
