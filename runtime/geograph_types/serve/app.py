@@ -13,7 +13,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from geograph_types.errors import GeographTypesError
-from geograph_types.serve.assets import ASSET_PATHS, page_asset
+from geograph_types.serve.assets import ASSETS
 from geograph_types.serve.bodies import BodyReader
 from geograph_types.serve.document import docs_page, openapi
 from geograph_types.serve.messages import StatusAnswer
@@ -33,11 +33,12 @@ Work = Callable[[bytearray, str, float], Coroutine[Any, Any, bytes]]
 def make_app(service: Service, limits: Limits) -> Starlette:
     routes = [*_work(service, limits), *_status(service)]
     document = openapi(service.model.bundle.label)
-    files = {path: page_asset(path) for path in ASSET_PATHS}
-    files["/docs"] = docs_page(document), "text/html; charset=utf-8"
-    files["/openapi.json"] = msgspec.json.encode(document), JSON
-    files["/health"] = msgspec.json.encode(StatusAnswer("ok")), JSON
-    for path, (content, kind) in files.items():
+    files = {
+        "/docs": (docs_page(document), "text/html; charset=utf-8"),
+        "/openapi.json": (msgspec.json.encode(document), JSON),
+        "/health": (msgspec.json.encode(StatusAnswer("ok")), JSON),
+    }
+    for path, (content, kind) in {**ASSETS, **files}.items():
         page = Response(content, media_type=kind, headers={"Cache-Control": "no-cache"})
         routes.append(Route(path, page, methods=["GET"]))
     app = Starlette(routes=routes, exception_handlers=_handlers(service))

@@ -53,8 +53,8 @@ class Exchange:
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self._count(message["status"])
-            closing = [(b"connection", b"close")] if self._has_more else []
-            message["headers"] = [*message.get("headers", ()), *SECURITY_HEADERS, *closing]
+            message["headers"] = [*message.get("headers", ()), *SECURITY_HEADERS]
+            message["headers"] += [(b"connection", b"close")] if self._has_more else []
             self._is_coming = self._is_coming and message["status"] != 408
         elif self._has_more and self._is_coming and not message.get("more_body", False):
             await self._send({**message, "more_body": True})

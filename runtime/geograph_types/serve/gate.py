@@ -6,7 +6,7 @@ from urllib.parse import unquote, urlsplit
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from geograph_types.serve.assets import ASSET_PATHS
+from geograph_types.serve.assets import ASSETS
 from geograph_types.serve.bodies import check_size
 from geograph_types.serve.document import PATHS
 from geograph_types.serve.exchange import Exchange
@@ -16,7 +16,7 @@ from geograph_types.serve.settings import ServeSettings, host_name
 from geograph_types.system.hosts import is_loopback
 
 # What is answered without a token: the page, which asks for one, descriptions, and probes.
-OPEN_PATHS: Final = ASSET_PATHS | {"/docs", "/openapi.json", "/health", "/ready"}
+OPEN_PATHS: Final = ASSETS.keys() | {"/docs", "/openapi.json", "/health", "/ready"}
 SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -72,7 +72,12 @@ class Gate:
                 detail = "requests from pages of other sites are refused"
                 raise ProblemError(403, Reason.FOREIGN_ORIGIN, detail)
         if token is not None and scope["path"] not in OPEN_PATHS:
-            _check_token(headers.get("authorization", ""), token)
+            scheme, _, given = headers.get("authorization", "").partition(" ")
+            # Compared in full whatever the scheme: the time tells nothing.
+            same = hmac.compare_digest(given.strip().encode(), token.encode())
+            if scheme.lower() != "bearer" or not same:
+                detail = "send the header 'Authorization: Bearer' with the service's token"
+                raise ProblemError(401, Reason.NO_TOKEN, detail, {"WWW-Authenticate": "Bearer"})
         if "content-length" in headers and "transfer-encoding" in headers:
             detail = "a request has a Content-Length or a Transfer-Encoding, not both"
             raise ProblemError(400, Reason.BAD_REQUEST, detail)
@@ -98,12 +103,3 @@ def _resolve(scope: Scope, headers: dict[str, str]) -> None:
         raise ProblemError(400, Reason.BAD_REQUEST, "the address is not a path: send one, as /tag")
     scope["path"] = unquote(target.path) or "/"
     headers["host"] = target.netloc
-
-
-def _check_token(authorization: str, token: str) -> None:
-    scheme, _, given = authorization.partition(" ")
-    # Compared in full whatever the scheme: the time tells nothing.
-    same = hmac.compare_digest(given.strip().encode(), token.encode())
-    if scheme.lower() != "bearer" or not same:
-        detail = "send the header 'Authorization: Bearer' with the service's token"
-        raise ProblemError(401, Reason.NO_TOKEN, detail, {"WWW-Authenticate": "Bearer"})

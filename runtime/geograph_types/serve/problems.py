@@ -9,15 +9,8 @@ from msgspec import Meta
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from geograph_types.errors import (
-    DistanceError,
-    EmbeddingError,
-    GeographTypesError,
-    GridError,
-    MissingExtraError,
-    PhotoError,
-    PhotoFault,
-)
+from geograph_types import errors
+from geograph_types.errors import PhotoFault
 from geograph_types.files.text import as_utf_8
 
 MEDIA_TYPE = "application/problem+json"
@@ -98,11 +91,11 @@ STATUS_OF_FAULT = {
     PhotoFault.TOO_MANY_PIXELS: 413,
     PhotoFault.TOO_MUCH_MEMORY: 413,
 }
-REASON_OF_ERROR: dict[type[GeographTypesError], Reason] = {
-    DistanceError: Reason.BAD_DISTANCE,
-    EmbeddingError: Reason.BAD_EMBEDDING,
-    GridError: Reason.BAD_POSITION,
-    MissingExtraError: Reason.BAD_POSITION,  # for latitudes and longitudes
+REASON_OF_ERROR: dict[type[errors.GeographTypesError], Reason] = {
+    errors.DistanceError: Reason.BAD_DISTANCE,
+    errors.EmbeddingError: Reason.BAD_EMBEDDING,
+    errors.GridError: Reason.BAD_POSITION,
+    errors.MissingExtraError: Reason.BAD_POSITION,  # for latitudes and longitudes
 }
 REASON_OF_STATUS = {404: Reason.NOT_FOUND, 405: Reason.METHOD_NOT_ALLOWED}
 
@@ -112,15 +105,15 @@ def problem_of(error: Exception) -> ProblemError | None:
     match error:
         case ProblemError():
             return error
-        case PhotoError():
+        case errors.PhotoError():
             status = STATUS_OF_FAULT.get(error.fault, 422)
             return ProblemError(status, error.fault, f"the photo cannot be used: {error.detail}")
         case HTTPException(status_code=status):
             reason = REASON_OF_STATUS.get(status, Reason.BAD_REQUEST)
             detail = "not a path or method of this service: see /docs"
             return ProblemError(status, reason, detail, dict(error.headers or {}))
-        case DistanceError() | EmbeddingError() | GridError() | MissingExtraError():
-            return ProblemError(422, REASON_OF_ERROR[type(error)], str(error))
+        case errors.GeographTypesError() if kind := REASON_OF_ERROR.get(type(error)):
+            return ProblemError(422, kind, str(error))
     return None
 
 

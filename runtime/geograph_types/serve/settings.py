@@ -48,8 +48,7 @@ class ServeSettings:
                 "to answer everybody"
             )
         for name in self.allowed_hosts:
-            bracketed = f"[{name}]" if ":" in name else name
-            if not name or host_name(bracketed) != name:
+            if not name or host_name(f"[{name}]" if ":" in name else name) != name:
                 raise InputError(
                     f"--allow-host {name!r} is not a host name: give the name alone, as "
                     "example.org, without scheme, port and path"

@@ -28,8 +28,8 @@ class ServerRefusalError(GeographTypesError):
     """The server refuses a request, and will refuse it later too."""
 
     def __init__(self, url: str, status: int, advice: str) -> None:
-        shown = shown_address(url)
-        super().__init__(f"{shown}: the server refuses with status {status}: {advice}")
+        problem = f"the server refuses with status {status}: {advice}"
+        super().__init__(f"{shown_address(url)}: {problem}")
         self.status = status
 
 
