@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,19 +16,23 @@ TOKEN = "a-token-of-some-length"
 
 
 @pytest.fixture(scope="module")
-def service(start_service: Callable[..., Any], tiny_bundle: Path) -> Any:
-    """A service with its defaults."""
-    return start_service(tiny_bundle)
+def start(start_service: Callable[..., Any], tiny_bundle: Path) -> Callable[..., Any]:
+    """Start a service with options."""
+    return partial(start_service, tiny_bundle)
 
 
 @pytest.fixture(scope="module")
-def guarded(
-    start_service: Callable[..., Any], tiny_bundle: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Any:
+def service(start: Callable[..., Any]) -> Any:
+    """A service with its defaults."""
+    return start()
+
+
+@pytest.fixture(scope="module")
+def guarded(start: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory) -> Any:
     """A service that requires `TOKEN`."""
     file = tmp_path_factory.mktemp("token") / "token"
     file.write_text(f"{TOKEN}\n")
-    return start_service(tiny_bundle, "--token-file", str(file))
+    return start("--token-file", str(file))
 
 
 @pytest.fixture

@@ -137,11 +137,9 @@ def test_pages_of_other_sites_are_not_answered(
     assert "Access-Control-Allow-Origin" not in response.headers
 
 
-def test_names_that_are_allowed_are_answered_at_any_port(
-    start_service: Callable[..., Any], tiny_bundle: Path
-) -> None:
+def test_names_that_are_allowed_are_answered_at_any_port(start: Callable[..., Any]) -> None:
     names = ["--allow-host", "Photos.example", "--allow-host", "[2001:db8::1]"]
-    proxied = start_service(tiny_bundle, *names)
+    proxied = start(*names)
     known = ["photos.example", "PHOTOS.example:8443", "[2001:db8::1]:80", "127.0.0.1", "127.9.9.9"]
     for host in [*known, "[::1]:8000", "LocalHost", "other.example", "0.0.0.0", "10.0.0.1"]:
         response = requests.get(f"{proxied.url}/health", headers={"Host": host})

@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,9 +21,9 @@ CONNECTIONS = Limits().connections
 
 
 @pytest.fixture(scope="module")
-def patient(start_service: Callable[..., Any], tiny_bundle: Path) -> Any:
+def patient(start: Callable[..., Any]) -> Any:
     """A service that keeps idle connections, and gives requests and answers little time."""
-    return start_service(tiny_bundle, "--idle-timeout", "60", "--receive-timeout", "1")
+    return start("--idle-timeout", "60", "--receive-timeout", "1")
 
 
 def is_healthy(opened: socket.socket) -> bool:
@@ -47,10 +46,8 @@ def test_idle_connections_make_room_for_others(patient: Any) -> None:
         assert all(map(is_healthy, kept[-50:]))
 
 
-def test_requests_that_never_come_make_room_for_others(
-    start_service: Callable[..., Any], tiny_bundle: Path
-) -> None:
-    service = start_service(tiny_bundle, "--receive-timeout", "60")
+def test_requests_that_never_come_make_room_for_others(start: Callable[..., Any]) -> None:
+    service = start("--receive-timeout", "60")
     with ExitStack() as stack:
         for _ in range(CONNECTIONS + 50):
             stack.enter_context(connect(service, HEALTH[:20]))
@@ -80,10 +77,8 @@ def test_what_is_refused_before_it_is_a_request_has_a_reason_and_is_counted(
     assert figure(patient, name) == before + 1
 
 
-def test_no_photo_is_decoded_or_embedded_for_those_who_have_left(
-    start_service: Callable[..., Any], tiny_bundle: Path
-) -> None:
-    service = start_service(tiny_bundle)
+def test_no_photo_is_decoded_or_embedded_for_those_who_have_left(start: Callable[..., Any]) -> None:
+    service = start()
     file = io.BytesIO()
     Image.new("RGB", (4_000, 3_000), (90, 120, 80)).save(file, "PNG")
     request = post("/tag", form(photo=file.getvalue()), FORM)
@@ -156,10 +151,8 @@ def test_a_bad_address_on_a_kept_connection_is_refused(patient: Any, line: bytes
     assert b'"reason":"bad_request"' in everything(opened)
 
 
-def test_blank_lines_do_not_keep_a_connection(
-    start_service: Callable[..., Any], tiny_bundle: Path
-) -> None:
-    opened = connect(start_service(tiny_bundle, "--idle-timeout", "1"), b"")
+def test_blank_lines_do_not_keep_a_connection(start: Callable[..., Any]) -> None:
+    opened = connect(start("--idle-timeout", "1"), b"")
     assert is_healthy(opened)
     start = time.monotonic()
     opened.sendall(b"\r\n")

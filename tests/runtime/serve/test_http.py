@@ -217,9 +217,7 @@ def test_base64_is_strict_where_it_counts(
 
 
 @pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="no IPv6 on this system")
-def test_all_addresses_include_those_of_ipv4(
-    start_service: Callable[..., Any], tiny_bundle: Path
-) -> None:
-    service = start_service(tiny_bundle, "--host", "::", "--no-auth")
+def test_all_addresses_include_those_of_ipv4(start: Callable[..., Any]) -> None:
+    service = start("--host", "::", "--no-auth")
     for host in ("127.0.0.1", "[::1]"):
         assert requests.get(f"http://{host}:{service.port}/health").status_code == 200

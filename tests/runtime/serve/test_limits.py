@@ -33,10 +33,10 @@ LIMIT = 1 << 20
 
 
 @pytest.fixture(scope="module")
-def small(start_service: Callable[..., Any], tiny_bundle: Path) -> Any:
+def small(start: Callable[..., Any]) -> Any:
     """A service that has little patience."""
     options = ["--body-limit", "1", "--receive-timeout", "1", "--idle-timeout", "1"]
-    return start_service(tiny_bundle, *options)
+    return start(*options)
 
 
 def stream(chunks: int, chunk: bytes = bytes(1 << 16)) -> Iterator[bytes]:
@@ -155,12 +155,11 @@ def test_an_embedding_does_not_depend_on_who_shares_the_batch(
 
 @pytest.mark.parametrize("options", [(), ("--queue-seconds", "0.5"), ("--queue-seconds", "30")])
 def test_work_beyond_the_queue_is_refused_at_once_or_when_it_has_waited(
-    start_service: Callable[..., Any],
-    tiny_bundle: Path,
+    start: Callable[..., Any],
     make_jpeg: Callable[..., bytes],
     options: tuple[str, ...],
 ) -> None:
-    service = start_service(tiny_bundle, *options)
+    service = start(*options)
     photo = make_jpeg(1, 4000, 3000)
     body = json.dumps({"image": base64.b64encode(photo).decode()}).encode()
     request = post("/image", body, more="Connection: close\r\n")
@@ -207,20 +206,21 @@ def test_as_much_is_accepted_as_can_be_done_in_time() -> None:
     assert (admission.waiting, admission.units) == (0, 0)
 
 
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)])
 def test_what_was_accepted_is_answered_before_the_end(
-    start_service: Callable[..., Any], tiny_bundle: Path, make_jpeg: Callable[..., bytes]
+    start: Callable[..., Any], make_jpeg: Callable[..., bytes], number: int, status: int
 ) -> None:
-    service = start_service(tiny_bundle)
+    service = start()
     request = post("/tag", form(photo=make_jpeg()), FORM)
     opened = connect(service, request[:-10])
     idle = connect(service, HEALTH)
     assert idle.recv(1000).startswith(b"HTTP/1.1 200")
     # The service has begun to read the first, which came earlier.
-    service.process.send_signal(signal.SIGTERM)
+    service.process.send_signal(number)
     everything(idle)
     opened.sendall(request[-10:])
     assert everything(opened).startswith(b"HTTP/1.1 200")
-    assert service.process.wait(20) == 0
+    assert service.process.wait(20) == status
 
 
 def test_a_model_that_was_dropped_is_kept_by_nobody(tiny_bundle: Path) -> None:
@@ -238,10 +238,8 @@ def test_a_model_that_was_dropped_is_kept_by_nobody(tiny_bundle: Path) -> None:
         assert (model.is_loaded, model.was_loaded, loading.result()) == (False, True, None)
 
 
-def test_a_model_that_was_dropped_is_loaded_again(
-    start_service: Callable[..., Any], tiny_bundle: Path, photo: Path
-) -> None:
-    service = start_service(tiny_bundle, "--idle-unload", "1")
+def test_a_model_that_was_dropped_is_loaded_again(start: Callable[..., Any], photo: Path) -> None:
+    service = start("--idle-unload", "1")
 
     assert tag(service, photo.read_bytes()).ok
     limit = time.monotonic() + 30
