@@ -103,14 +103,18 @@ class Service:
     async def _embedding(
         self, decode: Callable[[], ServedPhoto], deadline: float
     ) -> tuple[ServedPhoto, NDArray[np.float32]]:
+        def work() -> tuple[ServedPhoto, float]:
+            began = monotonic()
+            return decode(), monotonic() - began
+
         self._batcher.expected += 1
         try:
             with self.metrics.stage("decode"):
-                photo = await run_in_thread(self._threads, decode)
+                photo, seconds = await run_in_thread(self._threads, work)
         finally:
             self._batcher.expected -= 1
-        with self.metrics.stage("embed"):
-            return photo, await self._batcher.embedding(photo.pixels, deadline)
+        with self.metrics.stage("embed"):  # a large photo has worked meanwhile, not waited
+            return photo, await self._batcher.embedding(photo.pixels, deadline + seconds)
 
     def _score(self, body: bytearray, content_type: str, deadline: float) -> bytes:
         if monotonic() > deadline:

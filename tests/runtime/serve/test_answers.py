@@ -11,7 +11,7 @@ import pytest
 import requests
 from PIL import Image
 from placed_photos import placed_a_minute_apart
-from raw_connections import FORM, tag
+from raw_connections import FORM, figure, tag
 
 from geograph_types import Distance, TypeTagger
 from geograph_types.decoding.open import decoding_memory
@@ -186,6 +186,14 @@ def test_memory_is_known_before_a_photo_is_decoded(
     before = service.resident_bytes()
     assert tag(service, photo).status_code == 200
     assert service.peak_bytes() - before < decoding_memory(photo) + 2 * len(photo) + (24 << 20)
+
+
+def test_a_photo_that_takes_long_to_decode_is_answered(start: Callable[..., Any]) -> None:
+    file = io.BytesIO()
+    Image.new("RGB", (10_000, 10_000), (9, 99, 200)).save(file, "PNG")
+    service = start("--memory-limit", "2000")
+    assert tag(service, file.getvalue()).status_code == 200
+    assert figure(service, 'stage_seconds_sum{stage="decode"}') > 0.9
 
 
 def test_head_is_answered_as_get_without_a_body(service: Any) -> None:
