@@ -19,9 +19,7 @@ REDIRECTS: Final = 3
 TRIES: Final = 3  # rounds in which an image may fail to come although its server answers
 OUTAGE: Final = 5  # images in a row that their server does not hand out: the others are left
 
-# How often a request is made if the number of rounds is limited, and images are asked for that are
-# all said not to be there; waits double meanwhile.
-PATIENCE: Final = 8
+PATIENCE: Final = 8  # tries if rounds are limited; rounds in which all images are gone at once
 
 # They may be about the image, or about this machine, to which nothing is given.
 NOT_LET_IN: Final = frozenset({401, 403})

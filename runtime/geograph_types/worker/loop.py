@@ -120,10 +120,7 @@ class Worker:
         self.outbox.store(results, self._labeller.bundle)
 
     def _judge(self, images: ImageRound) -> bool:
-        """Fail images that will not come, and leave the others for later.
-
-        Return whether their server hands out nothing, which says nothing about the images.
-        """
+        """Fail images that will not come, leave others; return whether their server gives none."""
         failed = []
         left_alone = False
         for number, error in images.errors.items():

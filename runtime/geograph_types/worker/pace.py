@@ -35,11 +35,7 @@ class Pace:
         return max(self.pause, seconds / requests if requests else 0.0)
 
     def wait_after(self, failures: int, retry_after: float) -> float:
-        """Return the seconds to wait after so many failures in a row.
-
-        They double from the first to five minutes, each with up to the first more at random, and
-        are never fewer than the server's Retry-After.
-        """
+        """Return the seconds to wait after so many failures in a row: they double."""
         first = self.first_wait
         doubled = min(first * 2.0 ** min(failures - 1, DOUBLINGS), max(LONGEST_WAIT, first))
         return max(doubled, min(retry_after, LONGEST_SLEEP)) + random.uniform(0, first)

@@ -21,8 +21,6 @@ from geograph_types.taxonomy import CLASSES
 from geograph_types.worker.faults import FetchError
 
 LABEL_THRESHOLD: Final = 0.2  # labels above it are sent; the server decides which to show
-NO_LABEL: Final = "None"
-FAILED: Final = "Failed"
 
 # What msgspec raises if bytes are not JSON, or not as described.
 NOT_JSON: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
@@ -89,10 +87,9 @@ def read_answer(body: bytes) -> Answer:
 
 
 def read_rows(given: Sequence[msgspec.Raw]) -> tuple[dict[int, Row], list[RowError]]:
-    """Read rows, each as JSON.
+    """Read rows, each as JSON, by the numbers of their photos, as each was given first.
 
-    Return them by the numbers of their photos, each as it was given first, and those of no known
-    photo, for which nothing can be sent back.
+    Those of no known photo are returned beside these: nothing can be sent back for them.
     """
     by_number: dict[int, Row] = {}
     nameless = []
@@ -145,7 +142,7 @@ def labels_of(number: int, probabilities: NDArray[np.float32]) -> tuple[Label, .
     """Return the labels of a photo: all classes over 0.2, or "None" with 0."""
     likely = np.flatnonzero(probabilities > LABEL_THRESHOLD).tolist()
     labels = (Label(number, CLASSES[index], float(probabilities[index])) for index in likely)
-    return tuple(labels) or (Label(number, NO_LABEL, 0),)
+    return tuple(labels) or (Label(number, "None", 0),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,5 +158,5 @@ class RowResult:
 
     @classmethod
     def failed(cls, number: int, error: RowError | PhotoError | FetchError) -> "RowResult":
-        labels = (Label(number, FAILED, -1),)
-        return cls(number, labels, None, error.fault.value, error.detail)
+        label = Label(number, "Failed", -1)
+        return cls(number, (label,), None, error.fault.value, error.detail)

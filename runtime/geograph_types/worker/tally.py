@@ -28,7 +28,6 @@ class Tally:
 
     @property
     def failed(self) -> bool:
-        """Whether some inputs failed."""
         return bool(self.faults or self.refused or self.left)
 
     def count(self, result: RowResult) -> None:
