@@ -321,9 +321,15 @@ def test_a_gone_service_is_tried_again(browser: Browser, service: str, photos: l
 
 
 def test_a_token_is_asked_for_and_used(
-    browser: Browser, start_service: Callable[..., Any], tiny_bundle: Path, photos: list[Path]
+    browser: Browser,
+    start_service: Callable[..., Any],
+    tiny_bundle: Path,
+    tmp_path: Path,
+    photos: list[Path],
 ) -> None:
-    address = f"{start_service(tiny_bundle, '--token', TOKEN).url}/"
+    file = tmp_path / "token"
+    file.write_text(TOKEN)
+    address = f"{start_service(tiny_bundle, '--token-file', str(file)).url}/"
     with opened(browser, address) as (page, _):
         assert not page.get_by_label("asks for its token").is_visible()
         drop(page, read(photos))

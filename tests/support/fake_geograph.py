@@ -78,8 +78,7 @@ class FakeGeograph:
         return self.url.partition("/api")[0]
 
     def answered(self) -> set[int]:
-        with self.lock:
-            return {number for commit in self.label_commits() for number in commit.entries}
+        return {number for commit in self.label_commits() for number in commit.entries}
 
     def label_commits(self) -> list[Commit]:
         with self.lock:
@@ -94,9 +93,12 @@ class FakeGeograph:
         }
 
     def embeddings(self) -> dict[int, dict[str, Any]]:
-        commits = [commit for commit in self.commits if not commit.is_labels]
-        every = [one for commit in commits for one in commit.entries.items()]
-        return {number: entries[0] for number, entries in every}
+        return {
+            number: entries[0]
+            for commit in self.commits
+            for number, entries in commit.entries.items()
+            if not commit.is_labels
+        }
 
     def effective(self) -> Counter[int]:
         """Count, by photo, the sets of labels under different keys."""
@@ -109,11 +111,25 @@ class FakeGeograph:
         return len(self.commits) - len({commit.key for commit in self.commits})
 
     def wait(self, condition: Callable[[], bool], seconds: float = 60) -> None:
-        """Wait until something is so."""
         until = time.monotonic() + seconds
         while not condition():
             assert time.monotonic() < until, "it did not come to pass"
             time.sleep(0.005)
+
+    def rate(self, first: int = 4) -> float:
+        """Requests per second, without the first few."""
+        times = [one.at for one in self.asked][first:]
+        return (len(times) - 1) / (times[-1] - times[0])
+
+    def outage(self, away: str, seconds: float) -> list[float]:
+        """Be away for a while; return when it was asked meanwhile, in seconds from the start."""
+        began = time.monotonic()
+        self.away = away
+        self.wait(lambda: time.monotonic() - began > seconds)
+        with self.lock:
+            during = [one.at - began for one in self.asked if one.at > began]
+        self.away = ""
+        return during
 
     def give(self, limit: int) -> bytes:
         """Write an answer with rows that are not answered yet, and some that are."""
@@ -130,7 +146,6 @@ class FakeGeograph:
         return head + (b", " if self.extra else b"") + b'"rows": [' + rows + b"]}"
 
     def take(self, key: str, body: bytes) -> None:
-        """Keep a list."""
         entries: dict[int, list[dict[str, Any]]] = {}
         for entry in json.loads(body):
             entries.setdefault(entry["image_id"], []).append(entry)

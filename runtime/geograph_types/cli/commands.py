@@ -18,7 +18,7 @@ EXTRAS: Final = {
     "geo": ("pyproj",),
     "heif": ("pi_heif",),
     "xmp": ("exiv2",),
-    "serve": ("fastapi", "h11", "prometheus_client", "python_multipart", "uvicorn"),
+    "serve": ("h11", "prometheus_client", "python_multipart", "starlette", "uvicorn"),
     "worker": ("httpx",),
     "train": ("torch", "isal", "matplotlib", "pyarrow", "safetensors", "tomli_w"),
     "export": ("onnx", "ml_dtypes", "safetensors", "huggingface_hub", "pooch", "requests"),

@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING
 import click
 
 from geograph_types.cli.config import config_option
-from geograph_types.cli.options import FiniteRange, bundle_option, precision_option, threads_option
+from geograph_types.cli.options import (
+    FiniteRange,
+    bundle_option,
+    existing_file,
+    precision_option,
+    threads_option,
+)
 
 if TYPE_CHECKING:
     from geograph_types.tagger import PrecisionChoice
@@ -35,10 +41,10 @@ def ended_by_sigterm() -> Iterator[None]:
 @click.option("--host", default="127.0.0.1", help="Address to listen on.")
 @click.option("--port", type=click.IntRange(0, 65535), default=8000, help="0: a free one.")
 @click.option(
-    "--token",
-    envvar="GEOGRAPH_TYPES_TOKEN",
-    metavar="TOKEN",
-    help="Answer only requests with this token; better set as GEOGRAPH_TYPES_TOKEN.",
+    "--token-file",
+    type=existing_file,
+    metavar="FILE",
+    help="Answer only requests with the token in this file.",
 )
 @click.option("--no-auth", is_flag=True, help="Answer everybody, even on a public address.")
 @click.option(
@@ -82,6 +88,13 @@ def ended_by_sigterm() -> Iterator[None]:
     metavar="SECONDS",
     help="Time between two requests on a connection.",
 )
+@click.option(
+    "--queue-seconds",
+    type=FiniteRange(0, 30),
+    default=0,
+    metavar="SECONDS",
+    help="Let a request wait for a place; otherwise it is refused at once if there is none.",
+)
 @precision_option
 @threads_option
 @config_option
@@ -90,7 +103,7 @@ def serve(
     bundle: Path,
     host: str,
     port: int,
-    token: str | None,
+    token_file: Path | None,
     no_auth: bool,
     allowed_hosts: tuple[str, ...],
     idle_unload: float | None,
@@ -98,6 +111,7 @@ def serve(
     memory_limit: float,
     receive_timeout: float,
     idle_timeout: int,
+    queue_seconds: float,
     precision: "PrecisionChoice",
     threads: int | None,
 ) -> int:
@@ -111,14 +125,14 @@ def serve(
     from geograph_types.bundle import Bundle
     from geograph_types.cli.notices import note, warn_of_stand_in
     from geograph_types.serve.model import Model
-    from geograph_types.serve.settings import MEBIBYTE, Limits, ServeSettings
+    from geograph_types.serve.settings import MEBIBYTE, Limits, ServeSettings, read_token
     from geograph_types.session import load_backend
     from geograph_types.system.memory import keep_little_memory
 
     settings = ServeSettings(
         host=host,
         port=port,
-        token=token,
+        token=None if token_file is None else read_token(token_file),
         no_auth=no_auth,
         allowed_hosts=tuple(name.casefold().strip("[]") for name in allowed_hosts),
         idle_unload=idle_unload,
@@ -128,6 +142,7 @@ def serve(
             decoding_bytes=round(memory_limit * MEBIBYTE),
             receive_seconds=receive_timeout,
             idle_seconds=idle_timeout,
+            queue_seconds=queue_seconds,
         ),
     )
     keep_little_memory()

@@ -4,20 +4,18 @@ Work is counted in units: one for a photo, and one more for each quarter of a me
 files take longer to decode. How long a unit takes is learned from finished requests.
 """
 
+import asyncio
 import math
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from time import monotonic
 
 from geograph_types.serve.problems import ProblemError, Reason
+from geograph_types.serve.settings import Limits
 
 BYTES_PER_UNIT = 1 << 18
-
-MEMORY = 0.98
-"""Share of what was learned that is left after one more request: some fifty of them count."""
-
-FIRST_GUESS = 0.02
-"""Seconds per unit, before anything is learned; weighs as much as ten requests."""
+MEMORY = 0.98  # of what was learned is left after one more request: some fifty of them count
+FIRST_GUESS = 0.02  # seconds per unit, before anything is learned; weighs as much as ten requests
 
 
 def work_units(size: int) -> float:
@@ -32,20 +30,19 @@ def overloaded(seconds: float) -> ProblemError:
 
 
 class Admission:
-    """Count the accepted work; only for use in the event loop's thread."""
+    """Counts the work; only for use in the event loop's thread."""
 
-    def __init__(
-        self, queue_seconds: float, batch: int, clock: Callable[[], float] = monotonic
-    ) -> None:
-        """Allow so many seconds of work to wait, and one batch however long it takes."""
+    def __init__(self, limits: Limits, clock: Callable[[], float] = monotonic) -> None:
         self.waiting = 0  # requests that are accepted and not finished
         self.units = 0.0  # of their work
-        self._queue_seconds = queue_seconds
-        self._batch = batch
+        self._limits = limits
         self._clock = clock
         self._busy_since = 0.0
         self._learned_seconds = 10 * FIRST_GUESS
         self._learned_units = 10.0
+        self._placed: list[int] = []  # declared sizes of those that are accepted, or still come
+        self._line = asyncio.Lock()  # the first in it waits for a place
+        self._left = asyncio.Event()
 
     @property
     def seconds_per_unit(self) -> float:
@@ -57,15 +54,31 @@ class Admission:
         """How long the accepted work will take."""
         return self.units * self.seconds_per_unit
 
-    def check(self, size: int) -> None:
-        """Refuse a request of so many bytes with 503 if it would wait too long.
+    @asynccontextmanager
+    async def place(self, size: int) -> AsyncIterator[float]:
+        """Wait for a place, if that is allowed, and check a request before its body is read.
 
-        Small ones are taken until a batch is full: single photos take longer each, and without
-        batches it would never be learned how fast they are. One alone is taken however large.
+        Yields the time until which it may wait. Those with a place whose bodies still come count
+        for others that may wait, but none is refused because of them: they may be slow.
         """
-        units = self.units + work_units(size)
-        is_small = units <= self._batch * work_units(BYTES_PER_UNIT)
-        if self.waiting and not is_small and units * self.seconds_per_unit > self._queue_seconds:
+        wait_until = self._clock() + self._limits.queue_seconds
+        if self._limits.queue_seconds:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._limits.queue_seconds), self._line:
+                    while not self._has_place(size):
+                        self._left.clear()
+                        await self._left.wait()
+        self.check(size)
+        self._placed.append(size)
+        try:
+            yield wait_until
+        finally:
+            self._placed.remove(size)
+            self._left.set()
+
+    def check(self, size: int) -> None:
+        """Refuse a request of so many bytes with 503 if it would wait too long."""
+        if not self._fits(size, self.waiting, self.units):
             raise overloaded(self.expected_seconds)
 
     @contextmanager
@@ -77,20 +90,28 @@ class Admission:
             self._busy_since = self._clock()
         self.waiting += 1
         self.units += units
-        done = False
         try:
             yield
-            done = True
+            now = self._clock()
+            self._learned_seconds = self._learned_seconds * MEMORY + now - self._busy_since
+            self._learned_units = self._learned_units * MEMORY + units
+            self._busy_since = now
         finally:
             self.waiting -= 1
-            self.units -= units
-            if not self.waiting:
-                self.units = 0.0
-            if done:
-                self._learn(units)
+            self.units = self.units - units if self.waiting else 0.0
 
-    def _learn(self, units: float) -> None:
-        now = self._clock()
-        self._learned_seconds = self._learned_seconds * MEMORY + now - self._busy_since
-        self._learned_units = self._learned_units * MEMORY + units
-        self._busy_since = now
+    def _has_place(self, size: int) -> bool:
+        if self._placed and sum(self._placed) + size > self._limits.buffered_bytes:
+            return False
+        return self._fits(size, len(self._placed), sum(map(work_units, self._placed)))
+
+    def _fits(self, size: int, requests: int, units: float) -> bool:
+        """Return whether one more is begun in time.
+
+        Small ones are until a batch is full: single photos take longer each, and without batches it
+        would never be learned how fast they are. One alone is however large.
+        """
+        units += work_units(size)
+        is_small = units <= self._limits.batch * work_units(BYTES_PER_UNIT)
+        in_time = units * self.seconds_per_unit <= self._limits.work_seconds
+        return not requests or is_small or in_time

@@ -11,20 +11,12 @@ from geograph_types.serve.metrics import Metrics
 from geograph_types.serve.problems import ProblemError, Reason, too_slow
 from geograph_types.serve.settings import LONGEST, MEBIBYTE, Limits
 
-SLOWEST = 16 << 10
-"""Bytes per second that a body must bring: the uplink of the slowest mobile networks."""
-
-
-def body_too_large(limit: int) -> ProblemError:
-    detail = f"a request may have {limit / MEBIBYTE:g} MiB: send a smaller photo, or fewer rows"
-    return ProblemError(413, Reason.BODY_TOO_LARGE, detail)
+SLOWEST = 16 << 10  # bytes per second: the uplink of the slowest mobile networks
 
 
 class BodyReader:
-    """Read bodies, and count what is held of all of them."""
-
     def __init__(self, limits: Limits, metrics: Metrics) -> None:
-        self.held = 0  # bytes of the bodies that are being read or used
+        self.held = 0  # bytes of all bodies that are being read or used
         self._limits = limits
         self._metrics = metrics
 
@@ -50,7 +42,9 @@ class BodyReader:
                 async for chunk in request.stream():
                     self.held += len(chunk)
                     body += chunk
-                    self._check(body)
+                    check_size(len(body), self._limits)
+                    if self.held > self._limits.buffered_bytes:
+                        raise overloaded(1.0)
                     arrived += len(chunk)
                     if arrived >= SLOWEST * seconds:
                         arrived = 0
@@ -58,8 +52,10 @@ class BodyReader:
         except TimeoutError:
             raise too_slow() from None
 
-    def _check(self, body: bytearray) -> None:
-        if len(body) > self._limits.body_bytes:
-            raise body_too_large(self._limits.body_bytes)
-        if self.held > self._limits.buffered_bytes:
-            raise overloaded(1.0)
+
+def check_size(size: int, limits: Limits) -> None:
+    """Refuse a body of so many bytes, declared or received, if that is too many."""
+    if size > limits.body_bytes:
+        allowed = f"{limits.body_bytes / MEBIBYTE:g} MiB"
+        detail = f"a request may have {allowed}: send a smaller photo, or fewer rows"
+        raise ProblemError(413, Reason.BODY_TOO_LARGE, detail)

@@ -14,20 +14,9 @@ from geograph_types.serve.metrics import Metrics
 from geograph_types.serve.problems import MEDIA_TYPE, ProblemError, Reason, too_slow
 from geograph_types.serve.settings import LONGEST, Limits
 
-HEAD_LIMIT = 64 << 10
-"""Bytes of the request line and headers, and of trailers."""
-
-TOO_LONG = ProblemError(
-    431,
-    Reason.HEADERS_TOO_LARGE,
-    f"the line and headers of a request may have {HEAD_LIMIT >> 10} KiB",
-)
-MALFORMED = ProblemError(400, Reason.BAD_REQUEST, "not a valid HTTP/1.1 request")
-
+HEAD_LIMIT = 64 << 10  # bytes of the request line and headers, and of trailers
 PROBE_SECONDS = 0.1
-
-READ_BYTES = 1 << 14
-"""At a time, not asyncio's 256 KiB: in chunks of a byte those occupy h11 for a second."""
+READ_BYTES = 1 << 14  # at a time; asyncio's 256 KiB in chunks of a byte occupy h11 for a second
 
 
 class Connection(H11Protocol):
@@ -47,7 +36,8 @@ class Connection(H11Protocol):
         self._read_at = now
         self._half_closed_at: float | None = None
         if len(self.connections) > self.limits.connections:
-            self._make_room()
+            connections = (one for one in self.connections if isinstance(one, Connection))
+            min(connections, key=Connection._importance).transport.abort()
 
     def data_received(self, data: bytes) -> None:
         """Parse; line ends before a request are passed over (RFC 9112, 2.2)."""
@@ -67,43 +57,38 @@ class Connection(H11Protocol):
 
     def send_400_response(self, msg: str) -> None:
         """Refuse what is not HTTP in the form of all refusals."""
-        status = getattr(sys.exception(), "error_status_hint", 400)
-        self._refuse(TOO_LONG if status == TOO_LONG.status else MALFORMED)
+        problem = ProblemError(400, Reason.BAD_REQUEST, "not a valid HTTP/1.1 request")
+        if getattr(sys.exception(), "error_status_hint", 400) == 431:
+            detail = f"the line and headers of a request may have {HEAD_LIMIT >> 10} KiB"
+            problem = ProblemError(431, Reason.HEADERS_TOO_LARGE, detail)
+        self._refuse(problem)
 
     def check(self) -> None:
         """Close the connection if its headers, or the reading of its answers, take too long."""
         now = self.loop.time()
-        self._check_reader(now)
-        if self.transport.is_closing():
-            return
-        state = self.conn.their_state
-        if self.timeout_keep_alive_task or state not in (h11.IDLE, h11.SEND_BODY):
-            self._waiting_since = now
-        elif state is h11.IDLE and now - self._waiting_since > self.limits.receive_seconds:
-            self._refuse(too_slow() if self.conn.trailing_data[0] else None)
-        if self._half_closed_at is not None and now - self._half_closed_at > PROBE_SECONDS:
-            self._probe()
-
-    def _check_reader(self, now: float) -> None:
-        unread = self.transport.get_write_buffer_size()
+        unread, seconds = self.transport.get_write_buffer_size(), self.limits.receive_seconds
         if not unread:
             self._unread_since = now
         if not unread or unread < self._unread:
             self._read_at = now
         self._unread = unread
-        seconds = self.limits.receive_seconds
         if now - self._read_at > seconds or now - self._unread_since > LONGEST * seconds:
             self.transport.abort()
+        if self.transport.is_closing():
+            return
+        state = self.conn.their_state
+        if self.timeout_keep_alive_task or state not in (h11.IDLE, h11.SEND_BODY):
+            self._waiting_since = now
+        elif state is h11.IDLE and now - self._waiting_since > seconds:
+            self._refuse(too_slow() if self.conn.trailing_data[0] else None)
+        if self._half_closed_at is not None and now - self._half_closed_at > PROBE_SECONDS:
+            self._probe()
 
     def _probe(self) -> None:
         """Send an interim answer: a client that has closed both ways resets the connection."""
         if not self.cycle.response_started and self.cycle.scope["http_version"] == "1.1":
             interim = h11.InformationalResponse(status_code=100, headers=[], reason=b"Continue")
             self.transport.write(self.conn.send(interim))
-
-    def _make_room(self) -> None:
-        connections = (one for one in self.connections if isinstance(one, Connection))
-        min(connections, key=Connection._importance).transport.abort()
 
     def _importance(self) -> tuple[int, float]:
         """Rank the longest idle first, then that which waits longest for its request."""
@@ -118,20 +103,13 @@ class Connection(H11Protocol):
         cycle: RequestResponseCycle | None = self.cycle
         is_answering = cycle is not None and cycle.response_started and not cycle.response_complete
         if problem is not None and not is_answering and not self.transport.is_closing():
-            self.metrics.count_refusal(problem.details.reason)
-            self.metrics.count_answer("other", problem.status)
-            self.transport.write(_answer(problem))
+            self.metrics.refusals.labels(problem.details.reason).inc()
+            self.metrics.answers.labels("other", problem.status).inc()
+            body = problem.body()
+            head = (
+                f"HTTP/1.1 {problem.status} {problem.details.title}\r\n"
+                f"content-type: {MEDIA_TYPE}\r\ncontent-length: {len(body)}\r\n"
+                "connection: close\r\n\r\n"
+            )
+            self.transport.write(head.encode() + body)
         self.transport.close()
-
-
-def _answer(problem: ProblemError) -> bytes:
-    body = problem.body()
-    head = (
-        f"HTTP/1.1 {problem.status} {problem.details.title}\r\ncontent-type: {MEDIA_TYPE}\r\n"
-        f"content-length: {len(body)}\r\nconnection: close\r\n\r\n"
-    )
-    return head.encode() + body
-
-
-def connection_class(limits: Limits, metrics: Metrics) -> type[Connection]:
-    return type("LimitedConnection", (Connection,), {"limits": limits, "metrics": metrics})

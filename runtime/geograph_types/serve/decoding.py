@@ -5,8 +5,6 @@ whole service may take. Pillow's decoders release the interpreter while they wor
 decoded is limited before it begins, by pixels and by memory.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from threading import Condition
 from time import monotonic
@@ -24,19 +22,14 @@ from geograph_types.serve.settings import MEBIBYTE
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ServedPhoto:
-    """A photo as the encoder reads it."""
-
     pixels: NDArray[np.uint8]  # [224, 224, 3]
     exif: ExifPlaces
     truncated: bool  # the file was cut off, and is used as far as it goes
 
 
 class Decoder:
-    """Decode photos in several threads, within one allowance of memory."""
-
     def __init__(self, limit_bytes: int) -> None:
-        """Allow so many bytes to all photos that are decoded at once."""
-        self._limit = limit_bytes
+        self._limit = limit_bytes  # for all photos that are decoded at once
         self._taken = 0
         self._freed = Condition()
 
@@ -52,19 +45,14 @@ class Decoder:
                 f"decoding takes {needed / MEBIBYTE:.0f} MiB and this server allows "
                 f"{self._limit / MEBIBYTE:.0f}: send it smaller, or as plain JPEG",
             )
-        with self._memory(needed, deadline):
-            photo = decode_photo(data)
-            return ServedPhoto(preprocess(photo.image), photo.exif, photo.truncated)
-
-    @contextmanager
-    def _memory(self, needed: int, deadline: float) -> Iterator[None]:
         with self._freed:
             while self._taken + needed > self._limit:
                 if not self._freed.wait(deadline - monotonic()):
                     raise too_late()
             self._taken += needed
         try:
-            yield
+            photo = decode_photo(data)
+            return ServedPhoto(preprocess(photo.image), photo.exif, photo.truncated)
         finally:
             with self._freed:
                 self._taken -= needed

@@ -1,15 +1,11 @@
 """One request and its answer, as ASGI passes them on."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Callable
 from contextlib import suppress
-from typing import Any, Final
+from typing import Final
 
-Message = MutableMapping[str, Any]
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-App = Callable[[Scope, Receive, Send], Awaitable[None]]
+from starlette.types import Message, Receive, Send
 
 SECURITY_HEADERS: Final = (
     (b"x-content-type-options", b"nosniff"),
@@ -22,10 +18,6 @@ SECURITY_HEADERS: Final = (
         b"connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
     ),
 )
-
-CLOSE: Final = (b"connection", b"close")
-
-REQUEST_TIMEOUT: Final = 408
 
 
 class Exchange:
@@ -53,7 +45,6 @@ class Exchange:
         self._is_coming = "expect" not in headers
 
     async def receive(self) -> Message:
-        """Receive a part of the body, or that the client has left."""
         self._is_coming = True
         message = await self._receive()
         self._has_more = message["type"] == "http.request" and message.get("more_body", False)
@@ -62,17 +53,14 @@ class Exchange:
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self._count(message["status"])
-            closing = [CLOSE] if self._has_more else []
-            message["headers"] = [*message.get("headers", ()), *SECURITY_HEADERS, *closing]
-            self._is_coming = self._is_coming and message["status"] != REQUEST_TIMEOUT
+            message["headers"] = [*message.get("headers", ()), *SECURITY_HEADERS]
+            message["headers"] += [(b"connection", b"close")] if self._has_more else []
+            self._is_coming = self._is_coming and message["status"] != 408
         elif self._has_more and self._is_coming and not message.get("more_body", False):
             await self._send({**message, "more_body": True})
-            await self._discard_body()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._seconds):
+                    while self._has_more:
+                        await self.receive()
             message = {"type": "http.response.body"}
         await self._send(message)
-
-    async def _discard_body(self) -> None:
-        with suppress(TimeoutError):
-            async with asyncio.timeout(self._seconds):
-                while self._has_more:
-                    await self.receive()

@@ -5,20 +5,11 @@ from contextlib import contextmanager
 from functools import partial
 from time import monotonic
 
-from prometheus_client import (
-    CollectorRegistry,
-    Counter,
-    Gauge,
-    Histogram,
-    ProcessCollector,
-    generate_latest,
-)
+import prometheus_client as prometheus
 
 NAMESPACE = "geograph_types"
 MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
-
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
-
 STAGES = (
     "Time that a request spends: receive, decode (with the wait for a thread), "
     "embed (with the wait for a batch), score."
@@ -29,17 +20,19 @@ class Metrics:
     """Counters and clocks of one service; memory and descriptors are the process collector's."""
 
     def __init__(self) -> None:
-        registry = self.registry = CollectorRegistry()
-        ProcessCollector(registry=registry)
-        counter = partial(Counter, namespace=NAMESPACE, registry=registry)
-        histogram = partial(Histogram, namespace=NAMESPACE, registry=registry, buckets=SECONDS)
+        registry = self._registry = prometheus.CollectorRegistry()
+        prometheus.ProcessCollector(registry=registry)
+        counter = partial(prometheus.Counter, namespace=NAMESPACE, registry=registry)
+        histogram = partial(
+            prometheus.Histogram, namespace=NAMESPACE, registry=registry, buckets=SECONDS
+        )
         self._stages = histogram("stage_seconds", STAGES, ["stage"])
-        self._requests = counter("requests", "Answers, by path and status.", ["path", "status"])
-        self._refusals = counter("refusals", "Refused requests, by reason.", ["reason"])
-        self._batches = histogram(
+        self.answers = counter("requests", "Answers, by path and status.", ["path", "status"])
+        self.refusals = counter("refusals", "Refused requests, by reason.", ["reason"])
+        self.batches = histogram(
             "batch_photos", "Photos in a run of the encoder.", buckets=range(1, 9)
         )
-        self._runs = histogram("run_seconds", "Time of a run of the encoder.")
+        self.runs = histogram("run_seconds", "Time of a run of the encoder.")
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
@@ -48,23 +41,10 @@ class Metrics:
         yield
         self._stages.labels(name).observe(monotonic() - start)
 
-    def count_answer(self, path: str, status: int) -> None:
-        """Count an answer; the path is one of the service's own, or "other"."""
-        self._requests.labels(path, str(status)).inc()
-
-    def count_refusal(self, reason: str) -> None:
-        """Count a refused request; the reason is from a closed list."""
-        self._refusals.labels(reason).inc()
-
-    def observe_batch(self, photos: int, seconds: float) -> None:
-        self._batches.observe(photos)
-        self._runs.observe(seconds)
-
     def show(self, name: str, description: str, value: Callable[[], float]) -> None:
         """Add a gauge that is read whenever the figures are."""
-        gauge = Gauge(name, description, namespace=NAMESPACE, registry=self.registry)
+        gauge = prometheus.Gauge(name, description, namespace=NAMESPACE, registry=self._registry)
         gauge.set_function(value)
 
     def page(self) -> bytes:
-        """Return all figures in the text format."""
-        return generate_latest(self.registry)
+        return prometheus.generate_latest(self._registry)

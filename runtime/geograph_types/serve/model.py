@@ -1,7 +1,6 @@
 """The model of the service: loaded while the rest starts, dropped when idle, loaded again."""
 
 import gc
-from collections.abc import Sequence
 from threading import Lock
 from time import monotonic
 
@@ -9,9 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geograph_types.bundle import Bundle
-from geograph_types.distance.distance import DistanceLike
 from geograph_types.embedding import EMBEDDING_DIMENSION
-from geograph_types.prediction import Prediction
 from geograph_types.preprocess import CROP
 from geograph_types.system.memory import return_freed_memory
 from geograph_types.tagger import PrecisionChoice, TypeTagger
@@ -33,9 +30,9 @@ class Model:
         self.streams = plan.streams  # runs of the encoder at once
         self.batch = plan.batch  # photos in each of them
         # The head is small: with a thread of its own it never waits for the encoder's.
-        self._head = TypeTagger(bundle, "cpu", precision, 1)
-        self._head.bundle.find("head")
-        self._head.bundle.find("encoder", self._head.precision)
+        self.head = TypeTagger(bundle, "cpu", precision, 1)
+        self.head.bundle.find("head")
+        self.head.bundle.find("encoder", self.head.precision)
         self._encoder: TypeTagger | None = None
         self._lock = Lock()
 
@@ -44,19 +41,17 @@ class Model:
         return self._encoder is not None
 
     def load(self) -> None:
-        """Load the encoder and run it once, so that the first request finds its memory.
-
-        It returns nothing: whoever kept the encoder would keep its memory.
-        """
+        """Load; it returns nothing, since whoever kept the encoder would keep its memory."""
         self._loaded()
 
     def _loaded(self) -> TypeTagger:
+        """Load the encoder and run it once, so that the first request finds its memory."""
         with self._lock:
             if self._encoder is None:
                 encoder = TypeTagger.for_many(self.bundle, "cpu", self._precision, self._threads)
                 encoder.embed_pixels(np.zeros((1, CROP, CROP, 3), np.uint8))
                 vector = np.ones((1, EMBEDDING_DIMENSION), np.float32)
-                self._head.score_buckets(vector, np.array([0]))
+                self.head.score_buckets(vector, np.array([0]))
                 self._encoder = encoder
                 self.was_loaded = True
                 self.last_used = monotonic()
@@ -74,9 +69,3 @@ class Model:
         embeddings = self._loaded().embed_pixels(pixels)
         self.last_used = monotonic()
         return embeddings
-
-    def predict(
-        self, embeddings: NDArray[np.float32], distances: Sequence[DistanceLike]
-    ) -> list[Prediction]:
-        """Score embeddings and choose tags, from any thread; see `TypeTagger.predict`."""
-        return self._head.predict(embeddings, distances)

@@ -5,6 +5,7 @@ The only module that imports python_multipart.
 
 import binascii
 import logging
+import math
 import re
 import sys
 from collections.abc import Mapping
@@ -21,27 +22,21 @@ from geograph_types.distance.distance import Distance
 from geograph_types.distance.sources import Places, parse_place
 from geograph_types.embedding import EMBEDDING_DIMENSION
 from geograph_types.errors import DistanceError
-from geograph_types.serve.messages import ImageRequest, ScoreRequest, TagRequest
+from geograph_types.serve.messages import ImageRequest, TagRequest
 from geograph_types.serve.problems import ProblemError, Reason
 
 T = TypeVar("T")
+Limits = Mapping[str, float]  # of the fields of a form, in bytes
 
 MODEL: Final = "clip"
-
-PARTS: Final = 20
-"""More parts than any form has; each costs time and memory."""
-
-FIELD_LIMITS: Final = {"photo": None, "distance": 1000, "camera": 1000, "subject": 1000}
-"""Bytes of each field of a form; the longest position has a tenth of these."""
-
 MAX_ROWS: Final = 10_000
+PARTS: Final = 20  # more than any form has; each costs time and memory
+ROW_LIMIT: Final = 40 * EMBEDDING_DIMENSION  # characters; a double has 25, with comma and space
+DISTANCE_LIMIT: Final = 40
 
-ROW_LIMIT: Final = 40 * EMBEDDING_DIMENSION
-"""Characters of a row; a double has 25, with its comma and a space."""
-
-DISTANCES_LIMIT: Final = 40 * MAX_ROWS
-
-SCORE_LIMITS: Final = {"embeddings": None, "distances": DISTANCES_LIMIT}
+# The longest position has a tenth of these.
+TAG_LIMITS: Final = {"photo": math.inf, "distance": 1000, "camera": 1000, "subject": 1000}
+SCORE_LIMITS: Final = {"embeddings": math.inf, "distances": DISTANCE_LIMIT * MAX_ROWS}
 
 SPACES: Final = str.maketrans("", "", " \t\r\n\f\v")
 URL_SAFE: Final = str.maketrans("-_", "+/")
@@ -51,21 +46,16 @@ NOT_BASE64: Final = re.compile(r"[^A-Za-z0-9+/=_\s-]", re.ASCII)
 logging.getLogger("python_multipart").setLevel(logging.CRITICAL)
 
 
-def decode_json(body: bytes | bytearray, kind: type[T]) -> T:
-    """Read JSON, or refuse what is not JSON or has other fields."""
-    try:
-        return msgspec.json.decode(body, type=kind)
-    except msgspec.ValidationError as error:
-        raise ProblemError(
-            400, Reason.BAD_REQUEST, f"the request is not as described: {error}"
-        ) from None
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise ProblemError(400, Reason.BAD_JSON, f"the body is not JSON: {error}") from None
+class _Rows(msgspec.Struct, frozen=True):
+    """A `ScoreRequest` whose lists are read later, row by row."""
+
+    embeddings: msgspec.Raw
+    distances: msgspec.Raw
 
 
 def image_payload(body: bytearray) -> bytes:
     """Return the photo that `/image` was sent."""
-    request = decode_json(body, ImageRequest)
+    request = _json(body, ImageRequest)
     if request.model != MODEL:
         detail = f"there is no model {request.model[:80]!r}: this service has only {MODEL!r}"
         raise ProblemError(400, Reason.UNKNOWN_MODEL, detail)
@@ -74,21 +64,21 @@ def image_payload(body: bytearray) -> bytes:
 
 def tag_payload(body: bytearray, content_type: str) -> tuple[bytes, Places]:
     """Return the photo that `/tag` was sent, with what is stated of its distance."""
-    match media_type(content_type):
-        case "application/json":
-            request = decode_json(body, TagRequest)
-            photo = _from_base64(request.image)
-            return photo, _places(request.distance, request.camera, request.subject)
-        case "multipart/form-data":
-            fields = read_form(body, content_type, FIELD_LIMITS)
-            photo = fields.pop("photo", b"")
-            if not photo:
-                detail = "the form has no file in its field 'photo'"
-                raise ProblemError(400, Reason.EMPTY_IMAGE, detail)
-            texts = {name: _text(value) for name, value in fields.items()}
-            return photo, _places(texts.get("distance"), texts.get("camera"), texts.get("subject"))
-    detail = "send multipart/form-data with a file 'photo', or application/json"
-    raise ProblemError(415, Reason.CONTENT_TYPE, detail)
+    if media_type(content_type) == "application/json":
+        request = _json(body, TagRequest)
+        photo = _from_base64(request.image)
+        return photo, _places(request.distance, request.camera, request.subject)
+    if media_type(content_type) != "multipart/form-data":
+        detail = "send multipart/form-data with a file 'photo', or application/json"
+        raise ProblemError(415, Reason.CONTENT_TYPE, detail)
+    fields = _form(body, content_type, TAG_LIMITS)
+    if not (photo := fields.pop("photo", b"")):
+        raise ProblemError(400, Reason.EMPTY_IMAGE, "the form has no file in its field 'photo'")
+    try:
+        texts = {name: value.decode() for name, value in fields.items()}
+    except UnicodeDecodeError:
+        raise _bad_request("a field of the form is not in UTF-8") from None
+    return photo, _places(texts.get("distance"), texts.get("camera"), texts.get("subject"))
 
 
 def score_payload(
@@ -99,29 +89,24 @@ def score_payload(
     In a form, `embeddings` has little-endian float32 numbers, and `distances` a JSON list. In JSON,
     rows are read one by one: all of them as Python objects would take 8 times as much.
     """
-    match media_type(content_type):
-        case "application/json":
-            request = decode_json(body, ScoreRequest)
-            embeddings = _rows(bytes(request.embeddings))
-            distances = bytes(request.distances)
-        case "multipart/form-data":
-            fields = read_form(body, content_type, SCORE_LIMITS)
-            if not {"embeddings", "distances"} <= fields.keys():
-                detail = "the form needs 'embeddings' and 'distances'"
-                raise ProblemError(400, Reason.BAD_REQUEST, detail)
-            embeddings, distances = _floats(fields["embeddings"]), fields["distances"]
-        case _:
-            detail = "send application/json or multipart/form-data"
-            raise ProblemError(415, Reason.CONTENT_TYPE, detail)
-    if len(distances) > DISTANCES_LIMIT:
-        raise _too_many_rows()
-    metres = decode_json(distances, list[float | None])
+    if media_type(content_type) == "application/json":
+        request = _json(body, _Rows)
+        embeddings, distances = _rows(bytes(request.embeddings)), bytes(request.distances)
+    elif media_type(content_type) == "multipart/form-data":
+        fields = _form(body, content_type, SCORE_LIMITS)
+        if len(fields) < len(SCORE_LIMITS):
+            raise _bad_request("the form needs 'embeddings' and 'distances'")
+        embeddings, distances = _floats(fields["embeddings"]), fields["distances"]
+    else:
+        detail = "send application/json or multipart/form-data"
+        raise ProblemError(415, Reason.CONTENT_TYPE, detail)
+    _check_rows(len(distances) / DISTANCE_LIMIT)
+    metres = _json(distances, list[float | None])
     if len(metres) != len(embeddings):
         detail = f"{len(embeddings)} embeddings and {len(metres)} distances: give one for each"
-        raise ProblemError(400, Reason.BAD_REQUEST, detail)
+        raise _bad_request(detail)
     if not metres:
-        detail = "'embeddings' has no rows: send at least one"
-        raise ProblemError(400, Reason.BAD_REQUEST, detail)
+        raise _bad_request("'embeddings' has no rows: send at least one")
     return embeddings, [_distance(row, one) for row, one in enumerate(metres)]
 
 
@@ -130,82 +115,78 @@ def media_type(content_type: str) -> str:
     return content_type.partition(";")[0].strip().lower()
 
 
-def read_form(
-    body: bytes | bytearray, content_type: str, limits: Mapping[str, int | None]
-) -> dict[str, bytes]:
-    """Read those fields of a form (RFC 7578) that have a limit of bytes; the last of a name counts.
+def _bad_request(detail: str) -> ProblemError:
+    return ProblemError(400, Reason.BAD_REQUEST, detail)
+
+
+def _bad_form(detail: str) -> ProblemError:
+    return ProblemError(400, Reason.BAD_MULTIPART, detail)
+
+
+def _json(body: bytes | bytearray, kind: type[T]) -> T:
+    """Read JSON, or refuse what is not JSON or has other fields."""
+    try:
+        return msgspec.json.decode(body, type=kind)
+    except msgspec.ValidationError as error:
+        raise _bad_request(f"the request is not as described: {error}") from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise ProblemError(400, Reason.BAD_JSON, f"the body is not JSON: {error}") from None
+
+
+def _form(body: bytes | bytearray, content_type: str, limits: Limits) -> dict[str, bytes]:
+    """Read those fields of a form (RFC 7578) that have a limit; the last of a name counts.
 
     The parser takes neither text before the first part nor spaces behind its boundary.
     """
-    _, options = parse_options_header(content_type)
-    boundary = options.get(b"boundary", b"")
+    boundary = parse_options_header(content_type)[1].get(b"boundary", b"")
     if not boundary:
-        raise ProblemError(400, Reason.BAD_MULTIPART, "the content type names no boundary")
-    form = _Form(limits)
+        raise _bad_form("the content type names no boundary")
     delimiter = b"--" + boundary
     first = re.search(rb"(?:\A|\n)" + re.escape(delimiter) + rb"[ \t]*(?=\r\n)", body)
+    names: list[str] = []
+    fields: dict[str, bytes] = {}
+    ends: list[bool] = []
+
+    def add(part: Field | File) -> None:
+        name = (part.field_name or b"").decode("latin-1")
+        names.append(name)
+        if len(names) > PARTS:
+            raise _bad_form(f"the form has more than {PARTS} parts")
+        if name in limits:
+            if isinstance(part, File):
+                part.file_object.seek(0)
+            fields[name] = part.file_object.read() if isinstance(part, File) else part.value or b""
+            if len(fields[name]) > limits[name]:
+                raise _bad_request(f"field {name!r} has more than {limits[name]} bytes")
+
     try:
         parser = FormParser(
             "multipart/form-data",
-            form.add,
-            form.add,
-            form.end,
+            add,
+            add,
+            lambda: ends.append(True),
             boundary=boundary,
             config={"MAX_MEMORY_FILE_SIZE": sys.maxsize},
         )
-        if first is None or first[0] == delimiter:
-            parser.write(body)  # type: ignore[arg-type]
-        else:
+        if first is not None and first[0] != delimiter:
             parser.write(delimiter)
-            parser.write(body[first.end() :])  # type: ignore[arg-type]
+            body = body[first.end() :]
+        parser.write(body)  # type: ignore[arg-type]
         parser.finalize()
     except FormParserError as error:
-        raise ProblemError(400, Reason.BAD_MULTIPART, f"the form cannot be read: {error}") from None
-    if not form.is_complete:
-        raise ProblemError(400, Reason.BAD_MULTIPART, "the form is cut off, or has no parts")
-    return form.fields
-
-
-class _Form:
-    def __init__(self, limits: Mapping[str, int | None]) -> None:
-        self.fields: dict[str, bytes] = {}
-        self.is_complete = False
-        self._limits = limits
-        self._parts = 0
-
-    def add(self, part: Field | File) -> None:
-        self._parts += 1
-        if self._parts > PARTS:
-            raise ProblemError(400, Reason.BAD_MULTIPART, f"the form has more than {PARTS} parts")
-        name = (part.field_name or b"").decode("latin-1")
-        if name not in self._limits:
-            return
-        if isinstance(part, File):
-            part.file_object.seek(0)
-            content = part.file_object.read()
-        else:
-            content = part.value or b""
-        limit = self._limits[name]
-        if limit is not None and len(content) > limit:
-            detail = f"field {name!r} has more than {limit} bytes"
-            raise ProblemError(400, Reason.BAD_REQUEST, detail)
-        self.fields[name] = content
-
-    def end(self) -> None:
-        self.is_complete = True
+        raise _bad_form(f"the form cannot be read: {error}") from None
+    if not ends:
+        raise _bad_form("the form is cut off, or has no parts")
+    return fields
 
 
 def _from_base64(text: str) -> bytes:
+    """Decode base64; also with white space, in a data: URL, or in RFC 4648's URL-safe alphabet."""
     if not text:
         detail = "the image is empty: send a photo's file in base64"
         raise ProblemError(400, Reason.EMPTY_IMAGE, detail)
     with suppress(ValueError):
         return binascii.a2b_base64(text, strict_mode=True)
-    return _from_unusual_base64(text)
-
-
-def _from_unusual_base64(text: str) -> bytes:
-    """Decode base64 with white space, in a data: URL, or in the URL-safe alphabet (RFC 4648, 5)."""
     header = ""
     if text[:5].lower() == "data:":
         header, comma, _ = text.partition(",")
@@ -233,13 +214,6 @@ def _bad_base64(problem: str) -> ProblemError:
     return ProblemError(400, Reason.BAD_BASE64, f"the image is not base64: {problem}")
 
 
-def _text(value: bytes) -> str:
-    try:
-        return value.decode()
-    except UnicodeDecodeError:
-        raise ProblemError(400, Reason.BAD_REQUEST, "a field of the form is not in UTF-8") from None
-
-
 def _places(distance: float | str | None, camera: str | None, subject: str | None) -> Places:
     """Read a distance and positions; nothing, and the text Unknown, are unknown."""
     if isinstance(distance, str):
@@ -256,9 +230,10 @@ def _distance(row: int, metres: float | None) -> Distance:
         raise ProblemError(422, Reason.BAD_DISTANCE, f"distance {row}: {error}") from None
 
 
-def _too_many_rows() -> ProblemError:
-    detail = f"a request may have {MAX_ROWS} rows: send them in parts"
-    return ProblemError(422, Reason.TOO_MANY_ROWS, detail)
+def _check_rows(count: float) -> None:
+    if count > MAX_ROWS:
+        detail = f"a request may have {MAX_ROWS} rows: send them in parts"
+        raise ProblemError(422, Reason.TOO_MANY_ROWS, detail)
 
 
 def _floats(data: bytes) -> NDArray[np.float32]:
@@ -266,40 +241,27 @@ def _floats(data: bytes) -> NDArray[np.float32]:
     if len(data) % row:
         detail = f"{len(data)} bytes are not rows of {EMBEDDING_DIMENSION} float32 numbers"
         raise ProblemError(400, Reason.BAD_EMBEDDING, detail)
-    if len(data) > row * MAX_ROWS:
-        raise _too_many_rows()
+    _check_rows(len(data) // row)
     return np.frombuffer(data, "<f4").reshape(-1, EMBEDDING_DIMENSION)
 
 
 def _rows(text: bytes) -> NDArray[np.float32]:
     """Read a list of lists whose JSON is known to be valid."""
-    if not text.startswith(b"["):
-        raise _not_rows()
     # A closing bracket within a string ends a row too early, and that row is then refused.
-    count = text.count(b"]") - 1
-    if count > MAX_ROWS:
-        raise _too_many_rows()
+    count = text.count(b"]") - 1 if text[:1] == b"[" else 0
+    _check_rows(count)
     rows = np.empty((count, EMBEDDING_DIMENSION), np.float32)
-    start = 1
+    end = 1
     for index in range(count):
-        end = text.find(b"]", start) + 1
+        start, end = end, text.find(b"]", end) + 1
         row = text[start:end].strip(b", \t\r\n")
-        if not row.startswith(b"[") or len(row) > ROW_LIMIT:
-            raise _not_rows(index)
-        numbers = decode_json(row, list[float])
+        numbers = _json(row, list[float]) if row[:1] == b"[" and len(row) <= ROW_LIMIT else []
         if len(numbers) != EMBEDDING_DIMENSION:
-            raise _not_rows(index)
+            detail = f"embedding {index} is not a list of {EMBEDDING_DIMENSION} numbers"
+            raise ProblemError(400, Reason.BAD_EMBEDDING, detail)
         with np.errstate(over="ignore"):  # what is beyond float32 becomes infinite, and is refused
             rows[index] = numbers
-        start = end
-    if text[start:].strip() != b"]":
-        raise _not_rows()
-    return rows
-
-
-def _not_rows(index: int | None = None) -> ProblemError:
-    if index is None:
+    if text[end:].strip() != b"]":
         detail = "the embeddings are not a list of lists"
-    else:
-        detail = f"embedding {index} is not a list of {EMBEDDING_DIMENSION} numbers"
-    return ProblemError(400, Reason.BAD_EMBEDDING, detail)
+        raise ProblemError(400, Reason.BAD_EMBEDDING, detail)
+    return rows

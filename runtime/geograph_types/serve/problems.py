@@ -6,17 +6,11 @@ from typing import Annotated
 
 import msgspec
 from msgspec import Meta
+from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from geograph_types.errors import (
-    DistanceError,
-    EmbeddingError,
-    GeographTypesError,
-    GridError,
-    MissingExtraError,
-    PhotoError,
-    PhotoFault,
-)
+from geograph_types import errors
+from geograph_types.errors import PhotoFault
 from geograph_types.files.text import as_utf_8
 
 MEDIA_TYPE = "application/problem+json"
@@ -91,40 +85,43 @@ class ProblemError(Exception):
 
 
 STATUS_OF_FAULT = {
-    PhotoFault.EMPTY: HTTPStatus.BAD_REQUEST,
-    PhotoFault.UNSUPPORTED: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
-    PhotoFault.NOT_AN_IMAGE: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
-    PhotoFault.TOO_MANY_PIXELS: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-    PhotoFault.TOO_MUCH_MEMORY: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    PhotoFault.EMPTY: 400,
+    PhotoFault.UNSUPPORTED: 415,
+    PhotoFault.NOT_AN_IMAGE: 415,
+    PhotoFault.TOO_MANY_PIXELS: 413,
+    PhotoFault.TOO_MUCH_MEMORY: 413,
 }
-
-
-REASON_OF_ERROR: dict[type[GeographTypesError], Reason] = {
-    DistanceError: Reason.BAD_DISTANCE,
-    EmbeddingError: Reason.BAD_EMBEDDING,
-    GridError: Reason.BAD_POSITION,
-    MissingExtraError: Reason.BAD_POSITION,  # for latitudes and longitudes
+REASON_OF_ERROR: dict[type[errors.GeographTypesError], Reason] = {
+    errors.DistanceError: Reason.BAD_DISTANCE,
+    errors.EmbeddingError: Reason.BAD_EMBEDDING,
+    errors.GridError: Reason.BAD_POSITION,
+    errors.MissingExtraError: Reason.BAD_POSITION,  # for latitudes and longitudes
 }
+REASON_OF_STATUS = {404: Reason.NOT_FOUND, 405: Reason.METHOD_NOT_ALLOWED}
 
 
-def problem_of(error: GeographTypesError) -> ProblemError:
-    """Return the refusal of what the library cannot use; anything else is raised again."""
-    if isinstance(error, PhotoError):
-        status = STATUS_OF_FAULT.get(error.fault, HTTPStatus.UNPROCESSABLE_ENTITY)
-        return ProblemError(status, error.fault, f"the photo cannot be used: {error.detail}")
-    for kind, reason in REASON_OF_ERROR.items():
-        if isinstance(error, kind):
-            return ProblemError(HTTPStatus.UNPROCESSABLE_ENTITY, reason, str(error))
-    raise error
+def problem_of(error: Exception) -> ProblemError | None:
+    """Return the refusal of what cannot be used; nothing for what is no fault of a request."""
+    match error:
+        case ProblemError():
+            return error
+        case errors.PhotoError():
+            status = STATUS_OF_FAULT.get(error.fault, 422)
+            return ProblemError(status, error.fault, f"the photo cannot be used: {error.detail}")
+        case HTTPException(status_code=status):
+            reason = REASON_OF_STATUS.get(status, Reason.BAD_REQUEST)
+            detail = "not a path or method of this service: see /docs"
+            return ProblemError(status, reason, detail, dict(error.headers or {}))
+        case errors.GeographTypesError() if kind := REASON_OF_ERROR.get(type(error)):
+            return ProblemError(422, kind, str(error))
+    return None
 
 
 def too_late() -> ProblemError:
-    """Return the refusal of a request that was accepted and not begun in time."""
     detail = "the request waited too long to be started: try again in 1 s"
     return ProblemError(503, Reason.TOO_LATE, detail, {"Retry-After": "1"})
 
 
 def too_slow() -> ProblemError:
-    """Return the refusal of a request that did not come in time."""
     detail = "the request came too slowly: use a faster connection, or send a smaller photo"
     return ProblemError(408, Reason.TOO_SLOW, detail)

@@ -7,13 +7,12 @@ from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from time import monotonic
-from types import FrameType
 
 import uvicorn
 
 from geograph_types.errors import InputError
 from geograph_types.serve.app import make_app
-from geograph_types.serve.connections import HEAD_LIMIT, Connection, connection_class
+from geograph_types.serve.connections import HEAD_LIMIT, Connection
 from geograph_types.serve.gate import Gate
 from geograph_types.serve.metrics import Metrics
 from geograph_types.serve.model import Model
@@ -57,10 +56,9 @@ async def serve(
     metrics = Metrics()
     service = Service(model, loader, settings.limits, metrics)
     app = make_app(service, settings.limits)
-    paths = frozenset(app.openapi()["paths"])
     config = uvicorn.Config(
-        Gate(app, settings, service.admission, metrics, paths),
-        http=connection_class(settings.limits, metrics),
+        Gate(app, settings, service),
+        http=type("Limited", (Connection,), {"limits": settings.limits, "metrics": metrics}),
         h11_max_incomplete_event_size=HEAD_LIMIT,
         ws="none",
         lifespan="off",
@@ -73,7 +71,7 @@ async def serve(
         timeout_graceful_shutdown=STOP_SECONDS,
     )
     server = _Server(config)
-    loading.add_done_callback(lambda done: server.stop_after(done.exception()))
+    loading.add_done_callback(server.stop_after)
     chores = asyncio.create_task(_do_chores(settings, service, loader))
     try:
         await server.serve(sockets=[listening])
@@ -88,15 +86,13 @@ async def serve(
 async def _do_chores(settings: ServeSettings, service: Service, loader: ThreadPoolExecutor) -> None:
     """Return memory after work, and drop the model after long idleness."""
     loop = asyncio.get_running_loop()
+    model, idle = service.model, settings.idle_unload
     is_tidy = True
     while True:
         await asyncio.sleep(TICK_SECONDS)
-        model = service.model
         if service.admission.waiting:
             is_tidy = False
-            continue
-        idle = settings.idle_unload
-        if idle is not None and model.is_loaded and monotonic() - model.last_used > idle:
+        elif idle is not None and model.is_loaded and monotonic() - model.last_used > idle:
             await loop.run_in_executor(loader, model.unload)
         elif not is_tidy:
             await loop.run_in_executor(loader, return_freed_memory)
@@ -115,28 +111,13 @@ class _Server(uvicorn.Server):
                 connection.check()
         return await super().on_tick(counter)
 
-    def stop_after(self, error: BaseException | None) -> None:
-        if error is not None:
-            self.should_exit = True
+    def stop_after(self, loading: Future[None]) -> None:
+        self.should_exit |= loading.exception() is not None
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         """Stop at the first signal; a second one from the keyboard does not wait."""
-        loop = asyncio.get_running_loop()
-
-        def stop(number: int, _: FrameType | None) -> None:
-            loop.call_soon_threadsafe(self._stop_at, number)
-
-        # Not by the loop's own handlers, which Windows has not.
-        before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
-        try:
+        with super().capture_signals():
             yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
-
-    def _stop_at(self, number: int) -> None:
-        if number == signal.SIGINT:
-            self.force_exit = self.was_interrupted
-            self.was_interrupted = True
-        self.should_exit = True
+            self.was_interrupted = signal.SIGINT in self._captured_signals
+            self._captured_signals.clear()

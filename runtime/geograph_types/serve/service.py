@@ -2,16 +2,16 @@
 
 from collections.abc import Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
+from functools import partial
 from time import monotonic
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from geograph_types.distance.distance import Distance, DistanceBasis, DistanceSource
+from geograph_types.distance.distance import DistanceBasis, DistanceSource
 from geograph_types.distance.sources import NOWHERE, BestDistance, best_distance
 from geograph_types.files.text import as_utf_8
-from geograph_types.prediction import Prediction
 from geograph_types.serve.admission import Admission
 from geograph_types.serve.batcher import Batcher
 from geograph_types.serve.decoding import Decoder, ServedPhoto
@@ -25,11 +25,8 @@ from geograph_types.serve.threads import run_in_thread
 from geograph_types.system.cpu import usable_cpus
 from geograph_types.taxonomy import CLASSES
 
-SOURCES = {
-    DistanceSource.STATED: "given",
-    DistanceSource.CSV_AND_EXIF: "given_and_exif",
-}
-"""Names of sources in answers; others keep their own."""
+# Names of sources in answers; others keep their own.
+SOURCES = {DistanceSource.STATED: "given", DistanceSource.CSV_AND_EXIF: "given_and_exif"}
 
 TOO_COARSE = (
     "a position is too coarse to give a distance: write a grid reference with 6 figures or more, "
@@ -38,54 +35,42 @@ TOO_COARSE = (
 
 
 class Service:
-    """Embed, tag and score.
+    """Embed, tag and score; each takes a body and its content type, and returns JSON.
 
     Bodies are parsed and photos decoded in threads, as many as there are processors; the encoder
-    has as many of its own as it has streams.
+    has as many of its own as it has streams. Work that would begin after its deadline, on the
+    monotonic clock, is refused.
     """
 
     def __init__(self, model: Model, loader: Executor, limits: Limits, metrics: Metrics) -> None:
         """Prepare for use in the running event loop; the model may still be loading."""
         self.model = model
-        self.admission = Admission(limits.queue_seconds, limits.batch)
+        self.admission = Admission(limits)
         self.metrics = metrics
-        self._deadline_seconds = limits.deadline_seconds
         self._decoder = Decoder(limits.decoding_bytes)
         self._threads = ThreadPoolExecutor(usable_cpus(), "decode")
-        self._batcher = Batcher(
-            model.embed,
-            loader,
-            min(limits.batch, model.batch),
-            model.streams,
-            limits.batch_wait_seconds,
-            metrics.observe_batch,
-        )
-        admission = self.admission
-        for name, description, value in (
-            ("waiting_requests", "Accepted and not finished.", lambda: admission.waiting),
-            ("waiting_seconds", "Of accepted work.", lambda: admission.expected_seconds),
-            ("model_loaded", "1 while the encoder is in memory.", lambda: model.is_loaded),
-        ):
-            metrics.show(name, description, value)
+        self._batcher = Batcher(model, loader, limits, metrics)
+        admission, show = self.admission, metrics.show
+        show("waiting_requests", "Accepted and not finished.", lambda: admission.waiting)
+        show("waiting_seconds", "Of accepted work.", lambda: admission.expected_seconds)
+        show("model_loaded", "1 while the encoder is in memory.", lambda: model.is_loaded)
 
     def close(self) -> None:
         """End the threads, which have nothing left to do."""
         self._threads.shutdown()
 
-    async def image(self, body: bytearray, _: str) -> bytes:
-        """Answer `/image`: a JSON list of 512 numbers."""
+    async def image(self, body: bytearray, _: str, deadline: float) -> bytes:
         with self.admission.accepted(len(body)):
-            deadline = monotonic() + self._deadline_seconds
 
             def decode() -> ServedPhoto:
                 return self._decoder.decode(image_payload(body), deadline)
 
             return msgspec.json.encode((await self._embedding(decode, deadline))[1].tolist())
 
-    async def tag(self, body: bytearray, content_type: str, with_embedding: bool) -> bytes:
-        """Answer `/tag`: a `TagAnswer` in JSON."""
+    async def tag(
+        self, body: bytearray, content_type: str, deadline: float, with_embedding: bool
+    ) -> bytes:
         with self.admission.accepted(len(body)):
-            deadline = monotonic() + self._deadline_seconds
             best: BestDistance
 
             def decode() -> ServedPhoto:
@@ -98,49 +83,55 @@ class Service:
 
             photo, embedding = await self._embedding(decode, deadline)
             with self.metrics.stage("score"):
-                (prediction,) = self.model.predict(embedding[None], [best.distance])
-            warnings = _warnings(photo, best)
-            answer = _tag_answer(prediction, warnings, embedding if with_embedding else None)
-            return msgspec.json.encode(answer)
+                (prediction,) = self.model.head.predict(embedding[None], [best.distance])
+            answer = prediction.as_dict()
+            source = best.distance.source
+            answer["distance"] |= {
+                "source": SOURCES.get(source, source.value),
+                "cross_grid": answer["cross_grid"],
+            }
+            answer["warnings"] = _warnings(photo, best)
+            if with_embedding:
+                answer["embedding"] = embedding.tolist()
+            return msgspec.json.encode(msgspec.convert(answer, TagAnswer))
 
-    async def score(self, body: bytearray, content_type: str) -> bytes:
-        """Answer `/score`: a `ScoreAnswer` in JSON."""
+    async def score(self, body: bytearray, content_type: str, deadline: float) -> bytes:
+        job = partial(self._score, body, content_type, deadline)
         with self.admission.accepted(len(body)), self.metrics.stage("score"):
-            deadline = monotonic() + self._deadline_seconds
-
-            def score() -> bytes:
-                if monotonic() > deadline:
-                    raise too_late()
-                return msgspec.json.encode(self._score(*score_payload(body, content_type)))
-
-            return await run_in_thread(self._threads, score)
+            return await run_in_thread(self._threads, job)
 
     async def _embedding(
         self, decode: Callable[[], ServedPhoto], deadline: float
     ) -> tuple[ServedPhoto, NDArray[np.float32]]:
+        def work() -> tuple[ServedPhoto, float]:
+            began = monotonic()
+            return decode(), monotonic() - began
+
         self._batcher.expected += 1
         try:
             with self.metrics.stage("decode"):
-                photo = await run_in_thread(self._threads, decode)
+                photo, seconds = await run_in_thread(self._threads, work)
         finally:
             self._batcher.expected -= 1
-        with self.metrics.stage("embed"):
-            return photo, await self._batcher.embedding(photo.pixels, deadline)
+        with self.metrics.stage("embed"):  # a large photo has worked meanwhile, not waited
+            return photo, await self._batcher.embedding(photo.pixels, deadline + seconds)
 
-    def _score(self, embeddings: NDArray[np.float32], distances: list[Distance]) -> ScoreAnswer:
-        predictions = self.model.predict(embeddings, distances)
-        return ScoreAnswer(
+    def _score(self, body: bytearray, content_type: str, deadline: float) -> bytes:
+        if monotonic() > deadline:
+            raise too_late()
+        predictions = self.model.head.predict(*score_payload(body, content_type))
+        answer = ScoreAnswer(
             classes=list(CLASSES),
             probabilities=[
-                [round(p, 7) for p in prediction.probabilities.values()]
-                for prediction in predictions
+                [round(p, 7) for p in one.probabilities.values()] for one in predictions
             ],
-            tags=[list(prediction.tags) for prediction in predictions],
-            certain=[list(prediction.certain) for prediction in predictions],
-            low_confidence=[prediction.low_confidence for prediction in predictions],
+            tags=[list(one.tags) for one in predictions],
+            certain=[list(one.certain) for one in predictions],
+            low_confidence=[one.low_confidence for one in predictions],
             model=self.model.bundle.label,
             stand_in=self.model.bundle.is_stand_in,
         )
+        return msgspec.json.encode(answer)
 
 
 def _warnings(photo: ServedPhoto, best: BestDistance) -> list[str]:
@@ -151,18 +142,3 @@ def _warnings(photo: ServedPhoto, best: BestDistance) -> list[str]:
     if best.distance.basis is DistanceBasis.TOO_COARSE:
         warnings.append(TOO_COARSE)
     return [as_utf_8(text) for text in warnings]
-
-
-def _tag_answer(
-    prediction: Prediction, warnings: list[str], embedding: NDArray[np.float32] | None
-) -> TagAnswer:
-    values = prediction.as_dict()
-    source = prediction.distance.source
-    values["distance"] |= {
-        "source": SOURCES.get(source, source.value),
-        "cross_grid": values["cross_grid"],
-    }
-    values["warnings"] = warnings
-    if embedding is not None:
-        values["embedding"] = embedding.tolist()
-    return msgspec.convert(values, TagAnswer)

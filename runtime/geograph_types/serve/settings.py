@@ -1,18 +1,15 @@
 """What an operator chooses for the service, checked before anything is loaded."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from geograph_types.errors import InputError
 from geograph_types.system.hosts import is_loopback
 
 MEBIBYTE = 1 << 20
-
-LONGEST = 6
-"""Times the limit for headers, that a body or an answer may take however fast it is."""
-
-TOKEN_CHARACTERS = 16
-"""Fewer can be guessed."""
+LONGEST = 6  # times the limit for headers that a body or an answer may take however fast it is
+TOKEN_CHARACTERS = 16  # fewer can be guessed
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +17,8 @@ class Limits:
     body_bytes: int = 20 * MEBIBYTE
     buffered_bytes: int = 32 * MEBIBYTE  # of all bodies that are held at once
     decoding_bytes: int = 160 * MEBIBYTE  # of all photos that are being decoded
-    queue_seconds: float = 0.5  # of work that may wait; more is refused at once
+    work_seconds: float = 0.5  # of work that may wait; with more, the service is full
+    queue_seconds: float = 0.0  # that a request may wait for a place in a full service
     deadline_seconds: float = 0.9  # after which an accepted request is no longer begun
     receive_seconds: float = 10.0  # for the headers of a request, and for slow bodies
     idle_seconds: float = 5.0  # that a connection stays open between requests
@@ -42,34 +40,32 @@ class ServeSettings:
     limits: Limits = Limits()
 
     def __post_init__(self) -> None:
-        if self.token is not None:
-            _check_token(self.token)
-            if self.no_auth:
-                raise InputError("--no-auth answers everybody: leave out the token, or --no-auth")
-        elif not self.no_auth and not is_loopback(self.host):
+        if self.token is not None and self.no_auth:
+            raise InputError("--no-auth answers everybody: leave out --token-file, or --no-auth")
+        if self.token is None and not self.no_auth and not is_loopback(self.host):
             raise InputError(
-                f"{self.host} can be reached from other machines: give --token or set "
-                "GEOGRAPH_TYPES_TOKEN, or --no-auth to answer everybody"
+                f"{self.host} can be reached from other machines: give --token-file, or --no-auth "
+                "to answer everybody"
             )
         for name in self.allowed_hosts:
-            bracketed = f"[{name}]" if ":" in name else name
-            if not name or host_name(bracketed) != name:
+            if not name or host_name(f"[{name}]" if ":" in name else name) != name:
                 raise InputError(
                     f"--allow-host {name!r} is not a host name: give the name alone, as "
                     "example.org, without scheme, port and path"
                 )
 
 
-def _check_token(token: str) -> None:
+def read_token(path: Path) -> str:
+    """Read the token that requests must bring, without white space around it."""
+    token = path.read_text(encoding="ascii", errors="replace").strip()
+    if not (token.isascii() and token.isprintable()):
+        raise InputError(f"--token-file {path} is not one line of printable ASCII characters")
     if len(token) < TOKEN_CHARACTERS:
         raise InputError(
-            f"a token has {TOKEN_CHARACTERS} characters or more: make one with "
-            "'python3 -c \"import secrets; print(secrets.token_urlsafe())\"'"
+            f"--token-file {path}: a token has {TOKEN_CHARACTERS} characters or more: make one "
+            "with 'python3 -c \"import secrets; print(secrets.token_urlsafe())\"'"
         )
-    if not (token.isascii() and token.isprintable()) or token != token.strip():
-        raise InputError(
-            "a token consists of printable ASCII characters, without spaces around them"
-        )
+    return token
 
 
 def host_name(authority: str) -> str:

@@ -14,7 +14,6 @@ from geograph_types.system.hosts import is_loopback, shown_address
 from geograph_types.worker.faults import FetchError, FetchFault
 
 PORTS: Final = {"http": 80, "https": 443}
-DEFAULT_MODEL: Final = "types"
 SHOWN: Final = 80
 
 
@@ -40,12 +39,6 @@ class Origin:
             raise ValueError("it has no host")
         return cls(parts.scheme, parts.hostname, parts.port or PORTS[parts.scheme])
 
-    def secured(self) -> "Origin":
-        """The same host over https at the usual port, or itself if the port is a special one."""
-        if self == Origin("http", self.host, PORTS["http"]):
-            return Origin("https", self.host, PORTS["https"])
-        return self
-
 
 def server_url(url: str) -> str:
     """Check the server's address, and add the parameter `model` if it has none."""
@@ -57,7 +50,7 @@ def server_url(url: str) -> str:
             "the server's script, for instance https://example.org/labeler.json.php"
         ) from None
     names = [_name(pair) for pair in urlsplit(url).query.split("&")]
-    return with_parameters(url, {} if "model" in names else {"model": DEFAULT_MODEL})
+    return with_parameters(url, {} if "model" in names else {"model": "types"})
 
 
 def with_parameters(url: str, parameters: dict[str, str]) -> str:
@@ -75,9 +68,8 @@ def _name(pair: str) -> str:
 def image_address(prefix: str, fullpath: str, server: str) -> str:
     """Return an image's address; without a prefix it is relative to the server's script."""
     try:
-        origin = Origin.of(prefix or server)
         url = prefix + fullpath if prefix else urljoin(server, fullpath)
-        if Origin.of(url) != origin:
+        if Origin.of(url) != Origin.of(prefix or server):
             raise ValueError("it leads to a host other than its prefix")
     except ValueError as error:
         shown = shown_address(f"{prefix}{fullpath}")[:SHOWN]
@@ -86,11 +78,14 @@ def image_address(prefix: str, fullpath: str, server: str) -> str:
 
 
 def redirected(url: str, location: str) -> str:
-    """Return where a redirect leads, which may be https but no other host."""
+    """Return where a redirect leads: no other host or port, but https at the usual ports."""
     try:
         target = urljoin(url, location)
         origin = Origin.of(url)
-        if Origin.of(target) not in (origin, origin.secured()):
+        allowed = [origin]
+        if (origin.scheme, origin.port) == ("http", 80):
+            allowed.append(Origin("https", origin.host, 443))
+        if Origin.of(target) not in allowed:
             raise ValueError("it leads to another host")
     except ValueError as error:
         detail = f"redirected to {shown_address(location)[:SHOWN]!r}: {error}"

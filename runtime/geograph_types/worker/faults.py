@@ -17,7 +17,7 @@ class StateError(GeographTypesError):
 class ServerUnavailableError(GeographTypesError):
     """The server cannot be reached, or is not well: the same request may succeed later."""
 
-    def __init__(self, url: str, problem: str, retry_after: float | None = None) -> None:
+    def __init__(self, url: str, problem: str, retry_after: float = 0.0) -> None:
         advice = "check that the server is well, and run this again"
         super().__init__(f"{shown_address(url)}: {problem}: {advice}")
         self.problem = problem
@@ -28,14 +28,12 @@ class ServerRefusalError(GeographTypesError):
     """The server refuses a request, and will refuse it later too."""
 
     def __init__(self, url: str, status: int, advice: str) -> None:
-        shown = shown_address(url)
-        super().__init__(f"{shown}: the server refuses with status {status}: {advice}")
+        problem = f"the server refuses with status {status}: {advice}"
+        super().__init__(f"{shown_address(url)}: {problem}")
         self.status = status
 
 
 class FetchFault(StrEnum):
-    """Why an image could not be fetched."""
-
     BAD_ADDRESS = "bad_address"
     NOT_THERE = "not_there"
     TOO_LARGE = "too_large"
@@ -48,12 +46,14 @@ class FetchError(GeographTypesError):
     exit_status = 1
 
     def __init__(
-        self, fault: FetchFault, detail: str, answered: bool = True, retry_after: float = 0.0
+        self,
+        fault: FetchFault,
+        detail: str,
+        answered: bool = True,  # it is the image's own trouble, not that of all from its server
+        retry_after: float = 0.0,  # seconds that its server asks to be left alone
     ) -> None:
         super().__init__(f"{fault.value}: {detail}")
         self.fault = fault
         self.detail = detail
-        # Its server has answered, and not that this machine may have nothing: it is this image's
-        # own trouble.
         self.answered = answered
-        self.retry_after = retry_after  # seconds that its server asks to be left alone
+        self.retry_after = retry_after

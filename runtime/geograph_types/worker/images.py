@@ -7,31 +7,22 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from geograph_types.errors import InputError
-from geograph_types.worker.address import Origin, image_address, redirected
+from geograph_types.worker.address import image_address, redirected
 from geograph_types.worker.faults import FetchError, FetchFault
-from geograph_types.worker.label_server import seconds_of
 from geograph_types.worker.protocol import GivenRow
 from geograph_types.worker.public import PrivateAddressError
 from geograph_types.worker.transport import BodyTooLargeError, Reply, RequestError, Transport
 
-IMAGE_BYTES: Final = 32 << 20
-"""Geograph's largest photos have a few megabytes; the usual ones, 640 px wide, a tenth of one."""
-
-PATIENCE: Final = 8
-"""How often a request is made if the number of rounds is limited, and images are asked for that
-are all said not to be there; waits double meanwhile."""
-
-TRIES: Final = 3
-"""Rounds in which an image may fail to come although its server answers."""
-
+IMAGE_BYTES: Final = 32 << 20  # Geograph's largest have a few megabytes, those of 640 px a tenth
 IMAGE_SECONDS: Final = 60.0
 REDIRECTS: Final = 3
-NOT_LET_IN: Final = frozenset({401, 403})
-"""Statuses that may be about the image, or about this machine, to which nothing is given."""
+TRIES: Final = 3  # rounds in which an image may fail to come although its server answers
+OUTAGE: Final = 5  # images in a row that their server does not hand out: the others are left
 
-OUTAGE: Final = 5
-"""Images in a row that their server does not hand out, after which the others are left."""
+PATIENCE: Final = 8  # tries if rounds are limited; rounds in which all images are gone at once
+
+# They may be about the image, or about this machine, to which nothing is given.
+NOT_LET_IN: Final = frozenset({401, 403})
 
 
 @dataclass(slots=True)
@@ -57,10 +48,9 @@ class ImageRound:
     @property
     def are_gone(self) -> bool:
         """Whether all images fail with one HTTP status: that may be an outage of their disk."""
-        details = {error.detail for error in self.errors.values()}
-        own = all(e.answered and e.fault is FetchFault.NOT_THERE for e in self.errors.values())
-        complete = not (self.fetched or self.skipped)
-        return complete and len(self.errors) > 1 and len(details) == 1 and own
+        kinds = {(e.answered, e.fault, e.detail) for e in self.errors.values()}
+        own = [answered and fault is FetchFault.NOT_THERE for answered, fault, _ in kinds]
+        return not (self.fetched or self.skipped) and len(self.errors) > 1 and own == [True]
 
     def tries(self, error: FetchError) -> int | None:
         """Return in how many rounds an image may fail like this before it has failed.
@@ -72,9 +62,7 @@ class ImageRound:
             return PATIENCE
         if error.fault is FetchFault.UNREACHABLE:
             return TRIES if error.answered or self.fetched else None
-        if error.answered or (self.fetched and not self.has_stopped):
-            return 1
-        return None
+        return 1 if error.answered or (self.fetched and not self.has_stopped) else None
 
 
 class ImageFetcher:
@@ -102,12 +90,12 @@ class ImageFetcher:
                 images.fetched += 1
                 images.unanswered = 0
                 yield row, path
-        shut_out = any(
-            not e.answered and e.fault is FetchFault.NOT_THERE for e in images.errors.values()
-        )
-        away = "their server lets this machine have none" if shut_out else "their server is away"
-        asked = f"their server asks for {images.retry_after:g} seconds of rest"
-        images.why_skipped = asked if images.retry_after else away
+        kinds = {(error.answered, error.fault) for error in images.errors.values()}
+        shut_out = (False, FetchFault.NOT_THERE) in kinds
+        state = "lets this machine have none" if shut_out else "is away"
+        if images.retry_after:
+            state = f"asks for {images.retry_after:g} seconds of rest"
+        images.why_skipped = f"their server {state}"
 
     def _fetch(self, number: int, prefix: str, fullpath: str) -> Path:
         url = image_address(prefix, fullpath, self._server)
@@ -124,22 +112,17 @@ class ImageFetcher:
         """Return the image or a redirect; all else is an error."""
         try:
             reply = self._transport.request("GET", url, limit=IMAGE_BYTES, seconds=IMAGE_SECONDS)
-        except PrivateAddressError:
-            host = Origin.of(url).host
-            detail = f"host {host} is on this machine or its network, not on the internet"
-            raise FetchError(FetchFault.BAD_ADDRESS, detail) from None
-        except BodyTooLargeError:
-            detail = f"it has over {IMAGE_BYTES >> 20} MB"
-            raise FetchError(FetchFault.TOO_LARGE, detail) from None
+        except PrivateAddressError as error:
+            raise FetchError(FetchFault.BAD_ADDRESS, str(error)) from None
+        except BodyTooLargeError as error:
+            raise FetchError(FetchFault.TOO_LARGE, str(error)) from None
         except RequestError as error:
             raise FetchError(FetchFault.UNREACHABLE, str(error), answered=False) from None
-        if reply.succeeded or (reply.redirects and reply.location):
+        if reply.succeeded or reply.location:
             return reply
         detail = f"status {reply.status}"
-        if reply.status >= 500 or reply.is_busy:
-            is_away = reply.status == 503 or reply.is_busy
-            wait = seconds_of(reply.retry_after) or 0.0
-            raise FetchError(FetchFault.UNREACHABLE, detail, not is_away, wait)
+        if reply.is_transient:
+            raise FetchError(FetchFault.UNREACHABLE, detail, not reply.is_busy, reply.retry_after)
         raise FetchError(FetchFault.NOT_THERE, detail, answered=reply.status not in NOT_LET_IN)
 
 
@@ -147,13 +130,7 @@ class ImageFetcher:
 def image_folder(path: Path) -> Iterator[Path]:
     """Make a folder for images, without what a run that was killed has left in it."""
     shutil.rmtree(path, ignore_errors=True)
-    try:
-        path.mkdir()
-    except OSError as error:
-        raise InputError(
-            f"folder {path} for images cannot be made ({error.strerror}): name a state file in "
-            "another place"
-        ) from None
+    path.mkdir()
     try:
         yield path
     finally:

@@ -14,18 +14,17 @@ from geograph_types.worker.images import PATIENCE, ImageFetcher, ImageRound, ima
 from geograph_types.worker.label_server import LabelServer
 from geograph_types.worker.labeller import Labeller
 from geograph_types.worker.outbox import KINDS, Batch, Outbox, open_outbox
-from geograph_types.worker.pace import Pace, repeat
+from geograph_types.worker.pace import Pace
 from geograph_types.worker.protocol import Answer, RowResult, read_rows
 from geograph_types.worker.tally import Tally
 from geograph_types.worker.transport import Transport
 
 T = TypeVar("T")
 
-BATCH_ROWS: Final = 1000
-"""Photos in one list at most; a round has fewer, unless it was told otherwise."""
+BATCH_ROWS: Final = 1000  # photos in one list at most; a round has fewer, unless told otherwise
 
+# Statuses by which a server refuses what is in a list, not the worker.
 BAD_LIST: Final = frozenset({400, 409, 413, 422})
-"""Statuses by which a server refuses what is in a list, not the worker."""
 
 
 class Worker:
@@ -45,7 +44,10 @@ class Worker:
     def run(self, loops: int | None, stop: Stop, after_round: Callable[[], None]) -> None:
         """Work so many rounds; `None` is for without end, and then outages are waited out."""
         most = None if loops is None else PATIENCE
-        self._wait_from_last_run()
+        # The pause is kept also if a supervisor restarts a run that was killed at once.
+        since = time.time() - self.outbox.last_request()
+        if 0 <= since < self._pace.pause:
+            time.sleep(self._pace.pause - since)
         while loops is None or self._tally.rounds < loops:
             with self._pace.round():
                 self._deliver(most, stop)
@@ -69,31 +71,30 @@ class Worker:
         self._tally.requests += 1
         self.outbox.note_request()
 
-    def _wait_from_last_run(self) -> None:
-        """Keep the pause also if a supervisor restarts a run that was killed at once."""
-        since = time.time() - self.outbox.last_request()
-        if 0 <= since < self._pace.pause:
-            time.sleep(self._pace.pause - since)
-
     def _again(self, request: Callable[[], T], most: int | None) -> T:
-        """Make a request until there is a good answer."""
-
-        def once() -> T:
+        """Make a request, `most` times at most, until there is a good answer."""
+        failures = 0
+        while True:
             try:
                 return request()
-            except (ServerUnavailableError, ServerRefusalError):
-                self._pace.disturb()
+            except (ServerUnavailableError, ServerRefusalError) as error:
+                failures += 1
                 self._tally.failures += 1
-                raise
-
-        return repeat(once, self._pace.first_wait, most, self._tally.tell)
+                self._pace.disturbed = True
+                if isinstance(error, ServerRefusalError) or failures == most:
+                    raise
+                wait = self._pace.wait_after(failures, error.retry_after)
+                problem = f"the server is not well ({error.problem})"
+                self._tally.tell(f"{problem}: next try in {wait:.1f} s")
+            time.sleep(wait)
 
     def _label(self, answer: Answer, images: ImageRound) -> bool:
         """Label the rows of an answer; return whether there was anything to do."""
         tally, limit = self._tally, self._server.limit
-        if len(answer.rows) > limit:
-            tally.tell(f"note: {len(answer.rows)} rows were given, {limit} asked for and used")
-        given = answer.rows[:limit]
+        given = answer.rows or []
+        if len(given) > limit:
+            tally.tell(f"note: {len(given)} rows were given, {limit} asked for and used")
+        given = given[:limit]
         by_number, nameless = read_rows(given)
         tally.rounds += 1
         tally.rows += len(given)
@@ -119,10 +120,7 @@ class Worker:
         self.outbox.store(results, self._labeller.bundle)
 
     def _judge(self, images: ImageRound) -> bool:
-        """Fail images that will not come, and leave the others for later.
-
-        Return whether their server hands out nothing, which says nothing about the images.
-        """
+        """Fail images that will not come, leave others; return whether their server gives none."""
         failed = []
         left_alone = False
         for number, error in images.errors.items():
@@ -160,17 +158,15 @@ class Worker:
         except ServerRefusalError as error:
             if error.status not in BAD_LIST:
                 raise
-            if len(batch.numbers) > 1:
+            number, *others = batch.numbers
+            if others:
                 self.outbox.split(batch)
                 time.sleep(self._pace.first_wait)
                 return
-            (number,) = batch.numbers
             self.outbox.finish(batch, "refused")
             self._tally.refused += 1
-            self._tally.tell(
-                f"error: photo {number}: the server refuses its {batch.kind} "
-                f"with status {error.status}"
-            )
+            refusal = f"the server refuses its {batch.kind} with status {error.status}"
+            self._tally.tell(f"error: photo {number}: {refusal}")
 
 
 @contextmanager

@@ -16,10 +16,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal, TypeAlias
 
+import msgspec
+
 from geograph_types.files.sqlite import DatabaseKind, open_database, reported, transaction
 from geograph_types.system.hosts import shown_address
 from geograph_types.worker.faults import StateError
-from geograph_types.worker.protocol import RowResult, encode_entries, encode_list
+from geograph_types.worker.protocol import RowResult
 
 SCHEMA: Final = """
 -- One row a photo and kind: what is to be sent of it, or was.
@@ -53,18 +55,13 @@ STATE: Final = DatabaseKind(
 
 ListKind: TypeAlias = Literal["labels", "embeddings"]
 KINDS: Final[tuple[ListKind, ...]] = ("labels", "embeddings")
-
-KEPT: Final = 20_000
-"""Results that are kept after they were accepted: 30 MB if all of them are embeddings."""
-
+KEPT: Final = 20_000  # results after they were accepted: 30 MB if all of them are embeddings
 IN_BATCH: Final = "WHERE state = 'waiting' AND kind = ? AND batch = ?"
 
+# Two requests may cross, and databases are copied with a delay: a row that comes again so soon
+# after its labels were accepted is passed over. One that comes later the server has lost, and what
+# was sent is sent again.
 LAG_SECONDS: Final = 60.0
-"""How long the server may go on giving a row whose labels it has accepted.
-
-Two requests may cross, and databases are copied with a delay: a row that comes again so soon is
-passed over. One that comes later the server has lost, and what was sent is sent again.
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,11 +74,7 @@ class Batch:
 
 
 class Outbox:
-    """An open state file; made by `open_outbox`.
-
-    All methods raise `StateError` if the file cannot be read or written; what was written before
-    stays.
-    """
+    """An open state file, made by `open_outbox`; its errors are `StateError`."""
 
     def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
         self.path = path
@@ -94,12 +87,10 @@ class Outbox:
         """
         found: dict[int, str] = {}
         now = time.time()
-        query = (
-            "SELECT state, changed FROM results "
-            "WHERE gridimage_id = ? AND kind = 'labels' AND bundle = ?"
-        )
+        which = "gridimage_id = ? AND kind = 'labels' AND bundle = ?"
         for number in numbers:
-            for state, changed in self._rows(query, number, bundle):
+            query = f"SELECT state, changed FROM results WHERE {which}"
+            for state, changed in self._run(query, number, bundle):
                 # In the future, too, it is long ago: the clock was wrong.
                 accepted = "lately" if abs(now - changed) < LAG_SECONDS else "lost"
                 found[number] = accepted if state == "accepted" else state
@@ -107,77 +98,65 @@ class Outbox:
 
     def store(self, results: Iterable[RowResult], bundle: str) -> None:
         """Write results, all of them or none, in place of earlier ones; they wait to be sent."""
-        now = time.time()
-        rows = []
-        for result in results:
-            rows.append((result.number, "labels", encode_entries(result.labels), bundle, now))
-            if result.embedding is not None:
-                entries = encode_entries([result.embedding])
-                rows.append((result.number, "embeddings", entries, bundle, now))
+        query = "INSERT OR REPLACE INTO results VALUES (?, ?, ?, ?, NULL, 'waiting', ?)"
         with self._transaction():
-            self._connection.executemany(
-                "INSERT OR REPLACE INTO results VALUES (?, ?, ?, ?, NULL, 'waiting', ?)", rows
-            )
+            for result in results:
+                made = [result.embedding] if result.embedding else []
+                for kind, entries in (("labels", result.labels), ("embeddings", made)):
+                    if entries:
+                        data = msgspec.json.encode(entries)[1:-1]
+                        self._run(query, result.number, kind, data, bundle, time.time())
 
     def send_again(self, numbers: Iterable[int]) -> None:
+        query = "UPDATE results SET state = 'waiting', batch = NULL WHERE gridimage_id = ?"
         with self._transaction():
-            self._connection.executemany(
-                "UPDATE results SET state = 'waiting', batch = NULL WHERE gridimage_id = ?",
-                [(number,) for number in numbers],
-            )
+            for number in numbers:
+                self._run(query, number)
 
     def next_batch(self, kind: ListKind, most: int) -> Batch | None:
         """Return the list to send next, if any: an unsent one, or a new one of `most` photos."""
         with self._transaction():
-            ((number, count),) = self._rows(
-                "SELECT min(batch), count(*) FROM results WHERE state = 'waiting' AND kind = ?",
-                kind,
-            )
+            which = "WHERE state = 'waiting' AND kind = ?"
+            query = f"SELECT min(batch), count(*) FROM results {which}"
+            ((number, count),) = self._run(query, kind)
             if not count:
                 return None
             if number is None:
-                number = self._new_batch(kind, most)
-        ((key,),) = self._rows("SELECT key FROM batches WHERE number = ?", number)
+                number = self._new_batch(which, kind, most)
+        ((key,),) = self._run("SELECT key FROM batches WHERE number = ?", number)
         query = f"SELECT gridimage_id, entries FROM results {IN_BATCH} ORDER BY gridimage_id"
-        rows = self._rows(query, kind, number)
-        body = encode_list([entries for _, entries in rows])
+        rows = self._run(query, kind, number)
+        body = b"[" + b",".join(entries for _, entries in rows) + b"]"
         return Batch(kind, number, key, body, tuple(photo for photo, _ in rows))
 
     def finish(self, batch: Batch, state: Literal["accepted", "refused"]) -> None:
         """Note what the server made of a list, and forget what was finished long ago."""
         with self._transaction():
-            self._connection.execute(
-                f"UPDATE results SET state = ?, changed = ? {IN_BATCH}",
-                (state, time.time(), batch.kind, batch.number),
-            )
-            self._connection.execute("DELETE FROM batches WHERE number = ?", (batch.number,))
-            self._connection.execute(
+            query = f"UPDATE results SET state = ?, changed = ? {IN_BATCH}"
+            self._run(query, state, time.time(), batch.kind, batch.number)
+            self._run("DELETE FROM batches WHERE number = ?", batch.number)
+            self._run(
                 "DELETE FROM results WHERE state <> 'waiting' AND changed < (SELECT changed "
                 "FROM results WHERE state <> 'waiting' ORDER BY changed DESC LIMIT 1 OFFSET ?)",
-                (KEPT,),
+                KEPT,
             )
 
     def split(self, batch: Batch) -> None:
         """Split a list in two, to find what the server refuses."""
         with self._transaction():
             for count in (len(batch.numbers) // 2, len(batch.numbers)):
-                self._connection.execute(
-                    "UPDATE results SET batch = ? WHERE kind = ? AND gridimage_id IN "
-                    f"(SELECT gridimage_id FROM results {IN_BATCH} ORDER BY gridimage_id LIMIT ?)",
-                    (self._new_number(), batch.kind, batch.kind, batch.number, count),
-                )
-            self._connection.execute("DELETE FROM batches WHERE number = ?", (batch.number,))
+                self._new_batch(IN_BATCH, batch.kind, batch.number, count)
+            self._run("DELETE FROM batches WHERE number = ?", batch.number)
 
     def waiting(self) -> int:
         query = "SELECT count(DISTINCT gridimage_id) FROM results WHERE state = 'waiting'"
-        return int(self._rows(query)[0][0])
+        return int(self._run(query)[0][0])
 
     def waiting_entries(self) -> list[bytes]:
         """Return all entries that are to be sent, each photo's as JSON without brackets."""
-        query = (
-            "SELECT entries FROM results WHERE state = 'waiting' ORDER BY gridimage_id, kind DESC"
-        )
-        return [entries for (entries,) in self._rows(query)]
+        order = "ORDER BY gridimage_id, kind DESC"
+        rows = self._run(f"SELECT entries FROM results WHERE state = 'waiting' {order}")
+        return [entries for (entries,) in rows]
 
     def last_request(self) -> float:
         """Return when the server was last asked, in seconds since 1970; 0 for never."""
@@ -188,43 +167,32 @@ class Outbox:
 
     def belong_to(self, url: str) -> None:
         """Tie the file to a server, so that no other gets its results."""
-        known = self._setting("url")
-        if known is None:
-            self._set("url", url)
-        elif known != url:
+        known = self._setting("url") or url
+        self._set("url", known)
+        if known != url:
             owner, other = shown_address(known), shown_address(url)
             same = " with other parameters" if owner == other else ""
-            raise StateError(
-                self.path,
-                f"it belongs to {owner}{same}: name another file for {other} with --state",
-            )
+            problem = f"it belongs to {owner}{same}: name another file for {other} with --state"
+            raise StateError(self.path, problem)
 
-    def _new_batch(self, kind: ListKind, most: int) -> int:
-        number = self._new_number()
-        self._connection.execute(
-            "UPDATE results SET batch = ? WHERE kind = ? AND gridimage_id IN (SELECT gridimage_id "
-            "FROM results WHERE state = 'waiting' AND kind = ? ORDER BY gridimage_id LIMIT ?)",
-            (number, kind, kind, most),
-        )
-        return number
-
-    def _new_number(self) -> int:
-        cursor = self._connection.execute(
-            "INSERT INTO batches (key) VALUES (?)", (str(uuid.uuid4()),)
-        )
-        return int(cursor.lastrowid or 0)
+    def _new_batch(self, which: str, *values: object) -> int:
+        """Put together a list of some results that wait; return its number."""
+        query = "INSERT INTO batches (key) VALUES (?) RETURNING number"
+        ((number,),) = self._run(query, str(uuid.uuid4()))
+        some = f"SELECT rowid FROM results {which} ORDER BY gridimage_id LIMIT ?"
+        self._run(f"UPDATE results SET batch = ? WHERE rowid IN ({some})", number, *values)
+        return int(number)
 
     def _setting(self, name: str) -> Any:
-        rows = self._rows("SELECT value FROM settings WHERE name = ?", name)
+        rows = self._run("SELECT value FROM settings WHERE name = ?", name)
         return rows[0][0] if rows else None
 
-    def _rows(self, query: str, *values: object) -> list[Any]:
+    def _run(self, query: str, *values: object) -> list[Any]:
         with reported(self.path, STATE):
             return self._connection.execute(query, values).fetchall()
 
     def _set(self, name: str, value: float | str) -> None:
-        with reported(self.path, STATE):
-            self._connection.execute("INSERT OR REPLACE INTO settings VALUES (?, ?)", (name, value))
+        self._run("INSERT OR REPLACE INTO settings VALUES (?, ?)", name, value)
 
     def _transaction(self) -> AbstractContextManager[None]:
         return transaction(self.path, STATE, self._connection)

@@ -9,7 +9,7 @@ import math
 from codecs import BOM_UTF8
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, TypeAlias
 
 import msgspec
 import numpy as np
@@ -20,14 +20,10 @@ from geograph_types.stored.batch import ID_LIMIT, VECTOR_BYTES, wrong_length
 from geograph_types.taxonomy import CLASSES
 from geograph_types.worker.faults import FetchError
 
-LABEL_THRESHOLD: Final = 0.2
-"""Labels above it are sent; the server decides which of them to show."""
+LABEL_THRESHOLD: Final = 0.2  # labels above it are sent; the server decides which to show
 
-NO_LABEL: Final = "None"
-FAILED: Final = "Failed"
-
+# What msgspec raises if bytes are not JSON, or not as described.
 NOT_JSON: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-"""What msgspec raises if bytes are not JSON, or not as described."""
 
 Text = Annotated[str, msgspec.Meta(max_length=4096)]
 
@@ -48,96 +44,57 @@ class ImageEmbedding(msgspec.Struct, frozen=True):
     embeddings: bytes  # 512 little-endian float32, which msgspec writes as base64
 
 
-class GivenRow(msgspec.Struct, frozen=True):
+class IdentifiedRow(msgspec.Struct, frozen=True):
     gridimage_id: int | Text  # the photo's number; some servers write it as text
-    distance: Text | int | float | None = None  # metres, "" for 0, "Unknown", or nothing
-    embeddings: bytes | None = None  # bytes of 512 little-endian float32
-    fullpath: Text | None = None  # what follows `prefix` in the image's address
 
     @property
     def number(self) -> int:
-        return int(self.gridimage_id)
-
-    @property
-    def distance_text(self) -> str | None:
-        """The distance as the published dataset writes it; `None` for unknown."""
-        if self.distance is None or isinstance(self.distance, str):
-            return self.distance
-        return str(self.distance) if isinstance(self.distance, int) else f"{self.distance:.3f}"
+        """The photo's number; 0 if it is none."""
+        value = self.gridimage_id
+        if isinstance(value, str):
+            value = int(value) if value.isascii() and value.isdigit() and len(value) < 20 else 0
+        return value if 0 < value < ID_LIMIT else 0
 
 
-class IdentifiedRow(msgspec.Struct):
-    """What is left of a row that cannot be read in full."""
+class GivenRow(IdentifiedRow, frozen=True):
+    distance: Text | float | None = None  # metres, "" for 0, "Unknown", or nothing
+    embeddings: bytes | None = None  # bytes of 512 little-endian float32
+    fullpath: Text | None = None  # what follows `prefix` in the image's address
 
-    gridimage_id: int | Text
+
+Row: TypeAlias = GivenRow | RowError
 
 
-class RawAnswer(msgspec.Struct):
-    """An answer whose rows have not been looked at."""
-
-    rows: list[msgspec.Raw] | msgspec.UnsetType | None = msgspec.UNSET
-    prefix: Any = None
-    sleep: Any = None
+class Answer(msgspec.Struct):
+    rows: list[msgspec.Raw] | msgspec.UnsetType | None = msgspec.UNSET  # each as JSON
+    prefix: Any = ""  # of the addresses of images; empty if there is none
+    sleep: Any = None  # seconds to wait between rounds; `None` if the server does not say
     error: Any = None
 
 
-class Answer(msgspec.Struct, frozen=True):
-    """An answer to the question for rows."""
-
-    rows: tuple[bytes, ...]  # each as JSON
-    prefix: str  # of the addresses of images; empty where there is none
-    sleep: float | None  # seconds to wait between rounds; `None` where the server does not say
-
-
 def read_answer(body: bytes) -> Answer:
-    """Read an answer; its rows are read one by one, with `read_row`."""
+    """Read an answer; its rows are read one by one, with `read_rows`."""
     try:
-        answer = msgspec.json.decode(body.removeprefix(BOM_UTF8), type=RawAnswer)
+        answer = msgspec.json.decode(body.removeprefix(BOM_UTF8), type=Answer)
     except NOT_JSON as error:
         raise AnswerError(f"its answer is not JSON with a list of rows ({error})") from None
-    sleep = _seconds(answer.sleep)
-    if answer.rows is msgspec.UNSET and sleep is None:
-        problem = _text(answer.error)[:80]
-        said = f", and says {problem!r}" if problem else ""
+    answer.sleep = _seconds(answer.sleep)
+    answer.prefix = answer.prefix if isinstance(answer.prefix, str) else ""
+    if answer.rows is msgspec.UNSET and answer.sleep is None:
+        said = f", and says {answer.error[:80]!r}" if isinstance(answer.error, str) else ""
         raise AnswerError(f"its answer has no rows{said}")
-    rows = () if not answer.rows else tuple(bytes(row) for row in answer.rows)
-    return Answer(rows, _text(answer.prefix), sleep)
+    return answer
 
 
-def read_row(data: bytes, place: int) -> GivenRow | RowError:
-    """Read a row; an error is returned, not raised, with the photo's number if that is known."""
-    try:
-        row = msgspec.json.decode(data, type=GivenRow)
-    except NOT_JSON as error:
-        fault = RowFault.WRONG_SCHEMA
-        if not isinstance(error, msgspec.ValidationError):
-            fault = RowFault.NOT_JSON
-        elif "base64" in str(error):
-            fault = RowFault.BAD_BASE64
-        return RowError(place, fault, str(error)[:200], _number_of(data))
-    if _number(row.gridimage_id) is None:
-        detail = "gridimage_id is not a whole number from 1 to 2^63 - 1"
-        return RowError(place, RowFault.WRONG_SCHEMA, detail)
-    vector = row.embeddings
-    if vector is None and not row.fullpath:
-        detail = "it has neither embeddings nor fullpath"
-        return RowError(place, RowFault.WRONG_SCHEMA, detail, row.number)
-    # Empty embeddings beside an image's address are none.
-    if vector is not None and len(vector) != VECTOR_BYTES and (vector or not row.fullpath):
-        return RowError(place, RowFault.WRONG_LENGTH, wrong_length(vector), row.number)
-    return row
+def read_rows(given: Sequence[msgspec.Raw]) -> tuple[dict[int, Row], list[RowError]]:
+    """Read rows, each as JSON, by the numbers of their photos, as each was given first.
 
-
-def read_rows(given: Sequence[bytes]) -> tuple[dict[int, GivenRow | RowError], list[RowError]]:
-    """Read rows, each as JSON.
-
-    Return them by the numbers of their photos, each as it was given first, and those of no known
-    photo, for which nothing can be sent back.
+    Those of no known photo are returned beside these: nothing can be sent back for them.
     """
-    by_number: dict[int, GivenRow | RowError] = {}
+    by_number: dict[int, Row] = {}
     nameless = []
     for place, data in enumerate(given, start=1):
-        row = read_row(data, place)
+        row = _read_row(data, place)
         number = row.gridimage_id if isinstance(row, RowError) else row.number
         if number is not None:
             by_number.setdefault(number, row)
@@ -146,11 +103,46 @@ def read_rows(given: Sequence[bytes]) -> tuple[dict[int, GivenRow | RowError], l
     return by_number, nameless
 
 
+def _read_row(data: msgspec.Raw, place: int) -> Row:
+    """Read a row; an error is returned, with the photo's number if that is known."""
+    number = None
+    try:
+        number = msgspec.json.decode(data, type=IdentifiedRow).number or None
+        row = msgspec.json.decode(data, type=GivenRow)
+    except NOT_JSON as error:
+        fault = RowFault.WRONG_SCHEMA
+        if not isinstance(error, msgspec.ValidationError):
+            fault = RowFault.NOT_JSON
+        elif "base64" in str(error):
+            fault = RowFault.BAD_BASE64
+        return RowError(place, fault, str(error)[:200], number)
+    vector, problem = row.embeddings, ""
+    if number is None:
+        problem = "gridimage_id is not a whole number from 1 to 2^63 - 1"
+    elif vector is None and not row.fullpath:
+        problem = "it has neither embeddings nor fullpath"
+    if problem:
+        return RowError(place, RowFault.WRONG_SCHEMA, problem, number)
+    # Empty embeddings beside an image's address are none.
+    if vector is not None and len(vector) != VECTOR_BYTES and (vector or not row.fullpath):
+        return RowError(place, RowFault.WRONG_LENGTH, wrong_length(vector), number)
+    return row
+
+
+def _seconds(value: object) -> float | None:
+    """Return a number that may be written as text; anything else counts as none."""
+    try:
+        seconds = msgspec.convert(value, float, strict=False)
+    except msgspec.ValidationError:
+        return None
+    return seconds if math.isfinite(seconds) and seconds >= 0 else None
+
+
 def labels_of(number: int, probabilities: NDArray[np.float32]) -> tuple[Label, ...]:
     """Return the labels of a photo: all classes over 0.2, or "None" with 0."""
     likely = np.flatnonzero(probabilities > LABEL_THRESHOLD).tolist()
     labels = (Label(number, CLASSES[index], float(probabilities[index])) for index in likely)
-    return tuple(labels) or (Label(number, NO_LABEL, 0),)
+    return tuple(labels) or (Label(number, "None", 0),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,44 +158,5 @@ class RowResult:
 
     @classmethod
     def failed(cls, number: int, error: RowError | PhotoError | FetchError) -> "RowResult":
-        labels = (Label(number, FAILED, -1),)
-        return cls(number, labels, None, error.fault.value, error.detail)
-
-
-def encode_entries(entries: Sequence[Label | ImageEmbedding]) -> bytes:
-    """Write entries of a list as JSON, without the list's brackets."""
-    return msgspec.json.encode(entries)[1:-1]
-
-
-def encode_list(parts: Sequence[bytes]) -> bytes:
-    """Join what `encode_entries` wrote into one list."""
-    return b"[" + b",".join(parts) + b"]"
-
-
-def _number(value: int | str) -> int | None:
-    if isinstance(value, str):
-        if not (value.isascii() and value.isdigit() and len(value) < 20):
-            return None
-        value = int(value)
-    return value if 0 < value < ID_LIMIT else None
-
-
-def _number_of(data: bytes) -> int | None:
-    try:
-        return _number(msgspec.json.decode(data, type=IdentifiedRow).gridimage_id)
-    except NOT_JSON:
-        return None
-
-
-def _text(value: object) -> str:
-    """Return a text; anything else counts as none."""
-    return value if isinstance(value, str) else ""
-
-
-def _seconds(value: object) -> float | None:
-    """Return a number that may be written as text; anything else counts as none."""
-    try:
-        seconds = msgspec.convert(value, float, strict=False)
-    except msgspec.ValidationError:
-        return None
-    return seconds if math.isfinite(seconds) and seconds >= 0 else None
+        label = Label(number, "Failed", -1)
+        return cls(number, (label,), None, error.fault.value, error.detail)

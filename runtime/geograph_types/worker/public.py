@@ -16,8 +16,7 @@ SPECIAL_V4: Final = """
 192.0.2.0/24 192.31.196.0/24 192.52.193.0/24 192.88.99.0/24 192.168.0.0/16 192.175.48.0/24
 198.18.0.0/15 198.51.100.0/24 203.0.113.0/24 224.0.0.0/4 240.0.0.0/4
 """
-AZURE_V4: Final = "168.63.129.16/32"
-"""Azure's own services, within its virtual networks."""
+AZURE_V4: Final = "168.63.129.16/32"  # Azure's own services, within its virtual networks
 
 # Source: IANA IPv6 Address Space: its one block of unicast addresses, and what of that is in the
 # IANA IPv6 Special-Purpose Address Registry.
@@ -53,5 +52,6 @@ async def public_addresses(host: str, port: int, numeric: bool = False) -> list[
     found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=flags)
     addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
     if not addresses or not all(map(is_public, addresses)):
-        raise PrivateAddressError
+        problem = f"host {host} is on this machine or its network, not on the internet"
+        raise PrivateAddressError(problem)
     return addresses

@@ -28,7 +28,6 @@ class Tally:
 
     @property
     def failed(self) -> bool:
-        """Whether some inputs failed."""
         return bool(self.faults or self.refused or self.left)
 
     def count(self, result: RowResult) -> None:
@@ -40,19 +39,17 @@ class Tally:
             self.certain += result.certain
 
     def line(self) -> str:
+        reasons = ", ".join(f"{count} {fault}" for fault, count in self.faults.most_common())
+        again = f" ({self.sent_again} sent again)" if self.sent_again else ""
+        counts = (
+            (self.certain, "tags certain"),
+            (self.faults.total(), f"failed ({reasons})"),
+            (self.repeated, f"given again{again}"),
+            (self.left, "images left for later"),
+        )
         parts = [f"{self.rounds} rounds, {self.rows} rows: {self.labelled} labelled"]
-        if self.certain:
-            parts.append(f"{self.certain} tags certain")
-        if self.faults:
-            reasons = ", ".join(f"{count} {fault}" for fault, count in self.faults.most_common())
-            parts.append(f"{self.faults.total()} failed ({reasons})")
-        if self.repeated:
-            again = f" ({self.sent_again} sent again)" if self.sent_again else ""
-            parts.append(f"{self.repeated} given again{again}")
-        if self.left:
-            parts.append(f"{self.left} images left for later")
+        parts += [f"{count} {what}" for count, what in counts if count]
         parts.append(f"{self.accepted} accepted")
-        if self.refused:
-            parts.append(f"{self.refused} refused")
+        parts += [f"{self.refused} refused"] if self.refused else []
         bad = f", {self.failures} of them without a good answer" if self.failures else ""
         return ", ".join(parts) + f"; {self.requests} requests{bad}"

@@ -1,16 +1,16 @@
 """HTTP in bounded steps: the only module that imports httpx.
 
 Nothing is followed or kept that was not asked for: a redirect is an answer like any other, and a
-body ends at a limit of bytes, before and after unpacking. One deadline covers the whole request.
+body ends at a limit of bytes, unpacked. One deadline covers the whole request.
 """
 
 import asyncio
-import gzip
-import zlib
+import math
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from io import BytesIO
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Final
 from urllib.request import getproxies, proxy_bypass
 
@@ -23,23 +23,20 @@ except ModuleNotFoundError:
     raise MissingExtraError("httpx", "worker") from None
 
 CONNECT_SECONDS: Final = 10.0
-READ_SECONDS: Final = 30.0
-"""That may pass without a byte."""
+READ_SECONDS: Final = 30.0  # that may pass without a byte
+BUSY: Final = frozenset({408, 425, 429, 503})
+OPEN_CLIENTS: Final = 4
 
-BUSY: Final = frozenset({408, 425, 429})
-BLOCK_BYTES: Final = 1 << 16
+# A body that nobody wants is read so far, that its connection can be used again.
 DRAINED_BYTES: Final = 1 << 16
 DRAIN_SECONDS: Final = 1.0
-"""A body that nobody wants is read so far, that its connection can be used again."""
-
-OPEN_CLIENTS: Final = 4
 
 
 class RequestError(Exception):
     """No answer, or none that can be read; the text says why."""
 
 
-class BodyTooLargeError(Exception):
+class BodyTooLargeError(RequestError):
     """An answer with more bytes than are taken."""
 
 
@@ -47,7 +44,7 @@ class BodyTooLargeError(Exception):
 class Reply:
     status: int
     location: str  # where a redirect leads; empty elsewhere
-    retry_after: str  # the header of that name; empty if there is none
+    retry_after: float  # seconds; 0 if it does not say
     body: bytes  # of a GET that succeeded; empty elsewhere
 
     @property
@@ -55,13 +52,13 @@ class Reply:
         return 200 <= self.status < 300
 
     @property
-    def redirects(self) -> bool:
-        return 300 <= self.status < 400
+    def is_busy(self) -> bool:
+        """Whether the status is about the moment and all requests, not about what was asked for."""
+        return self.status in BUSY
 
     @property
-    def is_busy(self) -> bool:
-        """Whether the status is about the moment, not about what was asked for."""
-        return self.status in BUSY
+    def is_transient(self) -> bool:
+        return self.status >= 500 or self.is_busy
 
 
 class Transport:
@@ -97,20 +94,14 @@ class Transport:
     ) -> Reply:
         """Ask once, and take at most `limit` bytes of the body and `seconds` in all."""
         try:
-            request = httpx.Request(method, url, content=body, headers=self._headers)
-            request.headers.update(headers or {})
+            headers = {**self._headers, **(headers or {})}
+            request = httpx.Request(method, url, content=body, headers=headers)
             return self._runner.run(self._within(seconds, request, limit))
         except TimeoutError:
             raise RequestError(f"no complete answer within {seconds:g} seconds") from None
         except httpx.TimeoutException as error:
             raise RequestError(f"no answer in time ({type(error).__name__})") from None
-        except (
-            httpx.HTTPError,
-            httpx.InvalidURL,
-            httpx.StreamError,
-            OSError,
-            UnicodeError,
-        ) as error:
+        except (httpx.HTTPError, httpx.InvalidURL, OSError, UnicodeError) as error:
             detail = " ".join(str(error).split())[:200] or type(error).__name__
             raise RequestError(detail) from None
 
@@ -118,22 +109,22 @@ class Transport:
         async with asyncio.timeout(seconds):
             url, proxy = request.url, proxy_for(request.url)
             if url.raw_host == self._server:
-                return await self._exchange(await self._client(proxy, proxy), request, limit)
+                return await self._exchange(proxy, proxy, request, limit)
             host, port = url.raw_host.decode(), url.port or {"http": 80}.get(url.scheme, 443)
             if proxy:
                 with suppress(OSError):
                     await public_addresses(host, port, numeric=True)
-                return await self._exchange(await self._client(proxy, proxy), request, limit)
-            addresses = await public_addresses(host, port)
+                return await self._exchange(proxy, proxy, request, limit)
+            *others, last = await public_addresses(host, port)
             # Connections of its own: over TLS they are good for this name only.
-            client = await self._client(f"{url.scheme}://{host}:{port}", "")
+            route = f"{url.scheme}://{host}:{port}"
             request.extensions["sni_hostname"] = host
-            for address in addresses[:-1]:
+            for address in others:
                 request.url = url.copy_with(host=address)
                 with suppress(httpx.ConnectError, httpx.ConnectTimeout):
-                    return await self._exchange(client, request, limit)
-            request.url = url.copy_with(host=addresses[-1])
-            return await self._exchange(client, request, limit)
+                    return await self._exchange(route, "", request, limit)
+            request.url = url.copy_with(host=last)
+            return await self._exchange(route, "", request, limit)
 
     async def _client(self, route: str, proxy: str) -> httpx.AsyncClient:
         """Return the client of a route, which keeps its connections apart from others'."""
@@ -152,17 +143,16 @@ class Transport:
                 raise InputError(f"the proxy of the environment cannot be used ({error})") from None
         return self._clients[route]
 
-    async def _exchange(
-        self, client: httpx.AsyncClient, request: httpx.Request, limit: int
-    ) -> Reply:
+    async def _exchange(self, route: str, proxy: str, request: httpx.Request, limit: int) -> Reply:
+        client = await self._client(route, proxy)
         response = await client.send(request, stream=True)
         try:
             wanted = response.is_success and request.method == "GET"
             body = await _read(response, limit) if wanted else await _drain(response)
         finally:
             await response.aclose()
-        headers = response.headers
-        location, retry_after = headers.get("Location", ""), headers.get("Retry-After", "")
+        location = response.headers.get("Location", "") if response.is_redirect else ""
+        retry_after = seconds_of(response.headers.get("Retry-After", ""))
         return Reply(response.status_code, location, retry_after, body)
 
 
@@ -175,38 +165,34 @@ def proxy_for(url: httpx.URL) -> str:
     return proxy if "://" in proxy else f"http://{proxy}"
 
 
-async def _read(response: httpx.Response, limit: int) -> bytes:
-    """Read a body and unpack gzip, neither beyond the limit.
-
-    httpx would unpack too, but drops what follows a first member of gzip.
-    """
-    raw = bytearray()
-    async for block in response.aiter_raw(BLOCK_BYTES):
-        raw += block
-        if len(raw) > limit:
-            raise BodyTooLargeError
-    encoding = response.headers.get("Content-Encoding", "identity").strip().lower()
-    if encoding in ("identity", ""):
-        return bytes(raw)
-    if encoding not in ("gzip", "x-gzip"):
-        raise RequestError(f"its body is packed as {encoding[:20]!r}, which was not asked for")
+def seconds_of(retry_after: str) -> float:
+    """Read the header Retry-After (RFC 9110, 10.2.3), seconds or a date; 0 if it is neither."""
+    text = retry_after.strip()
+    if text.isascii() and text.isdigit():
+        return float(text[:9])
     try:
-        body = gzip.GzipFile(fileobj=BytesIO(raw)).read(limit + 1)
-    except EOFError:
-        raise RequestError("its gzip stream breaks off") from None
-    except (gzip.BadGzipFile, zlib.error) as error:
-        raise RequestError(f"its gzip stream is damaged ({error})") from None
-    if len(body) > limit:
-        raise BodyTooLargeError
-    return body
+        date = parsedate_to_datetime(text)
+    except (ValueError, TypeError, OverflowError):
+        return 0.0
+    if date.tzinfo is None:
+        date = date.replace(tzinfo=UTC)
+    return float(math.ceil(max(0.0, (date - datetime.now(UTC)).total_seconds())))
+
+
+async def _read(response: httpx.Response, limit: int) -> bytes:
+    """Read a body; httpx unpacks it in blocks of what came, which have 64 KiB packed."""
+    body = bytearray()
+    async for block in response.aiter_bytes():
+        body += block
+        if len(body) > limit:
+            raise BodyTooLargeError(f"it has over {limit >> 20} MB")
+    return bytes(body)
 
 
 async def _drain(response: httpx.Response) -> bytes:
     with suppress(TimeoutError, httpx.HTTPError):
         async with asyncio.timeout(DRAIN_SECONDS):
-            left = DRAINED_BYTES
-            async for block in response.aiter_raw(BLOCK_BYTES):
-                left -= len(block)
-                if left < 0:
+            async for _ in response.aiter_raw():
+                if response.num_bytes_downloaded > DRAINED_BYTES:
                     break
     return b""

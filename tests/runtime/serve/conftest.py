@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +10,40 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from geograph_types.cli.main import main
+
+TOKEN = "a-token-of-some-length"
+
 
 @pytest.fixture(scope="module")
-def service(start_service: Callable[..., Any], tiny_bundle: Path) -> Any:
+def start(start_service: Callable[..., Any], tiny_bundle: Path) -> Callable[..., Any]:
+    """Start a service with options."""
+    return partial(start_service, tiny_bundle)
+
+
+@pytest.fixture(scope="module")
+def service(start: Callable[..., Any]) -> Any:
     """A service with its defaults."""
-    return start_service(tiny_bundle)
+    return start()
+
+
+@pytest.fixture(scope="module")
+def guarded(start: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """A service that requires `TOKEN`."""
+    file = tmp_path_factory.mktemp("token") / "token"
+    file.write_text(f"{TOKEN}\n")
+    return start("--token-file", str(file))
+
+
+@pytest.fixture
+def refusal(tiny_bundle: Path, capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
+    """Start a service that cannot be, and return what it says."""
+
+    def refused(*options: str, bundle: Path = tiny_bundle) -> str:
+        assert main(["serve", "--bundle", str(bundle), *options]) == 2
+        return capsys.readouterr().err
+
+    return refused
 
 
 @pytest.fixture(scope="session")

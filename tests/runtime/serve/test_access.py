@@ -6,22 +6,9 @@ from typing import Any
 
 import pytest
 import requests
-
-from geograph_types.cli.main import main
-from geograph_types.system.hosts import is_loopback
+from raw_connections import tag
 
 TOKEN = "a-token-of-some-length"
-
-
-@pytest.fixture(scope="module")
-def guarded(start_service: Callable[..., Any], tiny_bundle: Path) -> Any:
-    return start_service(tiny_bundle, "--token", TOKEN)
-
-
-@pytest.fixture(scope="module")
-def proxied(start_service: Callable[..., Any], tiny_bundle: Path) -> Any:
-    names = ["--allow-host", "Photos.example", "--allow-host", "[2001:db8::1]"]
-    return start_service(tiny_bundle, *names)
 
 
 @pytest.mark.parametrize(
@@ -37,23 +24,21 @@ def proxied(start_service: Callable[..., Any], tiny_bundle: Path) -> Any:
 )
 def test_work_needs_the_token(guarded: Any, photo: Path, header: str | None, status: int) -> None:
     headers = {"Authorization": header} if header else {}
-    files = {"photo": photo.read_bytes()}
-    response = requests.post(f"{guarded.url}/tag", files=files, headers=headers)
+    response = tag(guarded, photo.read_bytes(), headers)
     assert response.status_code == status
     if status == 401:
         assert response.headers["WWW-Authenticate"] == "Bearer"
         assert response.json()["reason"] == "no_token"
-    assert requests.get(f"{guarded.url}/metrics", headers=headers).status_code == status
-    for path in ("/", "/health", "/ready", "/docs", "/openapi.json"):
-        assert requests.get(guarded.url + path, headers=headers).status_code == 200
+    paths = dict.fromkeys(("/", "/health", "/ready", "/docs", "/openapi.json"), 200)
+    for path, expected in {**paths, "/metrics": status}.items():
+        assert requests.get(guarded.url + path, headers=headers).status_code == expected
 
 
 def test_the_description_says_what_needs_the_token(guarded: Any) -> None:
     paths = requests.get(f"{guarded.url}/openapi.json").json()["paths"]
     guards = {path: operation[min(operation)].get("security") for path, operation in paths.items()}
-    needed = {path for path, guard in guards.items() if guard}
+    needed = {path for path, guard in guards.items() if guard == [{"token": []}, {}]}
     assert needed == {"/image", "/tag", "/score", "/metrics"}
-    assert all(guards[path] == [{"token": []}, {}] for path in needed)
 
 
 def test_a_connection_ends_with_a_request_that_was_refused_unread(
@@ -71,60 +56,63 @@ def test_a_connection_ends_with_a_request_that_was_refused_unread(
 @pytest.mark.parametrize(
     ("options", "advice"),
     [
-        (["--host", "0.0.0.0"], "--token"),
+        (["--host", "0.0.0.0"], "--token-file"),
         (["--host", "192.0.2.1"], "--no-auth"),
-        (["--host", "::"], "GEOGRAPH_TYPES_TOKEN"),
-        (["--token", "short"], "16 characters"),
-        (["--token", ""], "16 characters"),
-        (["--token", "x" * 20, "--no-auth"], "leave out"),
-        (["--token", "\u00fc" * 20], "ASCII"),
-        (["--token", " " + "x" * 20], "without spaces"),
+        (["--host", "::"], "can be reached from other machines"),
+        (["--host", "example.org"], "can be reached from other machines"),
+        (["--host", "127.0.0.1.example.org"], "can be reached from other machines"),
+        (["--host", "203.0.113.9", "--no-auth"], "203.0.113.9 --port 8000 is unavailable"),
         (["--allow-host", "example.org:8443"], "'example.org:8443' is not a host name"),
         (["--allow-host", "https://example.org"], "without scheme, port and path"),
         (["--allow-host", ""], "as example.org"),
+        (["--token-file", "no-such-file"], "does not exist"),
+        (["--queue-seconds", "31"], "31.0 is not in the range"),
+        *(
+            ([option, value], option)
+            for value in ("nan", "inf")
+            for option in (
+                "--body-limit",
+                "--idle-unload",
+                "--memory-limit",
+                "--queue-seconds",
+                "--receive-timeout",
+            )
+        ),
     ],
 )
 def test_settings_that_cannot_be_meant_are_refused(
-    tiny_bundle: Path, capsys: pytest.CaptureFixture[str], options: list[str], advice: str
+    refusal: Callable[..., str], options: list[str], advice: str
 ) -> None:
-    assert main(["serve", "--bundle", str(tiny_bundle), *options]) == 2
-    assert advice in capsys.readouterr().err
+    assert advice in refusal(*options)
 
 
-@pytest.mark.parametrize("value", ["nan", "inf"])
 @pytest.mark.parametrize(
-    "option",
-    ["--body-limit", "--memory-limit", "--receive-timeout", "--idle-unload"],
+    ("content", "options", "advice"),
+    [
+        (b"short\n", [], "16 characters"),
+        (b"", [], "16 characters"),
+        (b"x" * 20, ["--no-auth"], "leave out"),
+        (b"\xc3\xbc" * 20, [], "ASCII"),
+        (b"x" * 20 + b"\n" + b"y" * 20, [], "one line"),
+    ],
 )
-def test_limits_are_finite(
-    tiny_bundle: Path, capsys: pytest.CaptureFixture[str], option: str, value: str
+def test_a_token_that_cannot_be_used_is_refused(
+    refusal: Callable[..., str], tmp_path: Path, content: bytes, options: list[str], advice: str
 ) -> None:
-    assert main(["serve", "--bundle", str(tiny_bundle), option, value]) == 2
-    assert option in capsys.readouterr().err
+    file = tmp_path / "token"
+    file.write_bytes(content)
+    said = refusal("--token-file", str(file), *options)
+    assert advice in said
+    assert "xxxx" not in said
 
 
-@pytest.mark.parametrize("bundle", ["head_bundle", "nowhere"])
-def test_a_bundle_that_cannot_be_served_ends_the_command(
-    request: pytest.FixtureRequest,
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
-    bundle: str,
+def test_what_cannot_be_served_ends_the_command(
+    service: Any, refusal: Callable[..., str], head_bundle: Path, tmp_path: Path
 ) -> None:
-    folder = tmp_path if bundle == "nowhere" else request.getfixturevalue(bundle)
-    assert main(["serve", "--bundle", str(folder), "--port", "0"]) == 2
-    assert "error: bundle " in capsys.readouterr().err
-
-
-def test_an_unavailable_address_is_named(
-    service: Any, tiny_bundle: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    port = str(service.port)
-    for options, problem in (
-        (["--port", port], f"--port {port} is unavailable (Address already in use)"),
-        (["--host", "203.0.113.9", "--no-auth"], "--host 203.0.113.9 --port 8000 is unavailable"),
-    ):
-        assert main(["serve", "--bundle", str(tiny_bundle), *options]) == 2
-        assert problem in capsys.readouterr().err
+    for bundle in (head_bundle, tmp_path):
+        assert "error: bundle " in refusal("--port", "0", bundle=bundle)
+    problem = f"--port {service.port} is unavailable (Address already in use)"
+    assert problem in refusal("--port", str(service.port))
 
 
 @pytest.mark.parametrize(
@@ -137,53 +125,23 @@ def test_an_unavailable_address_is_named(
         ({"Origin": "https://evil.example"}, "foreign_origin"),
         ({"Origin": "null"}, "foreign_origin"),
         ({"Sec-Fetch-Site": "cross-site"}, "foreign_origin"),
+        ({"Origin": "OWN", "Sec-Fetch-Site": "same-origin"}, None),
     ],
 )
 def test_pages_of_other_sites_are_not_answered(
-    service: Any, photo: Path, headers: dict[str, str], reason: str
+    service: Any, photo: Path, headers: dict[str, str], reason: str | None
 ) -> None:
-    files = {"photo": photo.read_bytes()}
-    response = requests.post(f"{service.url}/tag", files=files, headers=headers)
-    assert response.json()["reason"] == reason
+    own = {name: value.replace("OWN", service.url) for name, value in headers.items()}
+    response = tag(service, photo.read_bytes(), own)
+    assert response.json().get("reason") == reason
     assert "Access-Control-Allow-Origin" not in response.headers
 
 
-@pytest.mark.parametrize(
-    ("host", "status"),
-    [
-        ("photos.example", 200),
-        ("PHOTOS.example:8443", 200),
-        ("[2001:db8::1]:80", 200),
-        ("127.0.0.1", 200),
-        ("other.example", 421),
-    ],
-)
-def test_names_that_are_allowed_are_answered_at_any_port(
-    proxied: Any, host: str, status: int
-) -> None:
-    response = requests.get(f"{proxied.url}/health", headers={"Host": host})
-    assert response.status_code == status
-
-
-def test_the_page_of_the_service_is_answered(service: Any, photo: Path) -> None:
-    headers = {"Origin": service.url, "Sec-Fetch-Site": "same-origin"}
-    files = {"photo": photo.read_bytes()}
-    assert requests.post(f"{service.url}/tag", files=files, headers=headers).status_code == 200
-
-
-@pytest.mark.parametrize(
-    ("host", "local"),
-    [
-        ("127.0.0.1", True),
-        ("127.9.9.9", True),
-        ("::1", True),
-        ("[::1]", True),
-        ("LocalHost", True),
-        ("0.0.0.0", False),
-        ("::", False),
-        ("10.0.0.1", False),
-        ("example.org", False),
-    ],
-)
-def test_addresses_of_this_machine(host: str, local: bool) -> None:
-    assert is_loopback(host) is local
+def test_names_that_are_allowed_are_answered_at_any_port(start: Callable[..., Any]) -> None:
+    names = ["--allow-host", "Photos.example", "--allow-host", "[2001:db8::1]"]
+    proxied = start(*names)
+    known = ["photos.example", "PHOTOS.example:8443", "[2001:db8::1]:80", "127.0.0.1", "127.9.9.9"]
+    for host in [*known, "[::1]:8000", "LocalHost", "other.example", "0.0.0.0", "10.0.0.1"]:
+        response = requests.get(f"{proxied.url}/health", headers={"Host": host})
+        foreign = host in ("other.example", "0.0.0.0", "10.0.0.1")
+        assert response.status_code == (421 if foreign else 200), host

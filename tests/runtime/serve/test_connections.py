@@ -2,31 +2,28 @@
 
 import io
 import json
-import re
 import socket
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import requests
 from PIL import Image
-from raw_connections import connect, everything
+from raw_connections import FORM, HEALTH, connect, everything, figure, form, post, tag
 
 from geograph_types.serve.settings import Limits
 
-HEALTH = b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n"
-FORM = b'--b\r\nContent-Disposition: form-data; name="photo"\r\n\r\n'
+CONNECTIONS = Limits().connections
 
 
 @pytest.fixture(scope="module")
-def patient(start_service: Callable[..., Any], tiny_bundle: Path) -> Any:
+def patient(start: Callable[..., Any]) -> Any:
     """A service that keeps idle connections, and gives requests and answers little time."""
-    return start_service(tiny_bundle, "--idle-timeout", "60", "--receive-timeout", "1")
+    return start("--idle-timeout", "60", "--receive-timeout", "1")
 
 
 def is_healthy(opened: socket.socket) -> bool:
@@ -38,32 +35,21 @@ def is_healthy(opened: socket.socket) -> bool:
     return answer.startswith(b"HTTP/1.1 200")
 
 
-def figure(service: Any, name: str) -> float:
-    """One of the service's figures; 0 where it has not been counted yet."""
-    text = requests.get(f"{service.url}/metrics").text
-    found = re.search(rf"^geograph_types_{re.escape(name)} (\S+)$", text, re.MULTILINE)
-    return float(found[1]) if found else 0.0
-
-
 def test_idle_connections_make_room_for_others(patient: Any) -> None:
-    count = Limits().connections + 50
     with ExitStack() as stack:
         kept = []
-        for _ in range(count):
+        for _ in range(CONNECTIONS + 50):
             kept.append(stack.enter_context(connect(patient, b"")))
             assert is_healthy(kept[-1])
         # The longest idle were closed, and the last ones can be used again.
         assert [opened.recv(1000) for opened in kept[:50]] == [b""] * 50
-        for opened in kept[-50:]:
-            assert is_healthy(opened)
+        assert all(map(is_healthy, kept[-50:]))
 
 
-def test_requests_that_never_come_make_room_for_others(
-    start_service: Callable[..., Any], tiny_bundle: Path
-) -> None:
-    service = start_service(tiny_bundle, "--receive-timeout", "60")
+def test_requests_that_never_come_make_room_for_others(start: Callable[..., Any]) -> None:
+    service = start("--receive-timeout", "60")
     with ExitStack() as stack:
-        for _ in range(Limits().connections + 50):
+        for _ in range(CONNECTIONS + 50):
             stack.enter_context(connect(service, HEALTH[:20]))
         assert requests.get(f"{service.url}/health", timeout=5).status_code == 200
 
@@ -81,8 +67,7 @@ def test_what_is_refused_before_it_is_a_request_has_a_reason_and_is_counted(
 ) -> None:
     name = f'refusals_total{{reason="{reason}"}}'
     before = figure(patient, name)
-    with connect(patient, sent) as opened:
-        head, _, body = everything(opened).partition(b"\r\n\r\n")
+    head, _, body = everything(connect(patient, sent)).partition(b"\r\n\r\n")
     lines = head.decode().split("\r\n")
     assert lines[0].startswith(f"HTTP/1.1 {status} ")
     assert {"content-type: application/problem+json", "connection: close"} <= set(lines)
@@ -92,18 +77,13 @@ def test_what_is_refused_before_it_is_a_request_has_a_reason_and_is_counted(
     assert figure(patient, name) == before + 1
 
 
-def test_no_photo_is_decoded_or_embedded_for_those_who_have_left(
-    start_service: Callable[..., Any], tiny_bundle: Path
-) -> None:
-    service = start_service(tiny_bundle)
+def test_no_photo_is_decoded_or_embedded_for_those_who_have_left(start: Callable[..., Any]) -> None:
+    service = start()
     file = io.BytesIO()
     Image.new("RGB", (4_000, 3_000), (90, 120, 80)).save(file, "PNG")
-    body = FORM + file.getvalue() + b"\r\n--b--\r\n"
-    head = b"POST /tag HTTP/1.1\r\nHost: localhost\r\n"
-    head += b"Content-Type: multipart/form-data; boundary=b\r\n"
-    head += f"Content-Length: {len(body)}\r\n\r\n".encode()
+    request = post("/tag", form(photo=file.getvalue()), FORM)
     with ExitStack() as stack:
-        opened = [stack.enter_context(connect(service, head + body)) for _ in range(8)]
+        opened = [stack.enter_context(connect(service, request)) for _ in range(8)]
         while not figure(service, "waiting_requests"):
             pass
         assert all(one.fileno() >= 0 for one in opened)
@@ -112,28 +92,22 @@ def test_no_photo_is_decoded_or_embedded_for_those_who_have_left(
         assert time.monotonic() < limit
     assert figure(service, 'stage_seconds_count{stage="embed"}') <= 2
     assert figure(service, "waiting_seconds") == 0
-    photo = {"photo": file.getvalue()}
-    assert requests.post(f"{service.url}/tag", files=photo).status_code == 200
+    assert tag(service, file.getvalue()).status_code == 200
 
 
-def test_answers_may_be_taken_slowly_but_not_left(patient: Any) -> None:
-    rows = 9_000
-    embeddings = np.random.default_rng(1).normal(size=(rows, 512)).astype("<f4").tobytes()
-    body = b'--b\r\nContent-Disposition: form-data; name="distances"\r\n\r\n'
-    body += json.dumps([None] * rows).encode()
-    body += b'\r\n--b\r\nContent-Disposition: form-data; name="embeddings"; filename="e"\r\n\r\n'
-    body += embeddings + b"\r\n--b--\r\n"
-    head = b"POST /score HTTP/1.1\r\nHost: localhost\r\n"
-    head += b"Content-Type: multipart/form-data; boundary=b\r\n"
-    head += f"Content-Length: {len(body)}\r\n\r\n".encode()
+@pytest.mark.parametrize("is_read", [True, False])
+def test_answers_may_be_taken_slowly_but_not_left(patient: Any, is_read: bool) -> None:
+    embeddings = np.random.default_rng(1).normal(size=(9_000, 512)).astype("<f4").tobytes()
+    distances = json.dumps([None] * 9_000).encode()
+    request = post("/score", form(distances=distances, embeddings=embeddings), FORM)
     name = 'requests_total{path="/score",status="200"}'
 
     def ask(opened: socket.socket) -> int:
         """Ask for more than the system holds of what nobody reads; give the number of answers."""
         first = figure(patient, name)
         for count in range(1, 7):
-            opened.sendall(head + body)
-            limit = time.monotonic() + 2
+            opened.sendall(request)
+            limit = time.monotonic() + (30 if is_read else 2)
             while figure(patient, name) < first + count:
                 if time.monotonic() > limit:
                     return count - 1
@@ -147,48 +121,40 @@ def test_answers_may_be_taken_slowly_but_not_left(patient: Any) -> None:
                 time.sleep(pause)
         return taken
 
-    for is_read in (True, False):
-        with socket.socket() as opened, ThreadPoolExecutor(1) as threads:
-            opened.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 16)
-            opened.settimeout(6)
-            opened.connect(("127.0.0.1", patient.port))
-            if is_read:
-                reading = threads.submit(read, opened, 0.05)
-                assert ask(opened) == 6
-                assert reading.result().count(b'"stand_in"') == 6
-            else:
-                with suppress(ConnectionError):
-                    ask(opened)
-                time.sleep(3)
-                assert read(opened, 0).count(b'"stand_in"') < 6
+    with socket.socket() as opened, ThreadPoolExecutor(1) as threads:
+        opened.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 16)
+        opened.settimeout(6)
+        opened.connect(("127.0.0.1", patient.port))
+        if is_read:
+            reading = threads.submit(read, opened, 0.05)
+            assert ask(opened) == 6
+            assert reading.result().count(b'"stand_in"') == 6
+        else:
+            with suppress(ConnectionError):
+                ask(opened)
+            time.sleep(3)
+            assert read(opened, 0).count(b'"stand_in"') < 6
 
 
 def test_requests_that_do_not_wait_for_answers_are_answered_in_turn(patient: Any) -> None:
     last = HEALTH.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")
-    with connect(patient, HEALTH * 2 + last) as opened:
-        assert everything(opened).count(b"HTTP/1.1 200") == 3
-
-
-def test_nonsense_behind_a_request_does_not_take_its_answer(patient: Any) -> None:
-    with connect(patient, HEALTH + b"\x00\x01") as opened:
-        assert everything(opened).startswith(b"HTTP/1.1 200")
+    assert everything(connect(patient, HEALTH * 2 + last)).count(b"HTTP/1.1 200") == 3
+    nonsense = everything(connect(patient, HEALTH + b"\x00\x01"))
+    assert nonsense.startswith(b"HTTP/1.1 200")
 
 
 @pytest.mark.parametrize("line", [b"GET http:// HTTP/1.1", b"CONNECT x:80 HTTP/1.1"])
 def test_a_bad_address_on_a_kept_connection_is_refused(patient: Any, line: bytes) -> None:
-    with connect(patient, b"") as opened:
-        assert is_healthy(opened)
-        opened.sendall(line + b"\r\nHost: localhost\r\nConnection: close\r\n\r\n")
-        assert b'"reason":"bad_request"' in everything(opened)
+    opened = connect(patient, b"")
+    assert is_healthy(opened)
+    opened.sendall(line + b"\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+    assert b'"reason":"bad_request"' in everything(opened)
 
 
-def test_blank_lines_do_not_keep_a_connection(
-    start_service: Callable[..., Any], tiny_bundle: Path
-) -> None:
-    service = start_service(tiny_bundle, "--idle-timeout", "1")
-    with connect(service, b"") as opened:
-        assert is_healthy(opened)
-        start = time.monotonic()
-        opened.sendall(b"\r\n")
-        assert everything(opened) == b""
-        assert time.monotonic() - start < 10
+def test_blank_lines_do_not_keep_a_connection(start: Callable[..., Any]) -> None:
+    opened = connect(start("--idle-timeout", "1"), b"")
+    assert is_healthy(opened)
+    start = time.monotonic()
+    opened.sendall(b"\r\n")
+    assert everything(opened) == b""
+    assert time.monotonic() - start < 10

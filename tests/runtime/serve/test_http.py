@@ -4,16 +4,15 @@ import base64
 import http.client
 import json
 import os
-import re
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
-from raw_connections import connect, everything
+from raw_connections import FORM, HEALTH, connect, everything, figure, post, tag
 
 SMUGGLED = b"GET /health HTTP/1.1\r\nHost: localhost\r\nX-Smuggled: yes\r\n\r\n"
 BODY = SMUGGLED * 3
@@ -35,34 +34,18 @@ FRAMES = {
 }
 
 
-class Kept:
-    """One connection on which requests follow each other."""
-
-    def __init__(self, service: Any) -> None:
-        self.socket = connect(service, b"")
-        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-
-    def ask(self, *packets: bytes) -> tuple[int, dict[str, Any]]:
-        for packet in packets:
-            self.socket.sendall(packet)
-            time.sleep(0.001 * (len(packets) - 1))
-        response = http.client.HTTPResponse(self.socket)
-        response.begin()
-        return response.status, json.loads(response.read())
-
-
-@pytest.fixture
-def kept(service: Any) -> Iterator[Kept]:
-    connection = Kept(service)
-    yield connection
-    connection.socket.close()
+def ask(kept: socket.socket, *packets: bytes) -> tuple[int, dict[str, Any]]:
+    for packet in packets:
+        kept.sendall(packet)
+        time.sleep(0.001 * (len(packets) - 1))
+    response = http.client.HTTPResponse(kept)
+    response.begin()
+    return response.status, json.loads(response.read())
 
 
 @pytest.mark.parametrize("frame", FRAMES)
 @pytest.mark.parametrize("upgrade", UPGRADES, ids=["h2c", "websocket", "tls", "any"])
-def test_no_byte_of_a_body_is_taken_for_a_request(
-    service: Any, kept: Kept, upgrade: bytes, frame: str
-) -> None:
+def test_no_byte_of_a_body_is_taken_for_a_request(service: Any, upgrade: bytes, frame: str) -> None:
     """Each answer is that to the whole body, wherever the packets were divided.
 
     `make acceptance` divides the head at each byte, and `make test` at every seventh.
@@ -70,30 +53,28 @@ def test_no_byte_of_a_body_is_taken_for_a_request(
     framing, body = FRAMES[frame]
     lines = b"POST /image HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
     head = lines + upgrade + b"\r\n" + framing + b"\r\n\r\n"
-    health = answers(service, "/health")
+    name = 'requests_total{path="/health",status="200"}'
+    health = figure(service, name)
     request = head + body
     end = len(head) + 30
     splits = [*range(1, end, SPLIT_STEP), *range(end, len(request), 17 * SPLIT_STEP)]
+    kept = connect(service, b"")
+    kept.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     for packets in [(request,), *((request[:place], request[place:]) for place in splits)]:
-        status, answer = kept.ask(*packets)
+        status, answer = ask(kept, *packets)
         assert (status, answer["reason"]) == (400, "bad_json")
-    assert answers(service, "/health") == health
-    assert kept.ask(b"GET /ready HTTP/1.1\r\nHost: localhost\r\n\r\n") == (200, {"status": "ready"})
-
-
-def answers(service: Any, path: str) -> str | None:
-    """The count of good answers at a path, as the service counts them."""
-    text = requests.get(f"{service.url}/metrics").text
-    name = f'geograph_types_requests_total{{path="{path}",status="200"}} '
-    found = re.search(re.escape(name) + r"(\S+)", text)
-    return found[1] if found else None
+    assert figure(service, name) == health
+    with kept:
+        assert ask(kept, HEALTH) == (200, {"status": "ok"})
 
 
 def test_a_photo_with_an_offer_of_an_upgrade_is_tagged(service: Any, photo: Path) -> None:
     headers = {"Connection": "Upgrade, HTTP2-Settings", "Upgrade": "h2c", "HTTP2-Settings": "AAMA"}
-    files = {"photo": photo.read_bytes()}
-    plain = requests.post(f"{service.url}/tag", files=files).json()
-    assert requests.post(f"{service.url}/tag", files=files, headers=headers).json() == plain
+    plain = tag(service, photo.read_bytes()).json()
+    assert tag(service, photo.read_bytes(), headers).json() == plain
+
+
+POST = b"POST /tag HTTP/1.1\r\nHost: localhost\r\n"
 
 
 @pytest.mark.parametrize(
@@ -114,14 +95,10 @@ def test_a_photo_with_an_offer_of_an_upgrade_is_tagged(service: Any, photo: Path
         (b"OPTIONS * HTTP/1.1\r\nHost: localhost", 400),
         (b"GET /tag/ HTTP/1.1\r\nHost: localhost", 404),
         (b"POST /tag/ HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0", 404),
-        (
-            b"POST /tag HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\n"
-            b"Transfer-Encoding: chunked",
-            400,
-        ),
-        (b"POST /tag HTTP/1.1\r\nHost: localhost\r\nContent-Length: -1", 400),
-        (b"POST /tag HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\nContent-Length: 2", 400),
-        (b"POST /tag HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: gzip, chunked", 400),
+        (POST + b"Content-Length: 3\r\nTransfer-Encoding: chunked", 400),
+        (POST + b"Content-Length: -1", 400),
+        (POST + b"Content-Length: 1\r\nContent-Length: 2", 400),
+        (POST + b"Transfer-Encoding: gzip, chunked", 400),
     ],
 )
 def test_heads_of_requests(service: Any, head: bytes, status: int) -> None:
@@ -138,8 +115,7 @@ def test_a_client_that_sends_no_more_gets_its_answer(
     service: Any, make_jpeg: Callable[..., bytes], wait: float
 ) -> None:
     body = json.dumps({"image": base64.b64encode(make_jpeg(3, 5000, 4000)).decode()}).encode()
-    head = b"POST /tag HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
-    with connect(service, head + f"Content-Length: {len(body)}\r\n\r\n".encode() + body) as opened:
+    with connect(service, post("/tag", body)) as opened:
         time.sleep(wait)
         opened.shutdown(socket.SHUT_WR)
         response = http.client.HTTPResponse(opened)
@@ -150,11 +126,9 @@ def test_a_client_that_sends_no_more_gets_its_answer(
 
 
 def test_a_client_that_ends_within_its_request_is_left(service: Any) -> None:
-    with connect(
-        service, b"POST /tag HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\nx"
-    ) as o:
-        o.shutdown(socket.SHUT_WR)
-        assert everything(o) == b""
+    opened = connect(service, post("/tag", b"123456789")[:-8])
+    opened.shutdown(socket.SHUT_WR)
+    assert everything(opened) == b""
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "br", "GZIP, identity"])
@@ -167,23 +141,17 @@ def test_encoded_bodies_are_refused_by_name(service: Any, encoding: str) -> None
     assert plain.json()["reason"] == "bad_request"
 
 
-def test_a_body_that_was_announced_is_not_sent_after_a_refusal(service: Any) -> None:
-    head = b"POST /nowhere HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\nExpect: 100-continue"
-    start = time.monotonic()
-    with connect(service, head + b"\r\n\r\n") as opened:
-        answer = everything(opened)
-    assert answer.startswith(b"HTTP/1.1 404")
-    assert b"connection: close" in answer
-    assert time.monotonic() - start < 3
-
-
-def test_a_body_that_was_announced_is_asked_for(service: Any) -> None:
-    head = b"POST /image HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\nExpect: 100-continue"
-    head += b"\r\nContent-Type: application/json\r\n\r\n"
-    with connect(service, head) as opened:
+def test_a_body_that_was_announced_is_asked_for_unless_it_is_refused(service: Any) -> None:
+    announced = post("/image", b"{}", more="Expect: 100-continue\r\n")[:-2]
+    with connect(service, announced) as opened:
         assert opened.recv(1000).startswith(b"HTTP/1.1 100 ")
         opened.sendall(b"{}")
         assert opened.recv(1000).startswith(b"HTTP/1.1 400 ")
+    start = time.monotonic()
+    answer = everything(connect(service, announced.replace(b"/image", b"/nowhere")))
+    assert answer.startswith(b"HTTP/1.1 404")
+    assert b"connection: close" in answer
+    assert time.monotonic() - start < 3
 
 
 PART = b'Content-Disposition: form-data; name="photo"; filename="p"\r\n\r\n'
@@ -202,11 +170,9 @@ PART = b'Content-Disposition: form-data; name="photo"; filename="p"\r\n\r\n'
 def test_forms_have_preambles_and_padding(
     service: Any, photo: Path, before: bytes, after: bytes
 ) -> None:
-    headers = {"Content-Type": "multipart/form-data; boundary=b"}
     form = before + PART + photo.read_bytes() + after
-    answer = requests.post(f"{service.url}/tag", data=form, headers=headers)
-    plain = requests.post(f"{service.url}/tag", files={"photo": photo.read_bytes()})
-    assert answer.json() == plain.json()
+    answer = requests.post(f"{service.url}/tag", data=form, headers={"Content-Type": FORM})
+    assert answer.json() == tag(service, photo.read_bytes()).json()
 
 
 @pytest.mark.parametrize(
@@ -244,17 +210,14 @@ def test_base64_is_strict_where_it_counts(
     image = change(base64.b64encode(photo).decode())
     response = requests.post(f"{service.url}/tag", json={"image": image})
     if problem is None:
-        files = {"photo": photo}
-        assert response.json() == requests.post(f"{service.url}/tag", files=files).json()
-        return
-    assert (response.status_code, response.json()["reason"]) == (400, "bad_base64")
-    assert problem in response.json()["detail"]
+        assert response.json() == tag(service, photo).json()
+    else:
+        assert (response.status_code, response.json()["reason"]) == (400, "bad_base64")
+        assert problem in response.json()["detail"]
 
 
 @pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="no IPv6 on this system")
-def test_all_addresses_include_those_of_ipv4(
-    start_service: Callable[..., Any], tiny_bundle: Path
-) -> None:
-    service = start_service(tiny_bundle, "--host", "::", "--no-auth")
+def test_all_addresses_include_those_of_ipv4(start: Callable[..., Any]) -> None:
+    service = start("--host", "::", "--no-auth")
     for host in ("127.0.0.1", "[::1]"):
         assert requests.get(f"http://{host}:{service.port}/health").status_code == 200

@@ -13,11 +13,8 @@ from geograph_types.serve.payloads import score_payload
 
 
 def test_an_embedding_that_was_given_is_scored_alike(service: Any, photo: Path) -> None:
-    tagged = requests.post(
-        f"{service.url}/tag?embedding=true",
-        files={"photo": photo.read_bytes()},
-        data={"distance": "300"},
-    ).json()
+    sent = {"files": {"photo": photo.read_bytes()}, "data": {"distance": "300"}}
+    tagged = requests.post(f"{service.url}/tag?embedding=true", **sent).json()
     rows = {"embeddings": [tagged["embedding"]] * 3, "distances": [300, None, 0]}
     scored = requests.post(f"{service.url}/score", json=rows).json()
     assert scored["classes"] == list(CLASSES)
@@ -31,11 +28,8 @@ def test_ten_thousand_rows_are_scored_in_one_request(service: Any, tiny_bundle: 
     rng = np.random.default_rng(1)
     embeddings = rng.normal(0, 0.5, (10_000, 512)).astype("<f4")
     metres = [None, *rng.uniform(0, 10_000, 9_999).round(1).tolist()]
-    response = requests.post(
-        f"{service.url}/score",
-        files={"embeddings": embeddings.tobytes()},
-        data={"distances": json.dumps(metres)},
-    )
+    sent = {"embeddings": embeddings.tobytes(), "distances": json.dumps(metres)}
+    response = requests.post(f"{service.url}/score", files=sent)
     assert response.status_code == 200
     expected = TypeTagger(tiny_bundle).score(embeddings, metres)
     assert np.allclose(response.json()["probabilities"], expected, atol=1e-6)

@@ -4,11 +4,13 @@ import asyncio
 import gc
 import math
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from threading import Event
 from time import monotonic
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,11 +20,12 @@ from geograph_types.errors import BackendError
 from geograph_types.preprocess import preprocess
 from geograph_types.serve.batcher import Batcher
 from geograph_types.serve.decoding import Decoder
+from geograph_types.serve.metrics import Metrics
 from geograph_types.serve.problems import ProblemError
+from geograph_types.serve.settings import Limits
 from geograph_types.serve.threads import run_in_thread
 
-UNREADABLE = 13
-"""A shade at which the encoder of these tests fails."""
+UNREADABLE = 13  # a shade at which the encoder of these tests fails
 
 
 def shade(value: int) -> np.ndarray:
@@ -35,30 +38,32 @@ def embed(pixels: np.ndarray) -> np.ndarray:
     return pixels[:, 0, 0].astype(np.float32)
 
 
-def batched(work: Callable[[Batcher], object]) -> list[int]:
+def batched(work: Callable[[Batcher], Coroutine[Any, Any, None]]) -> list[int]:
     """Do work with a batcher of one stream, and give the sizes of its batches."""
     sizes: list[int] = []
 
     async def run(executor: ThreadPoolExecutor) -> None:
-        batcher = Batcher(embed, executor, 8, 1, 0.005, lambda size, _: sizes.append(size))
-        await work(batcher)  # type: ignore[misc]
+        model: Any = SimpleNamespace(embed=embed, batch=8, streams=1)
+        metrics = Metrics()
+        metrics.batches.observe = sizes.append  # type: ignore[method-assign]
+        await work(Batcher(model, executor, Limits(), metrics))
 
     with ThreadPoolExecutor(1) as executor:
         asyncio.run(run(executor))
     return sizes
 
 
-async def answers(batcher: Batcher, *photos: tuple[int, float]) -> list[object]:
-    """Embed shades with their deadlines at once."""
-    waiting = (batcher.embedding(shade(value), deadline) for value, deadline in photos)
+async def answers(batcher: Batcher, *shades: int, late: int = 0) -> list[Any]:
+    """Embed shades at once, one of which may be too late."""
+    deadlines = [0.0 if value == late else math.inf for value in shades]
+    waiting = map(batcher.embedding, map(shade, shades), deadlines)
     return await asyncio.gather(*waiting, return_exceptions=True)
 
 
 def test_a_photo_that_waited_too_long_costs_itself_only() -> None:
     async def work(batcher: Batcher) -> None:
-        first, late, third = await answers(batcher, (1, math.inf), (2, 0.0), (3, math.inf))
-        assert (first[0], third[0]) == (1, 3)  # type: ignore[index]
-        assert isinstance(late, ProblemError)
+        first, late, third = await answers(batcher, 1, 2, 3, late=2)
+        assert (first[0], third[0]) == (1, 3)
         assert (late.status, late.details.reason) == (503, "too_late")
         assert late.headers == {"Retry-After": "1"}
 
@@ -67,27 +72,24 @@ def test_a_photo_that_waited_too_long_costs_itself_only() -> None:
 
 def test_a_batch_that_fails_is_told_to_all_in_it_and_the_next_is_run() -> None:
     async def work(batcher: Batcher) -> None:
-        photos = [(value, math.inf) for value in (1, UNREADABLE, 2)]
-        first, *others = await answers(batcher, *photos)
-        assert first[0] == 1  # type: ignore[index]
+        first, *others = await answers(batcher, 1, UNREADABLE, 2)
+        assert first[0] == 1
         assert [str(error) for error in others] == ["the encoder failed"] * 2
-        (after,) = await answers(batcher, (2, math.inf))
-        assert after[0] == 2  # type: ignore[index]
+        assert (await answers(batcher, 2))[0][0] == 2
 
+    # The failed batch, of two, is not counted.
     assert batched(work) == [1, 1]
 
 
 def test_nothing_is_computed_for_those_who_have_left() -> None:
     async def work(batcher: Batcher) -> None:
-        tasks = [
-            asyncio.create_task(batcher.embedding(shade(value), math.inf)) for value in (1, 2, 3)
-        ]
+        waiting = (batcher.embedding(shade(value), math.inf) for value in (1, 2, 3))
+        first, *others = map(asyncio.create_task, waiting)
         await asyncio.sleep(0)  # now all of them wait
-        for task in tasks[1:]:
+        for task in others:
             task.cancel()
-        assert (await tasks[0])[0] == 1
-        (after,) = await answers(batcher, (4, math.inf))
-        assert after[0] == 4  # type: ignore[index]
+        assert (await first)[0] == 1
+        assert (await answers(batcher, 4))[0][0] == 4
 
     assert batched(work) == [1, 1]
 

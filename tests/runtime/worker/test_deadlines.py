@@ -3,57 +3,49 @@
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import pytest
 from fake_geograph import FakeGeograph
 from worker_rows import fill
 
-from geograph_types.worker.transport import RequestError, Transport
+from geograph_types.worker.transport import Reply, RequestError, Transport
 
 SECONDS = 1.0
 OK = b"HTTP/1.1 200 OK\r\n"
 INTERIM = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
-class Dripper:
+@contextmanager
+def dripping(beginning: bytes, drop: bytes, reads: bool = True) -> Iterator[str]:
     """A server that sends a beginning, and then a byte now and then without end."""
+    ended = threading.Event()
 
-    def __init__(self, beginning: bytes, drop: bytes, reads: bool = True) -> None:
-        self._beginning, self._drop, self._reads = beginning, drop, reads
-        self._ended = threading.Event()
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.host = f"127.0.0.1:{self._listener.getsockname()[1]}"
-        threading.Thread(target=self._serve, daemon=True).start()
+    def serve() -> None:
+        with suppress(OSError), listener.accept()[0] as connection:
+            if reads:
+                connection.recv(1 << 16)
+            connection.sendall(beginning)
+            while not ended.wait(0.05):
+                connection.sendall(drop)
 
-    def _serve(self) -> None:
-        with suppress(OSError):
-            connection, _ = self._listener.accept()
-            with connection:
-                if self._reads:
-                    connection.recv(1 << 16)
-                connection.sendall(self._beginning)
-                while not self._ended.wait(0.05):
-                    connection.sendall(self._drop)
-
-    def close(self) -> None:
-        self._ended.set()
-        self._listener.close()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=serve, daemon=True).start()
+        yield f"127.0.0.1:{listener.getsockname()[1]}"
+        ended.set()
 
 
-@pytest.fixture
-def drip() -> Iterator[Callable[..., Dripper]]:
-    drippers: list[Dripper] = []
-
-    def make(*arguments: Any) -> Dripper:
-        drippers.append(Dripper(*arguments))
-        return drippers[-1]
-
-    yield make
-    for dripper in drippers:
-        dripper.close()
+def ask(method: str, url: str, seconds: float, body: bytes | None = None) -> tuple[Reply, float]:
+    """Return an answer and how long it took."""
+    transport = Transport("test", url)
+    began = time.monotonic()
+    try:
+        reply = transport.request(method, url, limit=1 << 20, seconds=seconds, body=body)
+    finally:
+        transport.close()
+    return reply, time.monotonic() - began
 
 
 DRIPS: dict[str, tuple[Any, ...]] = {
@@ -71,32 +63,25 @@ DRIPS: dict[str, tuple[Any, ...]] = {
 
 @pytest.mark.parametrize("name", DRIPS)
 def test_one_deadline_covers_connecting_sending_headers_and_body(
-    drip: Callable[..., Dripper], name: str, monkeypatch: pytest.MonkeyPatch
+    name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("geograph_types.worker.transport.CONNECT_SECONDS", SECONDS / 2)
     scheme = "https" if "handshake" in name else "http"
     method, body = ("POST", bytes(64 << 20)) if name == "not reading" else ("GET", None)
-    url = f"{scheme}://{drip(*DRIPS[name]).host}/"
-    transport = Transport("test", url)
     began = time.monotonic()
-    with pytest.raises(RequestError, match=r"no complete answer within 1 seconds|ConnectTimeout"):
-        transport.request(method, url, limit=1 << 20, seconds=SECONDS, body=body)
+    late = r"no complete answer within 1 seconds|ConnectTimeout"
+    with dripping(*DRIPS[name]) as host, pytest.raises(RequestError, match=late):
+        ask(method, f"{scheme}://{host}/", SECONDS, body)
     assert time.monotonic() - began < 3 * SECONDS
-    transport.close()
 
 
 @pytest.mark.parametrize(("status", "method"), [("200 OK", "POST"), ("404 Not Found", "GET")])
-def test_a_body_that_nobody_wants_is_not_waited_for(
-    drip: Callable[..., Dripper], status: str, method: str
-) -> None:
+def test_a_body_that_nobody_wants_is_not_waited_for(status: str, method: str) -> None:
     head = f"HTTP/1.1 {status}\r\nContent-Length: 1000000\r\n\r\n".encode()
-    url = f"http://{drip(head, b'x').host}/"
-    transport = Transport("test", url)
-    began = time.monotonic()
-    reply = transport.request(method, url, limit=1 << 20, seconds=60, body=b"[]")
+    with dripping(head, b"x") as host:
+        reply, seconds = ask(method, f"http://{host}/", 60, b"[]")
     assert (reply.status, reply.body) == (int(status[:3]), b"")
-    assert time.monotonic() - began < 5
-    transport.close()
+    assert seconds < 5
 
 
 def test_a_dripping_answer_to_a_delivery_does_not_outlive_a_signal(

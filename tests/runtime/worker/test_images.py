@@ -4,7 +4,7 @@ import base64
 import io
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from geograph_types import TypeTagger
 
 Run = Callable[..., tuple[int, str, str]]
 JPEG = {"Content-Type": "image/jpeg"}
+FAILED = [("Failed", -1)]
 
 
 def jpeg(seed: int) -> bytes:
@@ -27,6 +28,10 @@ def jpeg(seed: int) -> bytes:
     return buffer.getvalue()
 
 
+def page(number: int) -> Any:
+    return 200, JPEG, jpeg(number)
+
+
 def image_row(number: int, **changes: Any) -> dict[str, Any]:
     return {"gridimage_id": number, "distance": "16", "fullpath": f"/{number}.jpg"} | changes
 
@@ -34,24 +39,29 @@ def image_row(number: int, **changes: Any) -> dict[str, Any]:
 def fill(api: FakeGeograph, count: int) -> None:
     api.extra = {"prefix": api.host}
     api.rows |= {number: image_row(number) for number in range(1, count + 1)}
-    api.pages |= {f"/{n}.jpg": (200, JPEG, jpeg(n)) for n in range(1, count + 1)}
+    api.pages |= {f"/{number}.jpg": page(number) for number in range(1, count + 1)}
 
 
-@pytest.fixture
-def other() -> Iterator[FakeGeograph]:
-    """A server that nobody is to ask."""
-    with serve(FakeGeograph()) as fake:
-        fake.pages["/secret.jpg"] = (200, JPEG, jpeg(1))
-        yield fake
+def fetched(api: FakeGeograph) -> list[str]:
+    return [one.path for one in api.asked if one.path.endswith(".jpg")]
+
+
+def failed(api: FakeGeograph) -> list[int]:
+    return [number for number, labels in api.labels().items() if labels == FAILED]
 
 
 def test_images_give_labels_and_embeddings(
     api: FakeGeograph, work: Run, tiny_bundle: Path, tmp_path: Path
 ) -> None:
     fill(api, 20)
+    api.pages |= {"/moved.jpg": page(1), "/1.jpg": (301, {"Location": "/moved.jpg"}, b"")}
     left = tmp_path / ".worker.state.fetched" / "7"
     left.parent.mkdir()
     left.write_bytes(b"by a worker that was killed")
+    status, out, _ = work("--dry-run")
+    entries = [json.loads(line) for line in out.splitlines()]
+    assert (status, api.commits) == (0, [])
+    assert sum(entry.get("type") == "image" for entry in entries) == 20
     status, _, err = work("--once")
     assert status == 0
     assert "20 labelled, 20 accepted" in err
@@ -87,8 +97,7 @@ def test_a_worker_that_is_killed_while_it_delivers_fetches_no_image_twice(
     assert second.wait(60) == 130
     assert api.answered() == set(range(1, 41))
     assert set(api.effective().values()) == {1}
-    fetched = Counter(one.path for one in api.asked if one.path.endswith(".jpg"))
-    assert fetched == {f"/{number}.jpg": 1 for number in range(1, 41)}
+    assert Counter(fetched(api)) == {f"/{number}.jpg": 1 for number in range(1, 41)}
 
 
 BAD: dict[str, tuple[dict[str, Any], Any, str]] = {
@@ -112,16 +121,16 @@ BAD: dict[str, tuple[dict[str, Any], Any, str]] = {
 
 def test_every_bad_image_costs_itself(api: FakeGeograph, work: Run) -> None:
     fill(api, 2 * len(BAD))
-    for number, (changes, page, _) in enumerate(BAD.values(), start=len(BAD) + 1):
+    for number, (changes, answer, _) in enumerate(BAD.values(), start=len(BAD) + 1):
         api.rows[number] |= {"fullpath": f"/bad{number}.jpg"} | changes  # type: ignore[operator]
-        if page:
-            api.pages[f"/bad{number}.jpg"] = page
+        if answer:
+            api.pages[f"/bad{number}.jpg"] = answer
     api.pages["/2.jpg"] = (302, {"Location": "/2.jpg"}, b"")
     api.rows.pop(2)
     status, _, err = work("--once")
     assert status == 1
     for number, (kind, (_, _, fault)) in enumerate(BAD.items(), start=len(BAD) + 1):
-        assert api.labels()[number] == [("Failed", -1)], kind
+        assert api.labels()[number] == FAILED, kind
         assert f"error: photo {number}: {fault}: " in err, kind
         assert number not in api.embeddings()
     assert set(api.embeddings()) == set(range(1, len(BAD) + 1)) - {2}
@@ -129,16 +138,15 @@ def test_every_bad_image_costs_itself(api: FakeGeograph, work: Run) -> None:
 
 
 @pytest.mark.parametrize("name", ["localhost", "127.1", "0.0.0.0", "[::1]", "2130706433"])
-def test_a_prefix_leads_to_no_private_address(
-    api: FakeGeograph, other: FakeGeograph, work: Run, name: str
-) -> None:
-    port = other.host.rpartition(":")[2]
-    api.extra = {"prefix": f"http://{name}:{port}"}
-    api.rows[1] = image_row(1, fullpath="/secret.jpg")
-    status, _, err = work("--once")
+def test_a_prefix_leads_to_no_private_address(api: FakeGeograph, work: Run, name: str) -> None:
+    with serve(FakeGeograph()) as other:
+        other.pages["/secret.jpg"] = page(1)
+        api.extra = {"prefix": f"http://{name}:{other.host.rpartition(':')[2]}"}
+        api.rows[1] = image_row(1, fullpath="/secret.jpg")
+        status, _, err = work("--once")
     assert status == 1
     assert "error: photo 1: bad_address: host " in err
-    assert api.labels() == {1: [("Failed", -1)]}
+    assert api.labels() == {1: FAILED}
     assert other.asked == []
 
 
@@ -152,15 +160,7 @@ def test_a_prefix_reads_no_local_file(
     status, _, err = work("--once")
     assert status == 1
     assert "photo 1: bad_address" in err or "photo 1: not_there: status 404" in err
-    assert api.labels() == {1: [("Failed", -1)]}
-
-
-def test_an_image_that_redirects_on_its_host_is_fetched(api: FakeGeograph, work: Run) -> None:
-    fill(api, 1)
-    api.pages["/moved.jpg"] = api.pages["/1.jpg"]
-    api.pages["/1.jpg"] = (301, {"Location": "/moved.jpg"}, b"")
-    assert work("--once")[0] == 0
-    assert set(api.embeddings()) == {1}
+    assert api.labels() == {1: FAILED}
 
 
 def test_an_image_whose_server_fails_is_left_and_in_the_end_given_up(
@@ -169,34 +169,28 @@ def test_an_image_whose_server_fails_is_left_and_in_the_end_given_up(
     fill(api, 3)
     api.pages["/2.jpg"] = (500, {}, b"")
     status, _, err = work("--loops", 2)
-    assert status == 1
-    assert api.answered() == {1, 3}
+    assert (status, api.answered()) == (1, {1, 3})
     assert "image of photo 2 left for later: status 500" in err
-    api.pages["/2.jpg"] = (200, JPEG, jpeg(2))
-    status, _, err = work("--loops", 1)
-    assert (status, api.answered()) == (0, {1, 2, 3})
+    api.pages["/2.jpg"] = page(2)
+    assert (work("--loops", 1)[0], api.answered()) == (0, {1, 2, 3})
     api.rows[4] = image_row(4)
     api.pages["/4.jpg"] = (500, {}, b"")
     status, _, err = work("--loops", 3)
-    assert status == 1
+    assert (status, failed(api)) == (1, [4])
     assert "error: photo 4: unreachable: status 500" in err
-    assert api.labels()[4] == [("Failed", -1)]
 
 
 def test_a_worker_that_is_shut_out_fails_no_image(api: FakeGeograph, work: Run) -> None:
     fill(api, 20)
-    api.pages |= {f"/{n}.jpg": (403, {}, b"") for n in range(4, 21)}
+    api.pages |= {f"/{number}.jpg": (403, {}, b"") for number in range(4, 21)}
     status, _, err = work("--once")
-    assert status == 1
-    assert api.answered() == {1, 2, 3}
+    assert (status, api.answered()) == (1, {1, 2, 3})
     assert "image of photo 4 left for later: status 403" in err
     assert "12 images left for later: their server lets this machine have none" in err
-    assert sum(one.path.endswith(".jpg") for one in api.asked) == 8
-    api.pages |= {f"/{n}.jpg": (200, JPEG, jpeg(n)) for n in range(5, 21)}
+    assert len(fetched(api)) == 8
+    api.pages |= {f"/{number}.jpg": page(number) for number in range(5, 21)}
     assert work("--once")[0] == 1
-    failed = [number for number, labels in api.labels().items() if labels == [("Failed", -1)]]
-    assert failed == [4]
-    assert len(api.embeddings()) == 19
+    assert (failed(api), len(api.embeddings())) == ([4], 19)
 
 
 def test_an_outage_of_the_images_fails_none_of_them(api: FakeGeograph, work: Run) -> None:
@@ -220,17 +214,16 @@ def test_where_all_images_are_gone_at_once_none_has_failed_until_they_stay_away(
     status, _, err = work("--loops", 2)
     assert (status, api.answered()) == (1, set())
     assert err.count("left for later: status 404") == 24
-    api.pages |= {path: page for path, page in good.items() if path != "/7.jpg"}
+    api.pages |= {path: answer for path, answer in good.items() if path != "/7.jpg"}
     assert work("--once")[0] == 1
-    failed = [number for number, labels in api.labels().items() if labels == [("Failed", -1)]]
-    assert (failed, len(api.embeddings())) == ([7], 11)
+    assert (failed(api), len(api.embeddings())) == ([7], 11)
     api.rows |= {number: image_row(number) for number in (13, 14)}
     monkeypatch.setattr("geograph_types.worker.images.PATIENCE", 3)
     status, _, err = work("--loops", 3)
     assert status == 1
     assert err.count("left for later: status 404") == 4
     assert "error: photo 13: not_there: status 404" in err
-    assert [api.labels()[number] for number in (13, 14)] == [[("Failed", -1)]] * 2
+    assert failed(api) == [7, 13, 14]
 
 
 def test_a_bundle_without_an_encoder_scores_stored_embeddings_only(
@@ -246,15 +239,6 @@ def test_a_bundle_without_an_encoder_scores_stored_embeddings_only(
     assert "encoder" in err
 
 
-def test_a_dry_run_of_images_sends_nothing(api: FakeGeograph, work: Run) -> None:
-    fill(api, 2)
-    status, out, _ = work("--dry-run")
-    assert status == 0
-    entries = [json.loads(line) for line in out.splitlines()]
-    assert sum(entry.get("type") == "image" for entry in entries) == 2
-    assert not api.commits
-
-
 @pytest.mark.parametrize("url", ["http://198.51.100.1/api", "https://example.org/api"])
 def test_embeddings_of_a_stand_in_reach_no_archive(work: Run, url: str) -> None:
     status, _, err = work("--once", url=url)
@@ -266,11 +250,11 @@ def test_a_server_of_images_that_asks_for_rest_gets_it(api: FakeGeograph, progra
     fill(api, 6)
     api.pages["/3.jpg"] = (429, {"Retry-After": "2"}, b"")
     worker = program.start("--loops", 2)
-    api.wait(lambda: any(one.path == "/3.jpg" for one in api.asked))
-    api.pages["/3.jpg"] = (200, JPEG, jpeg(3))
+    api.wait(lambda: "/3.jpg" in fetched(api))
+    api.pages["/3.jpg"] = page(3)
     assert worker.wait(60) == 0
-    images = [one for one in api.asked if one.path.endswith(".jpg")]
-    assert [one.path for one in images[:4]] == ["/1.jpg", "/2.jpg", "/3.jpg", "/3.jpg"]
-    assert images[3].at - images[2].at >= 2
+    assert fetched(api)[:4] == ["/1.jpg", "/2.jpg", "/3.jpg", "/3.jpg"]
+    first, second = [one.at for one in api.asked if one.path == "/3.jpg"]
+    assert second - first >= 2
     assert "3 images left for later: their server asks for 2 seconds of rest" in program.said()
     assert set(api.embeddings()) == set(range(1, 7))

@@ -20,23 +20,10 @@ from worker_rows import NAMED, fill, make_row
 ROWS = int(os.environ.get("GEOGRAPH_TYPES_WORKER_ROWS", "300"))
 KILLS = int(os.environ.get("GEOGRAPH_TYPES_WORKER_KILLS", "2"))
 LIMIT = 25 if ROWS > 1000 else 10
-QUIET = 15
-"""Rounds without faults, by which the ordinary rate is measured."""
+QUIET = 15  # rounds without faults, by which the ordinary rate is measured
 
-FAULTS = Faults(
-    dropped_before=0.1,
-    dropped_after=0.1,
-    errors=0.2,
-    slow=0.05,
-    malformed=0.05,
-    repeated=0.3,
-)
+FAULTS = Faults(0.1, 0.1, errors=0.2, slow=0.05, malformed=0.05, repeated=0.3)
 OUTAGE_SECONDS = 2.0
-
-
-def stopped(worker: "subprocess.Popen[bytes]") -> None:
-    worker.send_signal(signal.SIGKILL)
-    worker.wait()
 
 
 def kill(api: FakeGeograph, worker: "subprocess.Popen[bytes]", number: int, at: int) -> None:
@@ -44,31 +31,20 @@ def kill(api: FakeGeograph, worker: "subprocess.Popen[bytes]", number: int, at: 
 
     That is when the server has taken a list, and the worker does not know it yet.
     """
+
+    def act() -> None:
+        worker.kill()
+        worker.wait()
+        dead.set()
+
+    dead = Event()
+    api.wait(lambda: len(api.answered()) >= at, 300)
     if number % 2:
-        dead = Event()
-        api.wait(lambda: len(api.answered()) >= at, 300)
-
-        def act() -> None:
-            stopped(worker)
-            dead.set()
-
         api.at_commit = act
-        assert dead.wait(60)
     else:
-        api.wait(lambda: len(api.answered()) >= at, 300)
         time.sleep(random.Random(number).uniform(0, 0.1))
-        stopped(worker)
-
-
-def outage(api: FakeGeograph, away: str) -> list[float]:
-    """Be away for a while; gives when the server was asked meanwhile."""
-    began = time.monotonic()
-    api.away = away
-    api.wait(lambda: time.monotonic() - began > OUTAGE_SECONDS)
-    with api.lock:
-        during = [one.at - began for one in api.asked if one.at > began]
-    api.away = ""
-    return during
+        act()
+    assert dead.wait(60)
 
 
 def test_every_row_is_answered_once_whatever_happens(api: FakeGeograph, program: Any) -> None:
@@ -79,8 +55,7 @@ def test_every_row_is_answered_once_whatever_happens(api: FakeGeograph, program:
 
     worker = program.start(*options)
     api.wait(lambda: len(api.answered()) >= QUIET * LIMIT)
-    quiet = [one.at for one in api.asked][4:]
-    rate = (len(quiet) - 1) / (quiet[-1] - quiet[0])
+    rate = api.rate()
 
     api.faults = FAULTS
     away: list[list[float]] = []
@@ -92,7 +67,7 @@ def test_every_row_is_answered_once_whatever_happens(api: FakeGeograph, program:
         if number % 5 == 1:
             lists = len(api.commits)
             api.wait(lambda lists=lists: len(api.commits) > lists + 1, 300)
-            away.append(outage(api, "503" if number % 2 else "dropped"))
+            away.append(api.outage("503" if number % 2 else "dropped", OUTAGE_SECONDS))
     api.wait(lambda: len(api.answered()) == ROWS, 300)
     worker.terminate()
     assert worker.wait() == 130
@@ -100,18 +75,12 @@ def test_every_row_is_answered_once_whatever_happens(api: FakeGeograph, program:
     said = program.said()
     sets = api.effective()
     told = Counter(re.findall(r"^error: photo (\d+): (\w+): ", said, re.MULTILINE))
-    outcomes = Counter(one.outcome for one in api.asked)
-    print(
-        f"\n{ROWS} rows, {KILLS} kills: {len(sets)} answered, {len(api.rows) - len(sets)} not; "
-        f"{sum(sets.values()) - len(sets)} sets of labels under a second key"
-    )
-    print(
-        f"{len(api.commits)} lists taken, {api.repeated_lists()} of them a second time under "
-        f"their key: {api.lost_answers} answers were lost, {KILLS} workers killed"
-    )
-    print(f"requests by outcome: {dict(outcomes)}")
-    print(f"{len(bad)} bad rows, {len({number for number, _ in told})} told with their reason")
     times = [[round(at, 2) for at in some] for some in away]
+    print(f"\n{ROWS} rows, {KILLS} kills: {len(sets)} answered, {len(bad)} bad; by one list each:")
+    print(
+        f"{Counter(sets.values())}; {api.repeated_lists()} of {len(api.commits)} lists taken twice"
+    )
+    print(f"{api.lost_answers} answers lost; {Counter(one.outcome for one in api.asked)}")
     print(f"ordinary rate {rate:.1f} requests a second; in outages at {times} s")
     print("the last worker: " + [line for line in said.splitlines() if line][-2])
 
@@ -144,15 +113,14 @@ def test_a_signal_in_the_middle_of_a_delivery_waits_for_its_end(
     api: FakeGeograph, program: Any
 ) -> None:
     fill(api, 3)
-    worker: list[subprocess.Popen[bytes]] = []
 
     def act() -> None:
-        worker[0].terminate()
+        worker.terminate()
         time.sleep(0.3)
 
     api.at_commit = act
-    worker.append(program.start("--embeddings", "--pause", "300"))
-    assert worker[0].wait(20) == 130
+    worker = program.start("--embeddings", "--pause", "300")
+    assert worker.wait(20) == 130
     assert "3 accepted; 2 requests" in program.said()
     assert len(api.commits) == 1
     assert "wait in" not in program.said()

@@ -1,6 +1,5 @@
 """How long the worker waits."""
 
-import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -11,9 +10,9 @@ import pytest
 from fake_geograph import FakeGeograph
 from worker_rows import fill, make_row
 
-from geograph_types.worker.label_server import seconds_of
 from geograph_types.worker.pace import LONGEST_SLEEP, LONGEST_WAIT, Pace
 from geograph_types.worker.protocol import read_answer
+from geograph_types.worker.transport import seconds_of
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -30,35 +29,22 @@ def test_the_server_is_obeyed_when_it_asks_for_sleep(api: FakeGeograph, work: Ru
     assert [gap >= 0.4 for gap in gaps(api)] == [False, True, False, True, False]
 
 
-@pytest.mark.parametrize(
-    ("given", "seconds"),
-    [
-        (b"2", 2.0),
-        (b'"2"', 2.0),
-        (b"1.5", 1.5),
-        (b"-1", None),
-        (b"null", None),
-        (b'"soon"', None),
-        (b"[5]", None),
-        (b"true", None),
-        (b'"inf"', None),
-        (b'"nan"', None),
-    ],
-)
-def test_sleep_is_a_number_or_none(given: bytes, seconds: float | None) -> None:
-    assert read_answer(b'{"rows": [], "sleep": ' + given + b"}").sleep == seconds
+def test_sleep_is_a_number_or_none() -> None:
+    for given, seconds in (("2", 2.0), ('"2"', 2.0), ("1.5", 1.5)):
+        assert read_answer(f'{{"rows": [], "sleep": {given}}}'.encode()).sleep == seconds
+    for given in ("-1", "null", '"soon"', "[5]", "true", '"inf"', '"nan"'):
+        assert read_answer(f'{{"rows": [], "sleep": {given}}}'.encode()).sleep is None
 
 
 def test_waits_are_bounded() -> None:
     pace = Pace(2.0)
-    assert pace.rest_after(None, idle=False) == 2.0
     assert pace.rest_after(0.0, idle=False) == 2.0
     assert pace.rest_after(30.0, idle=False) == 30.0
     assert pace.rest_after(1e9, idle=False) == LONGEST_SLEEP
-    idle = [pace.rest_after(None, idle=True) for _ in range(200)]
+    idle = [pace.rest_after(0.0, idle=True) for _ in range(200)]
     assert idle[:4] == [4.0, 8.0, 16.0, 32.0]
     assert idle[-1] == LONGEST_WAIT
-    assert pace.rest_after(None, idle=False) == 2.0
+    assert pace.rest_after(0.0, idle=False) == 2.0
 
 
 @pytest.mark.parametrize("count", [1, 4])
@@ -76,8 +62,8 @@ def test_retry_after_is_obeyed(api: FakeGeograph, work: Run, count: int) -> None
 def test_dates_and_seconds_of_retry_after() -> None:
     assert seconds_of("120") == 120.0
     assert seconds_of("Wed, 21 Oct 2015 07:28:00 GMT") == 0.0
-    assert 3590 < (seconds_of(format_datetime(datetime.now(UTC) + timedelta(hours=1))) or 0) <= 3601
-    assert seconds_of("") is seconds_of("soon") is seconds_of("-5") is None
+    assert 3590 < (seconds_of(format_datetime(datetime.now(UTC) + timedelta(hours=1)))) <= 3601
+    assert seconds_of("") == seconds_of("soon") == seconds_of("-5") == 0.0
     assert seconds_of("9" * 5000) == 999_999_999.0
 
 
@@ -89,13 +75,7 @@ def test_an_outage_is_asked_about_no_more_often_than_ordinary_work(
     fill(api, 120)
     worker = program.start("--embeddings", "--limit", 5)
     api.wait(lambda: len(api.answered()) >= 60)
-    ordinary = [one.at for one in api.asked][4:]
-    rate = (len(ordinary) - 1) / (ordinary[-1] - ordinary[0])
-    began = time.monotonic()
-    api.away = away
-    api.wait(lambda: time.monotonic() - began > 1.5)
-    during = [one.at - began for one in api.asked if one.at > began]
-    api.away = ""
+    rate, during = api.rate(), api.outage(away, 1.5)
     api.wait(lambda: len(api.answered()) == 120)
     worker.terminate()
     assert worker.wait() == 130

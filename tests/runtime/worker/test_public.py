@@ -37,15 +37,16 @@ ENDS = [str(network[place]) for network in NETWORKS_V4 + NETWORKS_V6 for place i
 INSIDE = {*ENDS, *MAPPED, *NAT64}
 OTHER_SPELLINGS = ["2130706433", "127.1", "0x7f.1", "017700000001"]
 
+PROXY = f"http://1.1.1.1:{PROXY_PORT}"
 PROXIES: dict[str, dict[str, str]] = {
     "none": {},
-    "FTP_PROXY": {"FTP_PROXY": f"http://1.1.1.1:{PROXY_PORT}"},
+    "FTP_PROXY": {"FTP_PROXY": PROXY},
     "NO_PROXY": {"NO_PROXY": "example.org"},
-    "no_proxy of all": {"no_proxy": "*", "http_proxy": f"http://1.1.1.1:{PROXY_PORT}"},
-    "another scheme": {"HTTPS_PROXY": f"http://1.1.1.1:{PROXY_PORT}"},
-    "excepted": {"http_proxy": f"http://1.1.1.1:{PROXY_PORT}", "no_proxy": ".test"},
-    "HTTP_PROXY": {"HTTP_PROXY": f"http://1.1.1.1:{PROXY_PORT}"},
-    "ALL_PROXY": {"ALL_PROXY": f"1.1.1.1:{PROXY_PORT}"},
+    "no_proxy of all": {"no_proxy": "*", "http_proxy": PROXY},
+    "another scheme": {"HTTPS_PROXY": PROXY},
+    "excepted": {"http_proxy": PROXY, "no_proxy": ".test"},
+    "HTTP_PROXY": {"HTTP_PROXY": PROXY},
+    "ALL_PROXY": {"ALL_PROXY": PROXY.removeprefix("http://")},
 }
 CARRIED = ("HTTP_PROXY", "ALL_PROXY")
 
@@ -95,6 +96,10 @@ def ask(tmp_path_factory: pytest.TempPathFactory) -> Any:
     return run
 
 
+def is_refused(answer: dict[str, Any]) -> bool:
+    return answer["outcome"].startswith("PrivateAddressError: host ") and not answer["reached"]
+
+
 def address_of(host: str, scheme: str = "http") -> str:
     return f"{scheme}://[{host}]/x.jpg" if ":" in host else f"{scheme}://{host}/x.jpg"
 
@@ -104,7 +109,7 @@ def test_no_reserved_address_is_reached_with_any_proxy_variable(ask: Any) -> Non
     cases = [(address_of(host), PROXIES[name]) for host, name in product(hosts, PROXIES)]
     assert len(cases) > 800
     for case, answer in zip(cases, ask(cases), strict=True):
-        assert answer == {"outcome": "PrivateAddressError: ", "reached": []}, case
+        assert is_refused(answer), case
 
 
 @pytest.mark.parametrize("name", PROXIES)
@@ -114,16 +119,15 @@ def test_a_name_is_looked_up_once_and_only_checked_addresses_are_reached(
     hosts = ["public.test", "changing.test", "changing.test", "six.test"]
     refused = ["inside.test", "inside-six.test", "mixed.test", "mapped.test"]
     cases = [(address_of(host), PROXIES[name]) for host in [*hosts, *refused, "nobody.test"]]
-    public, first, second, six, *others, nobody = ask(cases)
+    public, first, second, six, *others, nobody = answers = ask(cases)
     if name in CARRIED:
-        for answer in (public, first, second, six, *others, nobody):
-            assert [at[:2] for at in answer["reached"]] == [["::ffff:1.1.1.1", PROXY_PORT]]
+        reached = [[at[:2] for at in answer["reached"]] for answer in answers]
+        assert reached == [[["::ffff:1.1.1.1", PROXY_PORT]]] * len(cases)
         return
     assert public == {"outcome": "ok", "reached": [["::ffff:8.8.8.8", 80, "public.test"]]}
     assert first == {"outcome": "ok", "reached": [["::ffff:8.8.8.8", 80, "changing.test"]]}
     assert six == {"outcome": "ok", "reached": [["2a00:1450:4009::1", 80, "six.test"]]}
-    for answer in (second, *others):
-        assert answer == {"outcome": "PrivateAddressError: ", "reached": []}
+    assert all(map(is_refused, (second, *others)))
     assert nobody["outcome"].startswith("RequestError: ")
     assert nobody["reached"] == []
 
