@@ -174,4 +174,6 @@ def _decoded(path: Path, decode: Callable[[bytes], Content]) -> Content:
     except OSError as error:
         raise InputError(f"{path} cannot be read ({error.strerror})") from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} is damaged ({error})") from None
+        raise InputError(
+            f"{path} is damaged or of an earlier version ({error}): make the run again with 'train'"
+        ) from None

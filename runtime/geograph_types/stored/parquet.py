@@ -3,7 +3,8 @@
 import json
 import sys
 from binascii import a2b_base64
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, Final
@@ -104,6 +105,26 @@ def dataset_metadata(path: Path) -> dict[str, Any]:
         return parquet_metadata(stream, path)
 
 
+def read_cells(path: Path, wanted: Collection[str]) -> Iterator[dict[str, Any]]:
+    """Read the wanted columns of any table, those that it has, row by row."""
+    with open_input(path) as stream:
+        file = _open(stream, path, READ_BYTES)
+        names = [name for name in file.schema_arrow.names if name in wanted]
+        with _damage_named(path):
+            for batch in file.iter_batches(BATCH_ROWS, columns=names):
+                yield from batch.to_pylist()
+
+
+@contextmanager
+def _damage_named(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, pa.ArrowException) as error:
+        raise InputError(
+            f"{path} is damaged ({_one_line(error)}): fetch or make it again"
+        ) from None
+
+
 def read_parquet(
     stream: BinaryIO, path: Path, all_columns: bool
 ) -> Iterator[Callable[[], RowBatch]]:
@@ -115,14 +136,10 @@ def read_parquet(
     file = _open(stream, path, READ_BYTES)
     names = _columns(file.schema_arrow, path, all_columns)
     first = 1
-    try:
+    with _damage_named(path):
         for batch in file.iter_batches(BATCH_ROWS, columns=names):
             yield partial(_decode, batch, first, all_columns)
             first += len(batch)
-    except (OSError, pa.ArrowException) as error:
-        raise InputError(
-            f"{path} is damaged ({_one_line(error)}): fetch or make it again"
-        ) from None
     if first == 1:
         schema = pa.schema([file.schema_arrow.field(name) for name in names])
         empty = pa.RecordBatch.from_pylist([], schema)

@@ -81,25 +81,54 @@ def test_results_are_a_queue_where_they_have_given_tags(
     assert "use --for learning" in capsys.readouterr().err
 
 
+def test_results_of_every_form_make_the_same_queue(
+    bundle: Path, scenes: Path, dataset: Path, tmp_path: Path
+) -> None:
+    shared = ["--bundle", str(bundle)]
+    labels = [*shared, "--labels", str(scenes / "labels.csv")]
+
+    def queue(source: Path) -> list[tuple[str, ...]]:
+        out = tmp_path / "queue.csv"
+        words = ["review", str(source), *shared, "--for", "learning", "--out", str(out)]
+        assert main(words) == 0
+        names = ("place", "tag", "probability", "given", "predicted")
+        return [tuple(row[name] for name in names) for row in rows_of(out)]
+
+    tagged = [tmp_path / f"tags{suffix}" for suffix in (".jsonl", ".csv", ".parquet")]
+    for file in tagged:
+        assert main(["tag", str(scenes), *labels, "--out", str(file)]) == 0
+    shards = tmp_path / "shards"
+    archive = ["archive", "run", "--input", str(scenes), "--output", str(shards)]
+    assert main([*archive, *labels]) == 0
+    lines, *others = map(queue, [*tagged, shards])
+    assert len(lines) >= len(list(scenes.glob("*.jpg")))
+    assert [lines, lines, lines] == others
+    scored = [tmp_path / "scores.jsonl", tmp_path / "scores.parquet"]
+    for file in scored:
+        assert main(["score", str(dataset), *shared, "--out", str(file)]) == 0
+    # One rounds to seven decimals, which may turn neighbours round.
+    first, second = ({row[1:] for row in queue(file)} for file in scored)
+    assert len(first & second) > 0.99 * len(first)
+
+
+def test_a_source_without_results_is_refused(
+    head_bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "bad.csv").write_text("status,p_aerial\nok,high\n")
+    for source, words in (("folder", "has no Parquet files"), ("bad.csv", "row 1: not a result")):
+        command = ["review", str(tmp_path / source), "--bundle", str(head_bundle)]
+        assert main([*command, "--out", str(tmp_path / "q.csv")]) == 2
+        assert words in capsys.readouterr().err
+
+
 def test_a_catalogue_is_reviewed_and_its_verdicts_train(
     bundle: Path, scenes: Path, tmp_path: Path
 ) -> None:
     catalog, queue, data = (tmp_path / name for name in ("c.catalog", "queue.csv", "data.parquet"))
     labels = ["--labels", str(scenes / "labels.csv"), "--bundle", str(bundle)]
-    assert (
-        main(
-            [
-                "tag",
-                str(scenes),
-                *labels,
-                "--catalog",
-                str(catalog),
-                "--out",
-                str(tmp_path / "t.csv"),
-            ]
-        )
-        == 0
-    )
+    tags = str(tmp_path / "t.csv")
+    assert main(["tag", str(scenes), *labels, "--catalog", str(catalog), "--out", tags]) == 0
     assert main(["embed", str(scenes), *labels, "--out", str(data)]) == 0
     assert main(["review", str(catalog), *labels, "--out", str(queue)]) == 0
     asked = rows_of(queue)

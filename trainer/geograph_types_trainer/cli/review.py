@@ -52,7 +52,7 @@ def review(
 ) -> int:
     """Ask people about the photos at which a look is worth most.
 
-    The source is a dataset, a catalogue, or results of 'score' or 'tag' as JSON Lines. The page
+    The source is a dataset, a catalogue, or results of 'score', 'tag' or 'archive run'. The page
     takes Yes, No and Skip by key, and saves the verdicts as CSV for 'train --verdicts'.
     """
     from geograph_types.errors import InputError
