@@ -9,6 +9,8 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 import requests
+from fake_geograph import FakeGeograph, serve
+from worker_rows import changed, draw_vector, encoded
 
 from geograph_types import Bundle, TypeTagger
 from geograph_types.cli.main import main
@@ -85,3 +87,20 @@ def test_the_service_says_so(
     scored = requests.post(f"{service.url}/score", json=asked, timeout=30).json()
     assert answer["certain"] == scored["certain"][0]
     assert set(answer["certain"]) <= set(answer["tags"])
+
+
+def test_the_workers_summary_counts_them(
+    sure_bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    numbers = range(1, 21)
+    vectors = [draw_vector(number) for number in numbers]
+    with serve(FakeGeograph()) as api:
+        for number, vector in zip(numbers, vectors, strict=True):
+            api.rows[number] = changed(embeddings=encoded(vector))(number)
+        words = ["worker", "--url", api.url, "--bundle", str(sure_bundle), "--once"]
+        capsys.readouterr()
+        assert main([*words, "--embeddings", "--state", str(tmp_path / "w.state")]) == 0
+    predictions = TypeTagger(sure_bundle).predict(vectors, [16.0] * len(vectors))
+    count = sum(len(prediction.certain) for prediction in predictions)
+    assert count > 0
+    assert f"20 labelled, {count} tags certain, 20 accepted" in capsys.readouterr().err
