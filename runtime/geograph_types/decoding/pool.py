@@ -111,6 +111,10 @@ class _Process:
 
     def _read(self) -> None:
         with suppress(EOFError, OSError), pipe(self._process.stdout) as answers:
+            printed = b""  # by what is imported, before the process takes its output over
+            while not printed.endswith(READY) and (byte := answers.read(1)):
+                printed += byte
+            self._answers.put(printed[-len(READY) :])
             while True:
                 self._answers.put(receive(answers))
         self._answers.put(b"")

@@ -29,8 +29,8 @@ from geograph_types.system.memory import limit_memory
 MEMORY_LIMIT: Final = 1 << 30
 """Bytes of a decoder's own memory: twice what the largest photo takes as RGB (120 MP, 480 MB)."""
 
-READY: Final = b"ready"
-"""The first message, before any photo."""
+READY: Final = b"\0ready for photos\0"
+"""Before any answer; what was printed before it is no answer."""
 
 
 class Pixels(msgspec.Struct, frozen=True, tag=True):
@@ -89,7 +89,8 @@ def main(time_limit: float, options: Options) -> None:
     for stream in (sys.stdout, sys.stderr):
         os.dup2(nowhere, stream.fileno())
     AvifImagePlugin.DEFAULT_MAX_THREADS = 1
-    send(answers, READY)
+    answers.write(READY)
+    answers.flush()
     while True:
         try:
             path = Path(os.fsdecode(receive(sys.stdin.buffer)))

@@ -138,6 +138,15 @@ def test_a_truncated_photo_is_marked(bundle: Path, photo: Path, tmp_path: Path) 
     assert marked.embedding is not None
 
 
+def test_what_is_printed_at_the_start_is_no_answer(
+    photo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "sitecustomize.py").write_text("print('hello ready for photos')")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pooled() as pool:
+        assert pool.submit(photo).result().pixels.shape == (224, 224, 3)
+
+
 def test_no_decoder_ends_the_run(photo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for program, said in (("/bin/false", "exit status 1"), ("/no/such/python", "No such file")):
         monkeypatch.setattr(sys, "executable", program)
