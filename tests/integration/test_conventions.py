@@ -14,6 +14,7 @@ import pytest
 from geograph_types.bundle import Bundle
 from geograph_types.cli.commands import installed_commands, load_command
 from geograph_types.cli.config import defaults_of
+from geograph_types.cli.main import main
 
 PROGRAM: Final = [sys.executable, "-m", "geograph_types.cli"]
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -230,3 +231,18 @@ def test_without_c_only_the_tags_are_printed(bundle: Path, photo: Path, run: Run
     lines = run("photils", "-i", photo, "--bundle", bundle, status=0).stdout.splitlines()
     assert lines
     assert not any(":" in line for line in lines)
+
+
+def test_sidecars_of_either_name_are_written_and_taken_back(
+    bundle: Path, photo: Path, tmp_path: Path
+) -> None:
+    (copy := tmp_path / "photo.jpg").write_bytes(photo.read_bytes())
+    words = ["tag", str(copy), "--bundle", str(bundle), "--xmp", "--threshold", "0"]
+    words += ["--out", str(tmp_path / "out.jsonl"), "--sidecar-name"]
+    for chosen, other in (("photo.xmp", "photo.jpg.xmp"), ("photo.jpg.xmp", "photo.xmp")):
+        assert main([*words, chosen]) == 0
+        assert (tmp_path / chosen).exists()
+        assert main([*words, other]) == 0  # into the one that is there
+        assert not (tmp_path / other).exists()
+        assert main(["sidecars", "undo", str(copy)]) == 0
+        assert not (tmp_path / chosen).exists()

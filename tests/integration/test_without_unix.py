@@ -60,6 +60,9 @@ def results(
             again = output_of(system, *words, "--out", place / "tags.csv")
             assert b"\n0 photos opened, 15 taken" in again
             (place / "printed").write_bytes(output_of(system, *words))
+            embed = ["embed", place, *words[2:6], "--out", place / "data.parquet"]
+            output_of(system, *embed)
+            output_of(system, "catalog", "stats", place / "c.catalog")
         else:
             rows = write_lines(place / "rows.jsonl", rows_of(300))
             os.utime(rows, (1, 1))  # which the Parquet file keeps

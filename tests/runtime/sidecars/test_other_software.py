@@ -186,6 +186,27 @@ def test_a_sidecar_that_is_there_is_found(
     assert plan.path in find_sidecars([photo])
 
 
+@pytest.mark.parametrize(
+    ("there", "place"),
+    [
+        ([], "photo.xmp"),
+        (["photo.jpg.xmp"], "photo.jpg.xmp"),
+        (["photo.XMP"], "photo.XMP"),
+        (["photo.CR2"], "photo.jpg.xmp"),  # photo.xmp would be the RAW file's as well
+        (["photo.jpg.xmp", "photo.xmp"], "photo.jpg.xmp"),
+    ],
+)
+def test_new_sidecars_have_the_name_that_was_chosen(
+    tmp_path: Path, there: list[str], place: str
+) -> None:
+    for name in ["photo.jpg", *there]:
+        (tmp_path / name).write_bytes(SIDECARS["exiftool"])
+    plan = plan_tags(tmp_path / "photo.jpg", ("Inside",), without_suffix=True)
+    assert plan.path.name == place
+    apply_plan(plan)
+    assert next(find_sidecars([tmp_path / "photo.jpg"])).name == place
+
+
 def test_bins_are_searched_for_our_tags(tmp_path: Path) -> None:
     (tmp_path / "@eaDir" / "#recycle").mkdir(parents=True)
     apply_plan(plan_tags(tmp_path / "@eaDir" / "#recycle" / "photo.jpg", ("Inside",)))
